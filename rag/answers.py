@@ -1,0 +1,144 @@
+"""What flows out: Passage → Citation → Answer, and the events of an answer in the making.
+
+`Answer.as_json` is the public form (README, "An answer").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from rag.access import Confidentiality
+from rag.documents import Chunk, DocumentId, Span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """A chunk found. `score` is the fused score, 0 to about 1, higher is better; it compares within one search."""
+
+    chunk: Chunk
+    title: str
+    uri: str
+    score: float
+    key: str = ""
+    confidentiality: Confidentiality = Confidentiality.STRICT
+
+    def as_json(self) -> dict[str, Any]:
+        """The public form."""
+        return {
+            "document_id": self.chunk.document_id,
+            "title": self.title,
+            "uri": self.uri,
+            "page": self.chunk.page,
+            "headings": list(self.chunk.headings),
+            "span": [self.chunk.span.start, self.chunk.span.end],
+            "text": self.chunk.text,
+            "score": round(self.score, 4),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Citation:
+    """One proof: `quote` is verbatim what stands at `span` in the document. `marker` is 1-based, as printed."""
+
+    marker: int
+    document_id: DocumentId
+    title: str
+    uri: str
+    page: int | None
+    headings: tuple[str, ...]
+    span: Span
+    quote: str
+    key: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """The public form."""
+        return {
+            "marker": self.marker,
+            "document_id": self.document_id,
+            "title": self.title,
+            "uri": self.uri,
+            "page": self.page,
+            "headings": list(self.headings),
+            "span": [self.span.start, self.span.end],
+            "quote": self.quote,
+        }
+
+
+class Outcome(StrEnum):
+    """How a question ended."""
+
+    ANSWERED = "answered"
+    EXTRACTS = "extracts"
+    NOTHING_FOUND = "nothing_found"
+    UNSUPPORTED = "unsupported"
+    LINK_ONLY = "link_only"
+    INCOMPLETE = "incomplete"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelInfo:
+    """Which model answered: the digest is Ollama's manifest digest, or the sha256 of a GGUF file, or empty."""
+
+    name: str
+    digest: str = ""
+
+    def as_json(self) -> dict[str, str]:
+        """The public form."""
+        return {"name": self.name, "digest": self.digest}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A question's end."""
+
+    question: str
+    text: str
+    outcome: Outcome
+    citations: tuple[Citation, ...] = ()
+    passages: tuple[Passage, ...] = ()
+    model: ModelInfo = ModelInfo(name="")
+    receipt: str = ""
+    timing_ms: Mapping[str, float] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """The public form, as `rag ask --json` and `POST /api/ask` give it."""
+        return {
+            "question": self.question,
+            "outcome": self.outcome.value,
+            "text": self.text,
+            "citations": [citation.as_json() for citation in self.citations],
+            "passages": [passage.as_json() for passage in self.passages],
+            "model": self.model.as_json(),
+            "receipt": self.receipt,
+            "timing_ms": {stage: round(value) for stage, value in self.timing_ms.items()},
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sentence:
+    """One sentence of an answer, shown only after it was checked. `supported` is False where no passage carries it."""
+
+    text: str
+    citations: tuple[Citation, ...]
+    supported: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """The first event of an answer: the evidence, before the first word."""
+
+    passages: tuple[Passage, ...]
+    evidence: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """The last event of an answer."""
+
+    answer: Answer
+
+
+AnswerEvent = Found | Sentence | Done

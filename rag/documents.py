@@ -1,0 +1,170 @@
+"""What flows in: Listing → DocumentRef → RawDocument → Parsed → Document → Chunk, and the Plan that moves them.
+
+All of it is frozen. A span is half-open and counts code points of `Document.text`; for every chunk
+``document.text[chunk.span.start:chunk.span.end] == chunk.text``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NewType
+
+from rag.access import NOBODY, Acl, Confidentiality
+
+DocumentId = NewType("DocumentId", str)
+"""Readable, unique: ``personal:urlaub.pdf``; a part of a container is ``post:mail.eml!/angebot.pdf``."""
+
+ChunkId = NewType("ChunkId", str)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Span:
+    """Half-open ``[start, end)`` in code points."""
+
+    start: int
+    end: int
+
+    def __len__(self) -> int:
+        return self.end - self.start
+
+    def of(self, text: str) -> str:
+        """The stretch of text this span names."""
+        return text[self.start : self.end]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """One file as a connector lists it, without having read it.
+
+    `stamp` is whatever changes cheaply when the content may have changed (size, mtime, inode). An equal stamp means
+    unchanged; a different one means "read and compare".
+    """
+
+    id: DocumentId
+    stamp: str
+    acl: Acl
+    confidentiality: Confidentiality
+    uri: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentRef:
+    """A document's identity: `key` is opaque and stable across edits and moves ("" until the ledger has given one);
+    `version` changes if and only if the content does."""
+
+    id: DocumentId
+    key: str = ""
+    version: str
+    acl: Acl = NOBODY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawDocument:
+    """Bytes, and what is known of them from outside."""
+
+    ref: DocumentRef
+    title: str
+    uri: str
+    media_type: str
+    modified_at: datetime
+    body: bytes
+    confidentiality: Confidentiality
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A stretch of the text under one heading path and on one page (1-based; None where pages mean nothing)."""
+
+    span: Span
+    headings: tuple[str, ...] = ()
+    page: int | None = None
+    table: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A document inside a document: a mail's attachment, an archive's member."""
+
+    name: str
+    media_type: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parsed:
+    """What a parser makes of bytes. `sections` are in order, do not overlap and cover all text but white space."""
+
+    text: str
+    sections: tuple[Section, ...]
+    title: str | None = None
+    language: str | None = None
+    author: str | None = None
+    parts: tuple[Part, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What a reader should know of the parse: "2 pages read by OCR", "3 pictures left out"."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """One version of a document as text."""
+
+    ref: DocumentRef
+    title: str
+    uri: str
+    modified_at: datetime
+    language: str | None
+    text: str
+    sections: tuple[Section, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """The unit that is embedded, indexed and found. It holds no rights: they change alone.
+
+    `context` (title, headings, a table's header row) is embedded and indexed with the text but is not part of the span.
+    """
+
+    id: ChunkId
+    document_id: DocumentId
+    version: str
+    span: Span
+    ordinal: int
+    text: str
+    context: str = ""
+    headings: tuple[str, ...] = ()
+    page: int | None = None
+
+    @property
+    def indexed_text(self) -> str:
+        """What is embedded and searched: the context, then the text."""
+        return f"{self.context}\n{self.text}" if self.context else self.text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """What the ledger remembers of a document, as far as planning needs it."""
+
+    ref: DocumentRef
+    recipe: str
+    confidentiality: Confidentiality
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What would make the index equal the folder.
+
+    `move` pairs the old identity with the new reference; only `add` and `replace` cost an embedding.
+    """
+
+    add: tuple[DocumentRef, ...] = ()
+    replace: tuple[DocumentRef, ...] = ()
+    move: tuple[tuple[DocumentId, DocumentRef], ...] = ()
+    reprotect: tuple[DocumentRef, ...] = ()
+    remove: tuple[DocumentId, ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is to be done."""
+        return not (self.add or self.replace or self.move or self.reprotect or self.remove)

@@ -1,0 +1,164 @@
+"""Protocols that have, or will have, at least two real implementations. Nothing here imports a vendor library."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rag.answers import ModelInfo
+from rag.documents import DocumentRef, Listing, Parsed, RawDocument
+
+Vectors: TypeAlias = NDArray[np.float32]  # (n, dimension), rows of length 1
+Vector: TypeAlias = NDArray[np.float32]  # (dimension,), length 1
+
+
+class Connector(Protocol):
+    """A source of documents: lists them, tells their version, fetches them."""
+
+    @property
+    def name(self) -> str:
+        """The source's name: the part of every document id before the colon."""
+
+    def listings(self) -> Iterator[Listing]:
+        """Every document there is now, unread.
+
+        Raises:
+            SourceUnavailable: the root is missing or cannot be listed; nothing may be concluded from it.
+        """
+
+    def version(self, listing: Listing) -> str:
+        """The sha256 of the content, in hex.
+
+        Raises:
+            DocumentVanished, UnreadableDocument: see `rag.errors`.
+        """
+
+    def fetch(self, listing: Listing, ref: DocumentRef) -> RawDocument:
+        """The bytes. `ref.version` is what `version` returned; a file that changed in between is UnreadableDocument."""
+
+
+class Parser(Protocol):
+    """Bytes to text. Runs in a disposable child process; gets bytes only, never a path or an address."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Name and version: part of the recipe; a change means every document is parsed anew."""
+
+    def parse(self, body: bytes, *, media_type: str, name: str) -> Parsed:
+        """Text, sections and parts of one document.
+
+        Raises:
+            UnsupportedFormat, UnreadableDocument, EmptyDocument: see `rag.errors`.
+        """
+
+
+class Embedder(Protocol):
+    """Text to unit vectors."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Model and weights, not the runtime: two runtimes of the same weights share one index."""
+
+    @property
+    def dimension(self) -> int:
+        """Length of a vector."""
+
+    @property
+    def max_tokens(self) -> int:
+        """Longest text in tokens that is embedded whole, prefix included."""
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens of a passage as it would be embedded, prefix and special tokens included."""
+
+    def embed_passages(self, texts: Sequence[str]) -> Vectors:
+        """One row a text, in order.
+
+        Raises:
+            ContextOverflow: a text is longer than `max_tokens`; nothing is ever cut in silence.
+        """
+
+    def embed_question(self, text: str) -> Vector:
+        """The vector of a question; only what exceeds `max_tokens` at its end is left out."""
+
+    def close(self) -> None:
+        """Let go of memory and connections."""
+
+
+class Reranker(Protocol):
+    """Question and passages to scores."""
+
+    def scores(self, question: str, passages: Sequence[str]) -> Sequence[float]:
+        """One score a passage, higher is better."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One turn of a prompt."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What a model says it did. `prompt_tokens` counts cached ones too; None where the server does not tell."""
+
+    prompt_tokens: int | None
+    output_tokens: int | None
+    finish: Literal["stop", "length", "cut"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delta:
+    """A piece of generated text; the last one carries the usage."""
+
+    text: str = ""
+    usage: Usage | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generation:
+    """How to generate. Temperature 0 and a fixed seed, so that an answer can be given again."""
+
+    max_tokens: int = 400
+    temperature: float = 0.0
+    seed: int = 7
+    schema: Mapping[str, Any] | None = None
+    stop: tuple[str, ...] = ()
+
+
+class LanguageModel(Protocol):
+    """Messages to text, streamed."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """Name and digest.
+
+        Raises:
+            ModelUnavailable: no server, or the server has no such model; the message names the command that mends it.
+        """
+
+    @property
+    def context_tokens(self) -> int:
+        """Prompt and answer together may not be longer."""
+
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        """Tokens of the prompt as the model will read it, template included: exact, or an upper bound."""
+
+    def stream(self, messages: Sequence[Message], generation: Generation) -> Iterator[Delta]:
+        """Generate. Closing the iterator stops the model.
+
+        Raises:
+            ContextOverflow: the prompt and `max_tokens` do not fit, or the server read fewer tokens than were sent.
+            ModelUnavailable, ModelTimeout, ModelChanged: see `rag.errors`.
+        """
+
+    def close(self) -> None:
+        """Let go of memory and connections."""
+
+
+Progress: TypeAlias = Callable[[str, int, int], None]  # (what, done, total)
