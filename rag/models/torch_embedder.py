@@ -1,0 +1,83 @@
+"""Embeddings through sentence-transformers: the reference, and the way to a GPU. Needs the extra `torch`."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rag.errors import ModelUnavailable
+from rag.models.tokens import PASSAGE_PREFIX, QUESTION_PREFIX, E5Tokens
+from rag.ports import Vector, Vectors
+
+_MAX_TOKENS = 512
+_BATCH_GPU = 64
+_BATCH_CPU = 16
+
+
+class TorchEmbedder:
+    """multilingual-e5-small through torch, on CUDA where there is one. Thread-safe."""
+
+    max_tokens = _MAX_TOKENS
+
+    def __init__(self, directory: Path, *, fingerprint: str, threads: int | None = None) -> None:
+        self.fingerprint = fingerprint
+        self._tokens = E5Tokens(directory / "tokenizer.json", max_tokens=self.max_tokens)
+        self._lock = threading.Lock()
+        self._model = _load(directory, threads)
+        self.dimension: int = self._model.get_embedding_dimension()
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens of a passage, prefix and special tokens included."""
+        return self._tokens.count(PASSAGE_PREFIX + text)
+
+    def embed_passages(self, texts: Sequence[str]) -> Vectors:
+        """One row a text, in order.
+
+        Raises:
+            ContextOverflow: a text is longer than `max_tokens`.
+        """
+        prefixed = [PASSAGE_PREFIX + text for text in texts]
+        self._tokens.encode_whole(prefixed)
+        if not prefixed:
+            return np.empty((0, self.dimension), np.float32)
+        return self._encode(prefixed)
+
+    def embed_question(self, text: str) -> Vector:
+        """The vector of a question; what exceeds `max_tokens` at its end is left out."""
+        row: Vector = self._encode([QUESTION_PREFIX + text])[0]
+        return row
+
+    def close(self) -> None:
+        """Let go of the model."""
+        self._model = None
+
+    def _encode(self, prefixed: list[str]) -> Vectors:
+        with self._lock:
+            if self._model is None:
+                raise ModelUnavailable("The embedder was closed.")
+            batch = _BATCH_GPU if self._model.device.type == "cuda" else _BATCH_CPU
+            encoded = self._model.encode(prefixed, batch_size=batch, show_progress_bar=False, convert_to_numpy=True)
+        return np.asarray(encoded, np.float32)
+
+
+def _load(directory: Path, threads: int | None) -> Any:
+    """The model from local files alone, without running code of theirs."""
+    try:
+        import torch
+        from sentence_transformers import SentenceTransformer
+    except ImportError as error:
+        raise ModelUnavailable(
+            f"The torch embedder needs the extra `torch` ({error}). Install it with `pip install 'archivar[torch]'`, or "
+            f'set embedder.provider to "openvino".'
+        ) from error
+    if threads:
+        torch.set_num_threads(threads)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        return SentenceTransformer(str(directory), device=device, local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise ModelUnavailable(f"The weights in {directory} cannot be used: {error}") from error
