@@ -52,12 +52,13 @@ class Listing:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentRef:
     """A document's identity: `key` is opaque and stable across edits and moves ("" until the ledger has given one);
-    `version` changes if and only if the content does."""
+    `version` changes if and only if the content does. Who may read it, and how secret it is, come from the source."""
 
     id: DocumentId
     key: str = ""
     version: str
     acl: Acl = NOBODY
+    confidentiality: Confidentiality = Confidentiality.STRICT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +71,6 @@ class RawDocument:
     media_type: str
     modified_at: datetime
     body: bytes
-    confidentiality: Confidentiality
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +148,6 @@ class Recorded:
 
     ref: DocumentRef
     recipe: str
-    confidentiality: Confidentiality
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -103,4 +103,3 @@ def is_local(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]").split("%")[0]).is_loopback
     except ValueError:
         return False
-

@@ -1,0 +1,146 @@
+"""Text to chunks with exact spans: along sections, never over a page, tables by their rows.
+
+The size counts code points, not tokens, so that the recipe does not hang on the embedder; `fits` is asked for every
+chunk and what is too long for the embedder is halved. Nothing is ever cut off.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+
+from semantic_text_splitter import TextSplitter
+
+from rag.documents import Chunk, ChunkId, Document, Section, Span
+
+FINGERPRINT = "chunk-1"
+"""Part of the recipe: change it with anything that changes the chunks."""
+
+CAPACITY = (700, 1100)
+"""A chunk is closed beyond the first figure and never longer than the second, code points."""
+
+_SMALL = 250  # a section shorter than this is read together with what follows
+
+
+def chunk(
+    document: Document,
+    *,
+    recipe: str,
+    capacity: tuple[int, int] = CAPACITY,
+    fits: Callable[[str], bool] = lambda text: True,
+) -> tuple[Chunk, ...]:
+    """The chunks of a document, in order; together they cover its text but for white space between them."""
+    chunks: list[Chunk] = []
+    for span, section, header in _pieces(document, capacity):
+        context = _context(document.title, section, header)
+        for part in _fitting(document.text, span, lambda text, context=context: fits(f"{context}\n{text}")):
+            chunks.append(
+                Chunk(
+                    id=_id(document, part, recipe),
+                    document_id=document.ref.id,
+                    version=document.ref.version,
+                    span=part,
+                    ordinal=len(chunks),
+                    text=part.of(document.text),
+                    context=context,
+                    headings=section.headings,
+                    page=section.page,
+                )
+            )
+    return tuple(chunks)
+
+
+def _pieces(document: Document, capacity: tuple[int, int]) -> Iterator[tuple[Span, Section, str]]:
+    """(span, the section it begins in, the table header it needs)."""
+    splitter = TextSplitter(capacity)
+    for section in _joined(document.sections, capacity[0]):
+        text = section.span.of(document.text)
+        if section.table:
+            yield from _rows(document.text, section, capacity[1])
+            continue
+        for offset, piece in splitter.chunk_indices(text):
+            start = section.span.start + offset
+            yield Span(start=start, end=start + len(piece)), section, ""
+
+
+def _joined(sections: Sequence[Section], target: int) -> Iterator[Section]:
+    """Short neighbours on one page become one section under the headings they share."""
+    waiting: Section | None = None
+    for section in sections:
+        if waiting is not None and _together(waiting, section, target):
+            waiting = Section(
+                span=Span(start=waiting.span.start, end=section.span.end),
+                headings=_shared(waiting.headings, section.headings),
+                page=waiting.page,
+            )
+            continue
+        if waiting is not None:
+            yield waiting
+        waiting = section
+    if waiting is not None:
+        yield waiting
+
+
+def _together(first: Section, second: Section, target: int) -> bool:
+    if first.table or second.table or first.page != second.page:
+        return False
+    short = min(len(first.span), len(second.span)) < _SMALL
+    return short and second.span.end - first.span.start <= target
+
+
+def _shared(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
+    shared = []
+    for one, other in zip(first, second, strict=False):
+        if one != other:
+            break
+        shared.append(one)
+    return tuple(shared) or first
+
+
+def _rows(text: str, section: Section, limit: int) -> Iterator[tuple[Span, Section, str]]:
+    """Whole rows as many as fit; from the second piece on, the header row stands in the context."""
+    lines = _lines(text, section.span)
+    header = lines[0].of(text) if lines else ""
+    start, first = 0, True
+    for place in range(1, len(lines) + 1):
+        full = place < len(lines) and lines[place].end - lines[start].start > limit
+        if place == len(lines) or full:
+            span = Span(start=lines[start].start, end=lines[place - 1].end)
+            yield from ((part, section, "" if first else header) for part in _bounded(text, span, limit))
+            start, first = place, False
+
+
+def _lines(text: str, span: Span) -> list[Span]:
+    lines, start = [], span.start
+    for line in span.of(text).splitlines(keepends=True):
+        end = start + len(line.rstrip())
+        if line.strip():
+            lines.append(Span(start=start, end=end))
+        start += len(line)
+    return lines
+
+
+def _bounded(text: str, span: Span, limit: int) -> Iterator[Span]:
+    if len(span) <= limit:
+        yield span
+        return
+    for offset, piece in TextSplitter(limit).chunk_indices(span.of(text)):
+        yield Span(start=span.start + offset, end=span.start + offset + len(piece))
+
+
+def _fitting(text: str, span: Span, fits: Callable[[str], bool]) -> Iterator[Span]:
+    if len(span) <= 1 or fits(span.of(text)):
+        yield span
+        return
+    for half in _bounded(text, span, max(1, (len(span) + 1) // 2)):
+        yield from _fitting(text, half, fits)
+
+
+def _context(title: str, section: Section, header: str) -> str:
+    path = " › ".join(dict.fromkeys((title, *section.headings)))[:300]
+    return f"{path}\n{header[:300]}" if header else path
+
+
+def _id(document: Document, span: Span, recipe: str) -> ChunkId:
+    name = "\0".join((document.ref.key, document.ref.version, str(span.start), str(span.end), recipe))
+    return ChunkId(hashlib.sha256(name.encode()).hexdigest()[:32])

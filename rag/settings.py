@@ -1,0 +1,306 @@
+"""Frozen settings; the only reader of rag.toml and of the environment. Flows receive plain values, never this object.
+
+Every field carries its unit and meaning; `template` writes them out as a commented file. A key that is not here, or a
+value that cannot be used, is refused with its line.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from rag.access import Confidentiality
+from rag.errors import SettingsError
+from rag.models.catalogue import default_directory
+
+
+def _option(default: Any, about: str, *, choices: tuple[str, ...] = ()) -> Any:
+    return field(default=default, metadata={"about": about, "choices": choices})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceSettings:
+    """`[[sources]]`: a folder to watch. Without `readers` nobody reads it; without `class` it is strict."""
+
+    name: str = _option("", "short name, part of every document id; letters, digits, - and _")
+    kind: str = _option("folder", "kind of source", choices=("folder",))
+    path: str = _option("", "the folder")
+    readers: tuple[str, ...] = _option((), 'who may read: "everyone", "user:NAME", "group:NAME"; empty: nobody')
+    confidentiality: str = _option(
+        "strict", "class of the documents", choices=("public", "internal", "confidential", "strict")
+    )
+    include: tuple[str, ...] = _option((), 'only files that match one of these patterns, e.g. "**/*.pdf"; empty: all')
+    exclude: tuple[str, ...] = _option((), "no files that match one of these patterns")
+
+    @property
+    def level(self) -> Confidentiality:
+        """The class as a level."""
+        return Confidentiality[self.confidentiality.upper()]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbedderSettings:
+    """`[embedder]`: what turns text into vectors. Another embedder means the index is made anew."""
+
+    provider: str = _option(
+        "openvino", "openvino (CPU, no torch), torch (GPU; extra torch), ollama", choices=("openvino", "torch", "ollama")
+    )
+    model: str = _option("e5-small", "model name; for ollama for instance bge-m3")
+    base_url: str = _option("http://localhost:11434", "address of Ollama, for provider ollama")
+    precision: str = _option("auto", "auto: bf16 where the CPU has it", choices=("auto", "bf16", "f32"))
+    threads: int = _option(0, "threads for ingestion; 0: all cores")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LlmSettings:
+    """`[llm]`: what writes answers."""
+
+    provider: str = _option(
+        "auto",
+        "auto: Ollama if it answers, else the embedded model",
+        choices=("auto", "ollama", "openai-compatible", "embedded", "none"),
+    )
+    base_url: str = _option("", "address of the model server; empty: the provider's usual one")
+    model: str = _option("", "model name; empty: Ollama's first local chat model, or the embedded one that fits")
+    digest: str = _option("", 'pinned digest, "sha256:…"; empty: not pinned')
+    context_tokens: int = _option(4096, "tokens of prompt and answer together (num_ctx)")
+    max_answer_tokens: int = _option(300, "longest answer, tokens")
+    first_token_timeout_s: float = _option(180.0, "longest wait for the first token, seconds")
+    total_timeout_s: float = _option(600.0, "longest answer, seconds")
+    threads: int = _option(0, "threads of the embedded model; 0: all cores (fewer is faster on a busy machine)")
+    api_key_file: str = _option("", "file that holds the key of an openai-compatible server")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetrievalSettings:
+    """`[retrieval]`: how passages are found."""
+
+    passages: int = _option(8, "passages shown with an answer")
+    prompt_tokens: int = _option(0, "passage tokens given to the model; 0: 500 embedded, 2000 on a server")
+    evidence: float = _option(0.5, "least probability that the passages answer the question, 0 to 1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestSettings:
+    """`[ingest]`: how documents are read."""
+
+    ocr: bool = _option(True, "read scans and pictures of text")
+    parser: str = _option("default", "parsing profile", choices=("default", "fallback"))
+    timeout_s: float = _option(120.0, "longest time one document may take to parse, seconds")
+    memory_mb: int = _option(1024, "most memory one document may take to parse, MiB")
+    max_body_mb: int = _option(200, "largest file, MiB")
+    full_sync_s: float = _option(3600.0, "a full sync every so many seconds while watching")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EgressSettings:
+    """`[egress]`: what may be reached beyond this machine."""
+
+    allow: tuple[str, ...] = _option((), "host names; the model server's host is always among them")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything, with where it came from."""
+
+    home: Path
+    models: Path
+    config: Path | None = None
+    sources: tuple[SourceSettings, ...] = ()
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    embedder: EmbedderSettings = EmbedderSettings()
+    llm: LlmSettings = LlmSettings()
+    retrieval: RetrievalSettings = RetrievalSettings()
+    ingest: IngestSettings = IngestSettings()
+    egress: EgressSettings = EgressSettings()
+
+
+_TABLES: dict[str, type[Any]] = {
+    "embedder": EmbedderSettings,
+    "llm": LlmSettings,
+    "retrieval": RetrievalSettings,
+    "ingest": IngestSettings,
+    "egress": EgressSettings,
+}
+_SPELLING = {"class": "confidentiality"}  # `class` cannot be a field's name
+
+
+def load(*, config: Path | None, home: Path | None, environ: Mapping[str, str]) -> Settings:
+    """Read the settings: `config`, else ``./rag.toml``, else ``$RAG_CONFIG``, else only defaults.
+
+    Raises:
+        SettingsError: the file is missing or unreadable, a key is unknown or a value cannot be used; names the line.
+    """
+    path = _config_path(config, environ)
+    tables: dict[str, Any] = {}
+    values: dict[str, Any] = {
+        "home": (home or Path(environ.get("RAG_HOME") or "data/var")).expanduser().absolute(),
+        "models": default_directory(environ),
+        "config": path,
+    }
+    if path is not None:
+        text = _read(path)
+        try:
+            tables = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise SettingsError(f"{path} is not valid TOML: {error}.") from error
+        values |= _Reader(path, text).settings(tables)
+    return Settings(**values)
+
+
+class _Reader:
+    """Checks one file's tables against the fields."""
+
+    def __init__(self, path: Path, text: str) -> None:
+        self._path, self._lines = path, text.splitlines()
+
+    def settings(self, tables: dict[str, Any]) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for name, table in tables.items():
+            if name == "sources" and isinstance(table, list):
+                values["sources"] = tuple(self._source(entry, index) for index, entry in enumerate(table))
+            elif name == "groups" and isinstance(table, dict):
+                values["groups"] = {key: self._strings("groups", key, value) for key, value in table.items()}
+            elif name in _TABLES and isinstance(table, dict):
+                values[name] = self._table(_TABLES[name], name, table)
+            else:
+                known = ", ".join(["[[sources]]", "[groups]", *(f"[{key}]" for key in _TABLES)])
+                raise self._error("", name, f'unknown key "{name}"; known are {known}')
+        names = [source.name for source in values.get("sources", ())]
+        for name in names:
+            if names.count(name) > 1:
+                raise self._error("sources", "name", f'two sources are called "{name}"')
+        return values
+
+    def _source(self, table: dict[str, Any], index: int) -> SourceSettings:
+        source: SourceSettings = self._table(SourceSettings, "sources", table, index)
+        if not re.fullmatch(r"[A-Za-z0-9_-]+", source.name):
+            raise self._error("sources", "name", "a source needs a name of letters, digits, - and _", index)
+        if not source.path:
+            raise self._error("sources", "path", f'source "{source.name}" needs a path', index)
+        for reader in source.readers:
+            if not re.fullmatch(r"everyone|(user|group):\S+", reader):
+                raise self._error(
+                    "sources", "readers", f'"{reader}" is no reader; write "everyone", "user:NAME" or "group:NAME"', index
+                )
+        return source
+
+    def _table(self, kind: type[Any], name: str, table: dict[str, Any], index: int = 0) -> Any:
+        known = {entry.name: entry for entry in fields(kind)}
+        hints = typing.get_type_hints(kind)
+        values = {}
+        for key, value in table.items():
+            entry = known.get(_SPELLING.get(key, key))
+            if entry is None or key in _SPELLING.values():
+                spelled = ", ".join(_spelled(entry) for entry in known.values())
+                raise self._error(name, key, f'unknown key "{key}" in [{name}]; known are {spelled}', index)
+            values[entry.name] = self._value(name, key, value, hints[entry.name], entry, index)
+        return kind(**values)
+
+    def _value(self, table: str, key: str, value: Any, kind: Any, entry: Field[Any], index: int) -> Any:
+        if kind is float and type(value) is int:
+            value = float(value)
+        if isinstance(kind, types.GenericAlias):
+            return self._strings(table, key, value, index)
+        if type(value) is not kind:
+            raise self._error(table, key, f"{key} takes {_KINDS[kind]}, not {value!r}", index)
+        choices = entry.metadata["choices"]
+        if choices and value not in choices:
+            raise self._error(table, key, f"{key} is one of {', '.join(choices)}, not {value!r}", index)
+        if kind in (int, float) and value < 0:
+            raise self._error(table, key, f"{key} cannot be negative", index)
+        return value
+
+    def _strings(self, table: str, key: str, value: Any, index: int = 0) -> tuple[str, ...]:
+        if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
+            raise self._error(table, key, f'{key} takes a list of texts, such as ["everyone"]', index)
+        return tuple(value)
+
+    def _error(self, table: str, key: str, what: str, index: int = 0) -> SettingsError:
+        line = _line_of(self._lines, table, key, index)
+        where = f"{self._path}, line {line}" if line else str(self._path)
+        return SettingsError(f"{where}: {what}.", key=f"{table}.{key}" if table else key, line=line)
+
+
+_KINDS = {str: "a text in quotes", int: "a whole number", float: "a number", bool: "true or false"}
+
+
+def _line_of(lines: list[str], table: str, key: str, index: int) -> int | None:
+    """The 1-based line of a key in the index-th table of that name; the table's own line where the key is missing."""
+    current, seen, header = "", -1, None
+    for number, line in enumerate(lines, 1):
+        found = re.match(r"\s*\[+\s*([^\]]+?)\s*\]+", line)
+        if found:
+            current = found[1].strip("\"' ")
+            seen += current == table
+            if current == table and seen == max(index, 0):
+                header = number
+            if current == key and not table:
+                return number
+        elif current == table and (not table or seen == max(index, 0)):
+            name = re.match(r"\s*[\"']?([^\"'=]+?)[\"']?\s*=", line)
+            if name and name[1] == key:
+                return number
+    return header
+
+
+def _config_path(config: Path | None, environ: Mapping[str, str]) -> Path | None:
+    if config is not None:
+        return config.expanduser()
+    here = Path("rag.toml")
+    if here.exists():
+        return here
+    named = environ.get("RAG_CONFIG")
+    return Path(named).expanduser() if named else None
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise SettingsError(f"The settings file {path} cannot be read: {reason}.") from error
+
+
+def _spelled(entry: Field[Any]) -> str:
+    return next((spelling for spelling, name in _SPELLING.items() if name == entry.name), entry.name)
+
+
+def template() -> str:
+    """A commented rag.toml: every key with its meaning and default, all commented out but one example source."""
+    parts = [
+        "# Archivar settings. Every key is optional; what is commented out shows its default.\n",
+        "# A source is a folder that is watched. Repeat the block for more.",
+        "# [[sources]]",
+        *_lines(SourceSettings),
+        "",
+        "# Groups of people; a group may hold groups.\n# [groups]\n# hr = [\"anna\", \"group:managers\"]\n",
+    ]
+    for name, kind in _TABLES.items():
+        parts += [f"# {(kind.__doc__ or '').split(': ', 1)[-1]}", f"[{name}]", *_lines(kind), ""]
+    return "\n".join(parts)
+
+
+def _lines(kind: type[Any]) -> list[str]:
+    lines = []
+    for entry in fields(kind):
+        default = entry.default if entry.default is not MISSING else ""
+        about = entry.metadata["about"]
+        if entry.metadata["choices"]:
+            about += f" ({' | '.join(entry.metadata['choices'])})"
+        lines.append(f"# {_spelled(entry)} = {_toml(default)}  # {about}")
+    return lines
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return "[" + ", ".join(f'"{entry}"' for entry in value) + "]"
+    return f'"{value}"' if isinstance(value, str) else str(value)

@@ -1,0 +1,239 @@
+"""SQLite, the truth: documents, their current version, chunks with text and vectors, rights, and what is still owed.
+
+A version is current when, and only when, this file says so: `record` is the switch. The indexes are written before it
+and swept after it; everything they may hold too much is listed in `owed` first, so that a crash at any point leaves
+either the old or the new version, and nothing to search for.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from rag.access import Acl, Confidentiality
+from rag.documents import ChunkId, DocumentId, DocumentRef
+from rag.store.reading import Reading
+from rag.store.rows import Version, content_hash, file_title, new_key, now, section_json, source_of
+
+
+class Ledger(Reading):
+    """The ledger of one home directory. Safe to use from several threads."""
+
+    def remember(self, name: str, value: str) -> None:
+        """Keep a value under a name."""
+        with self._transaction():
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+
+    def register_source(self, name: str, path: Path) -> None:
+        """Remember a folder under a name."""
+        with self._transaction():
+            self._db.execute("INSERT OR REPLACE INTO sources VALUES (?, ?)", (name, str(path)))
+
+    def forget_source(self, name: str) -> None:
+        """Forget a folder; its documents are removed by the plan that follows."""
+        with self._transaction():
+            self._db.execute("DELETE FROM sources WHERE name = ?", (name,))
+
+    def acl_class(self, acl: Acl) -> int:
+        """The small integer of a set of readers, made when first seen."""
+        readers = json.dumps(sorted(acl.readers))
+        with self._transaction():
+            self._db.execute("INSERT OR IGNORE INTO acl_classes (readers) VALUES (?)", (readers,))
+            row = self._db.execute("SELECT id FROM acl_classes WHERE readers = ?", (readers,)).fetchone()
+        return int(row["id"])
+
+    def announce(self, chunks: Iterable[ChunkId]) -> None:
+        """Say before the indexes are written which chunks would be too many if the switch never came."""
+        with self._transaction():
+            self._owe(chunks, "remove")
+
+    def record(self, versions: Sequence[Version]) -> None:
+        """The switch: from here on these versions are current and their predecessors are not.
+
+        Old chunks become owed removals and new ones stop being so, in the same transaction.
+        """
+        with self._transaction():
+            for version in versions:
+                self._record(version)
+
+    def record_failure(
+        self,
+        ref: DocumentRef,
+        *,
+        reason: str,
+        stamp: str,
+        recipe: str,
+        title: str,
+        uri: str,
+        media_type: str,
+        modified_at: datetime,
+        parent: str | None = None,
+    ) -> None:
+        """Remember why a document is not usable. An older version that was searchable stays so."""
+        acl_class = self.acl_class(ref.acl)
+        with self._transaction():
+            self._db.execute(
+                "INSERT INTO documents (key, id, source, parent, acl_class, confidentiality, seen_version, seen_stamp,"
+                " seen_recipe, reason, title, uri, media_type, modified_at, recorded_at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT (key) DO UPDATE SET acl_class = excluded.acl_class, confidentiality ="
+                " excluded.confidentiality, seen_version = excluded.seen_version, seen_stamp = excluded.seen_stamp,"
+                " seen_recipe = excluded.seen_recipe, reason = excluded.reason, recorded_at = excluded.recorded_at",
+                (
+                    ref.key or new_key(),
+                    ref.id,
+                    source_of(ref.id),
+                    parent,
+                    acl_class,
+                    int(ref.confidentiality),
+                    ref.version,
+                    stamp,
+                    recipe,
+                    reason,
+                    title,
+                    uri,
+                    media_type,
+                    modified_at.isoformat(),
+                    now(),
+                ),
+            )
+
+    def record_unread(self, ref: DocumentRef, *, reason: str, stamp: str, recipe: str, uri: str) -> None:
+        """A file that could not even be opened: its old text stops being served at once, its name and reason stay."""
+        if ref.key:
+            self.remove(ref.id)
+        self.record_failure(
+            ref,
+            reason=reason,
+            stamp=stamp,
+            recipe=recipe,
+            title=file_title(ref.id),
+            uri=uri,
+            media_type="",
+            modified_at=datetime.now(UTC),
+        )
+
+    def touch(self, document: DocumentId, stamp: str) -> None:
+        """The file was touched but its content is the same."""
+        with self._transaction():
+            self._db.execute("UPDATE documents SET seen_stamp = ? WHERE id = ?", (stamp, document))
+
+    def move(self, old: DocumentId, new: DocumentRef, *, stamp: str, uri: str) -> None:
+        """A document, parts included, has another place; its key, chunks and vectors stay."""
+        with self._transaction():
+            self._db.execute(
+                "UPDATE documents SET id = ?, source = ?, uri = ?, seen_stamp = ?,"
+                " title = CASE WHEN title = ? THEN ? ELSE title END WHERE id = ?",
+                (new.id, source_of(new.id), uri, stamp, file_title(old), file_title(new.id), old),
+            )
+            self._db.execute(
+                "UPDATE documents SET source = ?, uri = ? || substr(uri, instr(uri, '!/')), id = ? || substr(id, ?)"
+                " WHERE substr(id, 1, ?) = ?",
+                (source_of(new.id), uri, new.id, len(old) + 1, len(old) + 2, f"{old}!/"),
+            )
+
+    def reprotect(self, document: DocumentId, acl: Acl, confidentiality: Confidentiality) -> list[ChunkId]:
+        """Change who may read a document and its parts. Holds at once; returns the chunks the indexes now owe."""
+        acl_class = self.acl_class(acl)
+        whole = (document, len(document) + 2, f"{document}!/")
+        with self._transaction():
+            self._db.execute(
+                "UPDATE documents SET acl_class = ?, confidentiality = ? WHERE id = ? OR substr(id, 1, ?) = ?",
+                (acl_class, int(confidentiality), *whole),
+            )
+            rows = self._db.execute(
+                "SELECT c.id FROM chunks c JOIN documents d ON d.key = c.document"
+                " WHERE d.id = ? OR substr(d.id, 1, ?) = ?",
+                whole,
+            ).fetchall()
+            chunks = [ChunkId(row["id"]) for row in rows]
+            self._owe(chunks, "protect")
+        return chunks
+
+    def remove(self, document: DocumentId) -> None:
+        """Forget a document and its parts. Not retrievable from here on; its chunks become owed removals."""
+        with self._transaction():
+            rows = self._db.execute("SELECT key FROM documents WHERE id = ?", (document,)).fetchall()
+            for row in rows:
+                self._remove(row["key"])
+
+    def settle(self, chunks: Iterable[ChunkId]) -> None:
+        """The indexes have done what they owed for these chunks."""
+        with self._transaction():
+            self._db.executemany("DELETE FROM owed WHERE chunk = ?", [(chunk,) for chunk in chunks])
+
+    def _record(self, version: Version) -> None:
+        document, key = version.document, version.document.ref.key
+        if not key:
+            raise ValueError("a version is recorded under a key: use new_key() for a new document")
+        acl_class = self.acl_class(document.ref.acl)
+        old = self._db.execute("SELECT id FROM chunks WHERE document = ?", (key,)).fetchall()
+        self._owe([ChunkId(row["id"]) for row in old], "remove")
+        self._db.execute("DELETE FROM chunks WHERE document = ?", (key,))
+        self._db.execute(
+            "INSERT INTO documents (key, id, source, parent, acl_class, confidentiality, seen_version, seen_stamp,"
+            " seen_recipe, reason, version, title, uri, media_type, modified_at, language, text, sections, notes,"
+            " recorded_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (key) DO UPDATE SET id = excluded.id, source = excluded.source, parent = excluded.parent,"
+            " acl_class = excluded.acl_class, confidentiality = excluded.confidentiality, seen_version ="
+            " excluded.seen_version, seen_stamp = excluded.seen_stamp, seen_recipe = excluded.seen_recipe, reason ="
+            " NULL, version = excluded.version, title = excluded.title, uri = excluded.uri, media_type ="
+            " excluded.media_type, modified_at = excluded.modified_at, language = excluded.language, text ="
+            " excluded.text, sections = excluded.sections, notes = excluded.notes, recorded_at = excluded.recorded_at",
+            (
+                key,
+                document.ref.id,
+                source_of(document.ref.id),
+                version.parent,
+                acl_class,
+                int(document.ref.confidentiality),
+                document.ref.version,
+                version.stamp,
+                version.recipe,
+                document.ref.version,
+                document.title,
+                document.uri,
+                version.media_type,
+                document.modified_at.isoformat(),
+                document.language,
+                document.text,
+                json.dumps([section_json(section) for section in document.sections]),
+                json.dumps(version.notes),
+                now(),
+            ),
+        )
+        self._db.executemany(
+            "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (
+                    chunk.id,
+                    key,
+                    chunk.version,
+                    chunk.ordinal,
+                    chunk.span.start,
+                    chunk.span.end,
+                    chunk.page,
+                    json.dumps(chunk.headings),
+                    chunk.context,
+                    chunk.text,
+                    content_hash(chunk),
+                    np.ascontiguousarray(vector, dtype="<f4").tobytes(),
+                )
+                for chunk, vector in zip(version.chunks, version.vectors, strict=True)
+            ],
+        )
+        self._db.executemany("DELETE FROM owed WHERE chunk = ?", [(chunk.id,) for chunk in version.chunks])
+
+    def _remove(self, key: str) -> None:
+        for row in self._db.execute("SELECT key FROM documents WHERE parent = ?", (key,)).fetchall():
+            self._remove(row["key"])
+        rows = self._db.execute("SELECT id FROM chunks WHERE document = ?", (key,)).fetchall()
+        self._owe([ChunkId(row["id"]) for row in rows], "remove")
+        self._db.execute("DELETE FROM documents WHERE key = ?", (key,))
+
+    def _owe(self, chunks: Iterable[ChunkId], action: str) -> None:
+        self._db.executemany("INSERT OR REPLACE INTO owed VALUES (?, ?)", [(chunk, action) for chunk in chunks])

@@ -1,0 +1,152 @@
+"""How a ledger row becomes a type and back: plain functions, and the two shapes only the store uses."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from rag.access import Acl, Confidentiality, Token
+from rag.documents import Chunk, ChunkId, Document, DocumentId, DocumentRef, Section, Span
+from rag.ports import Vectors
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One document as `rag documents` lists it."""
+
+    key: str
+    id: DocumentId
+    title: str
+    uri: str
+    media_type: str
+    modified_at: datetime
+    language: str | None
+    acl: Acl
+    confidentiality: Confidentiality
+    version: str | None
+    reason: str | None
+    notes: tuple[str, ...]
+    chunks: int
+    parent: str | None
+
+    @property
+    def state(self) -> str:
+        """``indexed``; ``failed``: nothing to search; ``outdated``: the newest file failed, an older version serves."""
+        if self.reason is None:
+            return "indexed"
+        return "failed" if self.version is None else "outdated"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """What `record` makes current: the document, its chunks with one vector each, and how it was made."""
+
+    document: Document
+    chunks: tuple[Chunk, ...]
+    vectors: Vectors
+    stamp: str
+    recipe: str
+    media_type: str
+    notes: tuple[str, ...] = ()
+    parent: str | None = None
+
+
+def new_key() -> str:
+    """A document's opaque name: 96 random bits."""
+    return secrets.token_hex(12)
+
+
+def source_of(document: DocumentId) -> str:
+    """The part of a document id before its first colon."""
+    return document.split(":", 1)[0]
+
+
+def file_title(document: DocumentId) -> str:
+    """The title a document has when its text names none: the file's name without its ending."""
+    name = document.split(":", 1)[-1].rsplit("/", 1)[-1]
+    return name.rsplit(".", 1)[0] or name
+
+
+def content_hash(chunk: Chunk) -> str:
+    """What decides whether a chunk was embedded before: its context and its text."""
+    return hashlib.sha256(chunk.indexed_text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def acl_of(readers: str) -> Acl:
+    """The readers column."""
+    return Acl(readers=frozenset(Token(reader) for reader in json.loads(readers)))
+
+
+def marks(values: Iterable[object]) -> str:
+    """One placeholder a value."""
+    return ",".join("?" for _ in values)
+
+
+def now() -> str:
+    """The time of a record, UTC."""
+    return datetime.now(UTC).isoformat()
+
+
+def chunk_of(row: sqlite3.Row) -> Chunk:
+    """A chunk; `row` also names its document's id."""
+    return Chunk(
+        id=ChunkId(row["id"]),
+        document_id=DocumentId(row["document_id"]),
+        version=row["version"],
+        span=Span(start=row["span_start"], end=row["span_end"]),
+        ordinal=row["ordinal"],
+        text=row["text"],
+        context=row["context"],
+        headings=tuple(json.loads(row["headings"])),
+        page=row["page"],
+    )
+
+
+def section_json(section: Section) -> list[Any]:
+    """A section as it is stored."""
+    return [section.span.start, section.span.end, list(section.headings), section.page, section.table]
+
+
+def section_of(entry: list[Any]) -> Section:
+    """A section as it was stored."""
+    start, end, headings, page, table = entry
+    return Section(span=Span(start=start, end=end), headings=tuple(headings), page=page, table=table)
+
+
+def entry_of(row: sqlite3.Row) -> Entry:
+    """A document's row, joined with its readers and its count of chunks."""
+    return Entry(
+        key=row["key"],
+        id=DocumentId(row["id"]),
+        title=row["title"],
+        uri=row["uri"],
+        media_type=row["media_type"],
+        modified_at=datetime.fromisoformat(row["modified_at"]),
+        language=row["language"],
+        acl=acl_of(row["readers"]),
+        confidentiality=Confidentiality(row["confidentiality"]),
+        version=row["version"],
+        reason=row["reason"],
+        notes=tuple(json.loads(row["notes"])),
+        chunks=int(row["chunks"]),
+        parent=row["parent"],
+    )
+
+
+def document_of(row: sqlite3.Row) -> Document:
+    """A current version's row, joined with its readers."""
+    return Document(
+        ref=DocumentRef(id=DocumentId(row["id"]), key=row["key"], version=row["version"], acl=acl_of(row["readers"]), confidentiality=Confidentiality(row["confidentiality"])),
+        title=row["title"],
+        uri=row["uri"],
+        modified_at=datetime.fromisoformat(row["modified_at"]),
+        language=row["language"],
+        text=row["text"],
+        sections=tuple(section_of(entry) for entry in json.loads(row["sections"])),
+    )

@@ -1,0 +1,93 @@
+"""Chroma: meaning. Holds ids, vectors, the rights class and the source; text and truth stay in the ledger.
+
+The only importer of chromadb. Chroma is never left to embed (no embedding function), never served over HTTP, and its
+`where` never holds a negation: `$ne` and `$nin` match rows that lack the key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import chromadb
+from chromadb.config import Settings
+
+from rag.access import Grant
+from rag.documents import Chunk, ChunkId
+from rag.errors import StoreError
+from rag.ports import Vector, Vectors
+
+_MAX_ROWS = 5000  # Chroma refuses more than 5,461 in one call
+
+
+class VectorIndex:
+    """One collection of unit vectors of one embedder."""
+
+    def __init__(self, directory: Path, *, fingerprint: str, dimension: int) -> None:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            self._client = chromadb.PersistentClient(
+                path=str(directory), settings=Settings(_env_file=None, anonymized_telemetry=False)
+            )
+            self._rows = self._client.get_or_create_collection(
+                name=f"chunks-{fingerprint}",
+                embedding_function=None,
+                configuration={"hnsw": {"space": "cosine", "ef_search": 128}},
+            )
+        except Exception as error:  # Chroma raises from Rust, sqlite and pydantic alike
+            raise StoreError(f"The vector index {directory} cannot be opened: {error}.") from error
+        self._dimension = dimension
+
+    def __len__(self) -> int:
+        return int(self._rows.count())
+
+    def put(
+        self, chunks: Sequence[Chunk], vectors: Vectors, *, acl_classes: Sequence[int], sources: Sequence[str]
+    ) -> None:
+        """Write rows, or write them again. `vectors` is (len(chunks), dimension)."""
+        for start in range(0, len(chunks), _MAX_ROWS):
+            stop = start + _MAX_ROWS
+            self._rows.upsert(
+                ids=[chunk.id for chunk in chunks[start:stop]],
+                embeddings=vectors[start:stop],
+                metadatas=[
+                    {"acl_class": acl_class, "source": source}
+                    for acl_class, source in zip(acl_classes[start:stop], sources[start:stop], strict=True)
+                ],
+            )
+
+    def delete(self, ids: Sequence[ChunkId]) -> None:
+        """Take rows out of the search; unknown ids are no error. Bytes leave the disk by rebuilding only."""
+        for start in range(0, len(ids), _MAX_ROWS):
+            self._rows.delete(ids=list(ids[start : start + _MAX_ROWS]))
+
+    def ids(self) -> set[ChunkId]:
+        """Every row there is."""
+        return {ChunkId(name) for name in self._rows.get(include=[])["ids"]}
+
+    def search(self, vector: Vector, *, grant: Grant, k: int) -> list[tuple[ChunkId, float]]:
+        """The k nearest rows the grant admits, best first, scored by cosine in [-1, 1]."""
+        if not grant.acl_classes or k < 1 or not len(self):
+            return []
+        where: dict[str, object] = {"acl_class": {"$in": sorted(grant.acl_classes)}}
+        if grant.sources is not None:
+            if not grant.sources:
+                return []
+            where = {"$and": [where, {"source": {"$in": sorted(grant.sources)}}]}
+        found = self._rows.query(query_embeddings=[vector], n_results=k, where=where, include=["distances"])
+        return [
+            (ChunkId(name), 1.0 - float(distance))
+            for name, distance in zip(found["ids"][0], found["distances"][0], strict=True)
+        ]
+
+    def drop(self) -> None:
+        """Empty the index, for a rebuild."""
+        name = self._rows.name
+        self._client.delete_collection(name)
+        self._rows = self._client.get_or_create_collection(
+            name=name, embedding_function=None, configuration={"hnsw": {"space": "cosine", "ef_search": 128}}
+        )
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._client.close()

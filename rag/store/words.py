@@ -1,0 +1,166 @@
+"""tantivy: words. BM25 over German and English stems, filtered by rights class and source. The only importer of tantivy.
+
+Text is normalised to NFKC first: files written on macOS are decomposed, and word search loses eight points of nDCG
+without it. `coverage` tells how much of a question's weight (inverse document frequency) the best passages hold, which
+is what decides how far the word score may be trusted when question and passages differ in language.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+
+import tantivy
+from tantivy import Filter, Occur, Query, TextAnalyzerBuilder, Tokenizer
+
+from rag.access import Grant
+from rag.documents import Chunk, ChunkId
+from rag.errors import StoreError
+
+_WORD = re.compile(r"\w+(?:[-./]\w+)*")
+_STOP = frozenset(
+    "der die das den dem des ein eine einer eines einem einen und oder ist sind war wird werden wer wie was wo wann"
+    " warum welche welcher welches welchen welchem bei mit von vom zu zum zur im in am an auf für aus nach es er sie wir"
+    " ihr ich man sich nicht auch als dass ob wenn hat haben kann muss darf soll gibt viel viele the a an of to in on at"
+    " for is are was were be and or what who when where why how which does do did has have can may must much many it its"
+    " by with from as that this there i we you they".split()
+)
+
+
+class WordIndex:
+    """One inverted index. Writes are collected and become searchable, and durable, by `commit`."""
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            self._index = tantivy.Index(_schema(), path=str(directory), reuse=True)
+        except Exception as error:  # tantivy raises ValueError and OSError, by version
+            raise StoreError(f"The word index {directory} cannot be opened: {error}.") from error
+        for name, language in (("german", "german"), ("english", "english")):
+            self._index.register_tokenizer(name, _analyzer(language))
+        self._german, self._english = _analyzer("german"), _analyzer("english")
+        self._writer = self._index.writer(heap_size=64_000_000, num_threads=1)
+        self._index.reload()
+
+    def __len__(self) -> int:
+        return int(self._index.searcher().num_docs)
+
+    def put(self, chunks: Sequence[Chunk], *, acl_classes: Sequence[int], sources: Sequence[str]) -> None:
+        """Write chunks, or write them again."""
+        for chunk, acl_class, source in zip(chunks, acl_classes, sources, strict=True):
+            self._writer.delete_documents("id", chunk.id)
+            text = normalise(chunk.indexed_text)
+            row = tantivy.Document(id=chunk.id, source=source, de=text, en=text)
+            row.add_unsigned("acl_class", acl_class)
+            self._writer.add_document(row)
+
+    def delete(self, ids: Sequence[ChunkId]) -> None:
+        """Take chunks out; unknown ids are no error."""
+        for name in ids:
+            self._writer.delete_documents("id", name)
+
+    def commit(self) -> None:
+        """Make what was written durable and searchable. Costs about a tenth of a second."""
+        self._writer.commit()
+        self._index.reload()
+
+    def ids(self) -> set[ChunkId]:
+        """Every chunk there is."""
+        searcher = self._index.searcher()
+        found = searcher.search(Query.all_query(), limit=max(1, searcher.num_docs)).hits
+        return {ChunkId(searcher.doc(address)["id"][0]) for _, address in found}
+
+    def search(self, question: str, *, grant: Grant, k: int) -> list[tuple[ChunkId, float]]:
+        """The k best chunks the grant admits, best first, scored by BM25 (0 and up)."""
+        terms = self._terms(question)
+        if not terms or not grant.acl_classes or k < 1 or (grant.sources is not None and not grant.sources):
+            return []
+        wanted = Query.boolean_query(
+            [(Occur.Should, Query.term_query(self._index.schema, field, term)) for field, term in terms]
+        )
+        clauses = [(Occur.Must, wanted), (Occur.Must, self._any("acl_class", sorted(grant.acl_classes)))]
+        if grant.sources is not None:
+            clauses.append((Occur.Must, self._any("source", sorted(grant.sources))))
+        searcher = self._index.searcher()
+        hits = searcher.search(Query.boolean_query(clauses), limit=k, count=False).hits
+        return [(ChunkId(searcher.doc(address)["id"][0]), float(score)) for score, address in hits]
+
+    def coverage(self, question: str, passages: Sequence[str]) -> list[float]:
+        """For each passage the share of the question's idf mass whose stems it holds, 0 to 1.
+
+        A word counts as held when its German or its English stem is there.
+        """
+        weights = self._weights(question)
+        total = sum(weights.values())
+        if not total:
+            return [0.0 for _ in passages]
+        shares = []
+        for passage in passages:
+            text = normalise(passage)
+            held = set(self._german.analyze(text)) | set(self._english.analyze(text))
+            shares.append(sum(weight for stems, weight in weights.items() if held & set(stems)) / total)
+        return shares
+
+    def drop(self) -> None:
+        """Empty the index, for a rebuild."""
+        self._writer.delete_all_documents()
+        self.commit()
+
+    def close(self) -> None:
+        """Let go of the writer's lock and threads."""
+        self._writer.wait_merging_threads()
+
+    def _terms(self, question: str) -> list[tuple[str, str]]:
+        words = [word for word in _WORD.findall(normalise(question)) if word.lower() not in _STOP]
+        text = " ".join(words)
+        pairs = [("de", term) for term in self._german.analyze(text)]
+        pairs += [("en", term) for term in self._english.analyze(text)]
+        return list(dict.fromkeys(pairs))
+
+    def _weights(self, question: str) -> dict[tuple[str, ...], float]:
+        searcher = self._index.searcher()
+        documents = max(1, searcher.num_docs)
+        weights: dict[tuple[str, ...], float] = {}
+        for word in dict.fromkeys(_WORD.findall(normalise(question))):
+            if word.lower() in _STOP:
+                continue
+            stems = [("de", term) for term in self._german.analyze(word)]
+            stems += [("en", term) for term in self._english.analyze(word)]
+            if not stems:
+                continue
+            frequency = max(searcher.doc_freq(field, term) for field, term in stems)
+            names = tuple(dict.fromkeys(term for _, term in stems))
+            weights[names] = math.log(1 + (documents - frequency + 0.5) / (frequency + 0.5))
+        return weights
+
+    def _any(self, field: str, values: Sequence[object]) -> Query:
+        return Query.const_score_query(Query.term_set_query(self._index.schema, field, list(values)), 0.0)
+
+
+def normalise(text: str) -> str:
+    """NFKC, so that composed and decomposed letters, ligatures and wide forms meet."""
+    return unicodedata.normalize("NFKC", text)
+
+
+def _schema() -> tantivy.Schema:
+    builder = tantivy.SchemaBuilder()
+    builder.add_text_field("id", stored=True, tokenizer_name="raw", index_option="basic")
+    builder.add_text_field("source", stored=False, tokenizer_name="raw", index_option="basic")
+    builder.add_unsigned_field("acl_class", stored=False, indexed=True, fast=True)
+    builder.add_text_field("de", stored=False, tokenizer_name="german")
+    builder.add_text_field("en", stored=False, tokenizer_name="english")
+    return builder.build()
+
+
+def _analyzer(language: str) -> tantivy.TextAnalyzer:
+    return (
+        TextAnalyzerBuilder(Tokenizer.simple())
+        .filter(Filter.remove_long(60))
+        .filter(Filter.lowercase())
+        .filter(Filter.stemmer(language))
+        .filter(Filter.ascii_fold())
+        .build()
+    )
