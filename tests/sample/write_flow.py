@@ -23,7 +23,6 @@ from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import PageBreak, Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
 from reportlab.platypus.doctemplate import BaseDocTemplate
 from reportlab.platypus.flowables import Flowable
-
 from source_text import Block, Source, bold_runs, plain
 
 SCAN_DPI = 200
@@ -31,7 +30,11 @@ MIME = {
     ".pdf": ("application", "pdf"),
     ".docx": ("application", "vnd.openxmlformats-officedocument.wordprocessingml.document"),
 }
-FONTS = {"helvetica": ("Helvetica", "Helvetica-Bold"), "vera": ("Vera", "VeraBd"), "times": ("Times-Roman", "Times-Bold")}
+FONTS = {
+    "helvetica": ("Helvetica", "Helvetica-Bold"),
+    "vera": ("Vera", "VeraBd"),
+    "times": ("Times-Roman", "Times-Bold"),
+}
 
 
 def pdf(source: Source) -> bytes:
@@ -142,17 +145,20 @@ def _text_pdf(source: Source) -> bytes:
         canvas.drawString(25 * mm, 12 * mm, source.options.get("footer", ""))
         canvas.restoreState()
 
-    template.build(_flowables(source.blocks, regular, bold), onFirstPage=frame, onLaterPages=frame)
+    size = float(source.options.get("size", "9.5"))
+    template.build(_flowables(source.blocks, regular, bold, size), onFirstPage=frame, onLaterPages=frame)
     return out.getvalue()
 
 
-def _flowables(blocks: tuple[Block, ...], regular: str, bold: str) -> list[Flowable]:
-    base = ParagraphStyle("base", fontName=regular, fontSize=9.5, leading=13.5, spaceAfter=6, alignment=TA_LEFT)
+def _flowables(blocks: tuple[Block, ...], regular: str, bold: str, size: float) -> list[Flowable]:
+    base = ParagraphStyle("base", fontName=regular, fontSize=size, leading=size + 4, spaceAfter=6, alignment=TA_LEFT)
     item = ParagraphStyle("item", base, leftIndent=14, bulletIndent=3, spaceAfter=3)
-    cell = ParagraphStyle("cell", base, fontSize=8.5, leading=11, spaceAfter=0)
+    cell = ParagraphStyle("cell", base, fontSize=size - 1, leading=size + 1.5, spaceAfter=0)
     head = {
-        n: ParagraphStyle(f"h{n}", base, fontName=bold, fontSize=size, leading=size + 5, spaceBefore=8, keepWithNext=1)
-        for n, size in ((1, 17), (2, 12.5), (3, 10.5))
+        n: ParagraphStyle(
+            f"h{n}", base, fontName=bold, fontSize=points, leading=points + 5, spaceBefore=8, keepWithNext=1
+        )
+        for n, points in ((1, 17), (2, 12.5), (3, 10.5))
     }
     flow: list[Flowable] = []
     for block in blocks:

@@ -13,14 +13,18 @@ import docx
 import openpyxl
 import pptx
 from openpyxl.styles import Font
-
 from source_text import Block, Source, bold_runs, plain
 
 ZIP_DATE = (2025, 1, 1, 0, 0, 0)
 ODT_MIME = "application/vnd.oasis.opendocument.text"
-ODT_SPACES = " ".join(
-    f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"' for name in ("office", "text", "table", "style")
-) + ' xmlns:fo="urn:oasis:names:tc:opendocument:xmlns:xsl-fo-compatible:1.0"'
+ODT_MANIFEST = "urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"
+ODT_SPACES = (
+    " ".join(
+        f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'
+        for name in ("office", "text", "table", "style")
+    )
+    + ' xmlns:fo="urn:oasis:names:tc:opendocument:xmlns:xsl-fo-compatible:1.0"'
+)
 
 
 def word(source: Source) -> bytes:
@@ -112,19 +116,19 @@ def open_document(source: Source) -> bytes:
     files = {
         "mimetype": ODT_MIME,
         "META-INF/manifest.xml": declaration
-        + '<manifest:manifest xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0" manifest:version="1.2">'
+        + f'<manifest:manifest xmlns:manifest="{ODT_MANIFEST}" manifest:version="1.2">'
         + f'<manifest:file-entry manifest:full-path="/" manifest:media-type="{ODT_MIME}"/>'
         + "".join(
             f'<manifest:file-entry manifest:full-path="{name}.xml" manifest:media-type="text/xml"/>'
             for name in ("content", "styles", "meta")
         )
         + "</manifest:manifest>",
-        "styles.xml": f"{declaration}<office:document-styles {ODT_SPACES} office:version=\"1.2\">"
+        "styles.xml": f'{declaration}<office:document-styles {ODT_SPACES} office:version="1.2">'
         f"<office:styles>{heads}</office:styles></office:document-styles>",
-        "meta.xml": f"{declaration}<office:document-meta {ODT_SPACES} xmlns:dc=\"http://purl.org/dc/elements/1.1/\" "
+        "meta.xml": f'{declaration}<office:document-meta {ODT_SPACES} xmlns:dc="http://purl.org/dc/elements/1.1/" '
         f'office:version="1.2"><office:meta><dc:title>{escape(source.title)}</dc:title>'
         f"<dc:date>{source.options['date']}T08:00:00</dc:date></office:meta></office:document-meta>",
-        "content.xml": f"{declaration}<office:document-content {ODT_SPACES} office:version=\"1.2\"><office:body>"
+        "content.xml": f'{declaration}<office:document-content {ODT_SPACES} office:version="1.2"><office:body>'
         f"<office:text>{body}</office:text></office:body></office:document-content>",
     }
     out = io.BytesIO()
