@@ -69,11 +69,13 @@ def _load(directory: Path, threads: int | None) -> Any:
     try:
         import torch
         from sentence_transformers import SentenceTransformer
+        from transformers.utils import logging as transformers_logging
     except ImportError as error:
         raise ModelUnavailable(
-            f"The torch embedder needs the extra `torch` ({error}). Install it with `pip install 'archivar[torch]'`, or "
-            f'set embedder.provider to "openvino".'
+            f"The torch embedder needs the extra `torch` ({error}). Install `archivar[torch]`, or set "
+            f'embedder.provider to "openvino".'
         ) from error
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call] # not annotated there
     if threads:
         torch.set_num_threads(threads)
     device = "cuda" if torch.cuda.is_available() else "cpu"

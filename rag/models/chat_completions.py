@@ -1,0 +1,188 @@
+"""The `/v1/chat/completions` protocol over httpx, as llama.cpp's server, vLLM and others speak it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+import httpx
+
+from rag.errors import ContextOverflow, ModelError, ModelTimeout, ModelUnavailable
+from rag.models.streaming import Broken, Limits, Wire, generate, tls
+from rag.ports import Delta, Generation, Message, Usage
+
+_WRITE_S = 30.0
+
+
+class ChatCompletions:
+    """A server that speaks the protocol, at a URL or behind a Unix socket.
+
+    `server` names it in sentences; `mend` says what to do when it does not answer.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        server: str,
+        mend: str,
+        limits: Limits,
+        api_key: str = "",
+        unix_socket: str | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._base_url = base_url.rstrip("/").removesuffix("/v1")
+        self._server = server
+        self._mend = mend
+        self._limits = limits
+        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._unix_socket = unix_socket
+        self._extra = dict(extra or {})
+        self._tls = tls(self._base_url)
+
+    def models(self) -> list[str]:
+        """Names of the models the server offers.
+
+        Raises:
+            ModelUnavailable, ModelTimeout: see `rag.errors`.
+        """
+        answer = self._ask("GET", "/v1/models")
+        self._refuse(answer)
+        return [str(entry.get("id", "")) for entry in _object(answer).get("data", [])]
+
+    def count(self, model: str, messages: Sequence[Message]) -> int | None:
+        """Tokens of the prompt, exactly, if the server has an endpoint for it (llama.cpp's has)."""
+        answer = self._ask("POST", "/v1/chat/completions/input_tokens", {"model": model, "messages": _turns(messages)})
+        if answer.status_code in (401, 403):
+            self._refuse(answer)
+        count = _object(answer).get("input_tokens") if answer.status_code == httpx.codes.OK else None
+        return count if isinstance(count, int) else None
+
+    def stream(self, model: str, messages: Sequence[Message], generation: Generation) -> Iterator[Delta]:
+        """Generate; closing the iterator hangs up, which stops the server."""
+        body = self._body(model, messages, generation)
+        wire = Wire()
+        return generate(lambda: self._read(body, wire), wire=wire, limits=self._limits, server=self._server)
+
+    def _body(self, model: str, messages: Sequence[Message], generation: Generation) -> dict[str, Any]:
+        body: dict[str, Any] = {
+            "model": model,
+            "messages": _turns(messages),
+            "max_tokens": generation.max_tokens,
+            "temperature": generation.temperature,
+            "seed": generation.seed,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        }
+        if generation.stop:
+            body["stop"] = list(generation.stop)
+        if generation.schema is not None:
+            schema = {"name": "answer", "strict": True, "schema": dict(generation.schema)}
+            body["response_format"] = {"type": "json_schema", "json_schema": schema}
+        return body | self._extra
+
+    def _read(self, body: Mapping[str, Any], wire: Wire) -> Iterator[Delta]:
+        finish: Literal["stop", "length"] | None = None
+        usage: Mapping[str, Any] = {}
+        try:
+            with (
+                self._client(self._limits.total_s, wire) as client,
+                client.stream("POST", "/v1/chat/completions", json=body) as response,
+            ):
+                if response.status_code != httpx.codes.OK:
+                    response.read()
+                    self._refuse(response)
+                for event in _events(response):
+                    if "error" in event:
+                        raise Broken(f"{self._server} failed: {_message(event)}")
+                    usage = event.get("usage") or usage
+                    for choice in event.get("choices", []):
+                        finish = _finish(choice) or finish
+                        yield Delta(text=choice.get("delta", {}).get("content") or "")
+        except httpx.TransportError as error:
+            raise self._failure(error) from error
+        except ValueError as error:
+            raise Broken(f"{self._server} sent something that is not JSON.") from error
+        if finish is None:
+            raise Broken(f"{self._server} hung up in the middle.")
+        prompt, output = usage.get("prompt_tokens"), usage.get("completion_tokens")
+        yield Delta(usage=Usage(prompt_tokens=prompt, output_tokens=output, finish=finish))
+
+    def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> httpx.Response:
+        try:
+            with self._client(_WRITE_S) as client:
+                return client.request(method, path, json=body)
+        except httpx.TransportError as error:
+            raise self._failure(error) from error
+
+    def _client(self, read_s: float, wire: Wire | None = None) -> httpx.Client:
+        """A client of one use: its connection is the generation's own. No proxies, no redirects."""
+        return httpx.Client(
+            base_url=self._base_url,
+            transport=httpx.HTTPTransport(uds=self._unix_socket, verify=self._tls, trust_env=False),
+            headers=self._headers,
+            follow_redirects=False,
+            trust_env=False,
+            timeout=httpx.Timeout(read_s, connect=self._limits.connect_s, write=_WRITE_S),
+            event_hooks=wire.event_hooks if wire else {},
+        )
+
+    def _failure(self, error: httpx.TransportError) -> ModelError:
+        if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+            return ModelUnavailable(f"{self._server} does not answer ({error}). {self._mend}")
+        if isinstance(error, httpx.TimeoutException):
+            return ModelTimeout(f"{self._server} took too long.")
+        return Broken(f"{self._server} hung up ({error}).")
+
+    def _refuse(self, response: httpx.Response) -> None:
+        """Raise what a status other than 200 means."""
+        if response.status_code == httpx.codes.OK:
+            return
+        if response.is_redirect:
+            onward = response.headers.get("location", "")
+            raise ModelUnavailable(f"{self._server} redirects to {onward}; redirects are not followed.")
+        said = _message(_object(response)) or f"HTTP {response.status_code}"
+        if response.status_code in (401, 403):
+            raise ModelUnavailable(f"{self._server} refuses the API key ({said}).")
+        if response.status_code == 400 and "context" in said.lower():
+            raise ContextOverflow(f"{self._server} cannot take the prompt: {said}.")
+        raise ModelUnavailable(f"{self._server} failed: {said}")
+
+
+def _turns(messages: Sequence[Message]) -> list[dict[str, str]]:
+    return [{"role": message.role, "content": message.content} for message in messages]
+
+
+def _events(response: httpx.Response) -> Iterator[dict[str, Any]]:
+    for line in response.iter_lines():
+        if line.startswith("data:"):
+            data = line.removeprefix("data:").strip()
+            if data == "[DONE]":
+                return
+            event = json.loads(data)
+            if not isinstance(event, dict):
+                raise ValueError("not an object")
+            yield event
+        elif line and not line.startswith((":", "event:", "id:", "retry:")):
+            raise ValueError("not a server-sent event")
+
+
+def _finish(choice: Mapping[str, Any]) -> Literal["stop", "length"] | None:
+    reason = choice.get("finish_reason")
+    if reason is None:
+        return None
+    return "length" if reason == "length" else "stop"
+
+
+def _object(response: httpx.Response) -> dict[str, Any]:
+    try:
+        content = response.json()
+    except ValueError:
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _message(content: Mapping[str, Any]) -> str:
+    error = content.get("error", "")
+    return str(error.get("message", "")) if isinstance(error, dict) else str(error)

@@ -1,0 +1,154 @@
+"""A language model served by Ollama on the same premises, through the official client.
+
+What Ollama does not do by itself is done here: the context length is always sent, time limits are ours, models that
+run elsewhere (`…-cloud`, or with a remote host) are refused, the digest is checked against the pin before every
+answer, and the server's count of prompt tokens is compared with what was sent, because Ollama cuts a prompt that is
+too long from the front without a word.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+import httpx
+
+from rag.answers import ModelInfo
+from rag.errors import ContextOverflow, ModelChanged, ModelUnavailable
+from rag.models.ollama_server import OllamaServer
+from rag.models.streaming import Broken, Limits, Wire, generate
+from rag.models.token_bound import TokenBound
+from rag.ports import Delta, Generation, Message, Usage
+
+
+def answers(base_url: str, *, patience_s: float = 0.5) -> bool:
+    """Whether an Ollama is there."""
+    return OllamaServer(base_url, limits=Limits(connect_s=patience_s)).is_there(patience_s=patience_s)
+
+
+def first_model(base_url: str) -> str:
+    """The newest model of the server that runs on the premises and writes text.
+
+    Raises:
+        ModelUnavailable: no server, or it has none.
+    """
+    server = OllamaServer(base_url, limits=Limits())
+    names = [entry["name"] for entry in server.local_models() if not server.only_embeds(entry)]
+    if not names:
+        raise ModelUnavailable(f"{server} has no language model yet. Get one with `ollama pull qwen2.5:7b`.")
+    return str(names[0])
+
+
+class OllamaModel:
+    """One model of an Ollama server. Thread-safe."""
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        base_url: str,
+        context_tokens: int = 4096,
+        digest: str = "",
+        keep_alive: str = "30m",
+        limits: Limits | None = None,
+    ) -> None:
+        self._limits = limits or Limits()
+        self._server = OllamaServer(base_url, limits=self._limits)
+        self._server.refuse_cloud_name(model)
+        self._model = model
+        self._context_tokens = context_tokens
+        self._pin = digest.removeprefix("sha256:")
+        self._keep_alive = keep_alive
+        self._bound = TokenBound()
+        self._known_digest = ""
+
+    @property
+    def info(self) -> ModelInfo:
+        """Name, and the manifest's digest as the server has it now.
+
+        Raises:
+            ModelUnavailable: no server, no such model, or one that runs elsewhere.
+            ModelChanged: the digest is not the pinned one.
+        """
+        digest = str(self._server.entry(self._model).get("digest", "")).removeprefix("sha256:")
+        if self._pin and digest != self._pin:
+            raise ModelChanged(
+                f"{self._model} at {self._server.base_url} has the digest {digest[:12]}…, pinned is {self._pin[:12]}…. "
+                f"Someone pulled another version; check it and set llm.digest anew."
+            )
+        if digest != self._known_digest:
+            self._server.refuse_remote(self._model)
+            self._bound, self._known_digest = TokenBound(), digest
+        return ModelInfo(name=self._model, digest=f"sha256:{digest}")
+
+    @property
+    def context_tokens(self) -> int:
+        """Prompt and answer together may not be longer; sent as `num_ctx` with every request."""
+        return self._context_tokens
+
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        """An upper bound: Ollama has no endpoint that counts."""
+        return self._bound.upper(messages)
+
+    def stream(self, messages: Sequence[Message], generation: Generation) -> Iterator[Delta]:
+        """Generate. Closing the iterator stops the model.
+
+        Raises:
+            ContextOverflow: the prompt and `max_tokens` do not fit, or the server read fewer tokens than were sent.
+            ModelUnavailable, ModelTimeout, ModelChanged: see `rag.errors`.
+        """
+        needed = self.count_tokens(messages) + generation.max_tokens
+        if needed > self._context_tokens:
+            raise ContextOverflow(
+                f"The prompt and its answer need up to {needed} tokens, llm.context_tokens allows "
+                f"{self._context_tokens}. Raise it if the model can take more, or give it fewer passages."
+            )
+        _ = self.info  # pinned, local and there
+        wire = Wire()
+        deltas = generate(
+            lambda: self._read(messages, generation, wire), wire=wire, limits=self._limits, server=str(self._server)
+        )
+        return self._bound.checked(messages, deltas, server=str(self._server))
+
+    def close(self) -> None:
+        """Nothing is held between generations."""
+
+    def _read(self, messages: Sequence[Message], generation: Generation, wire: Wire) -> Iterator[Delta]:
+        with self._server.client(read_s=self._limits.total_s, wire=wire) as client:
+            try:
+                for part in client.chat(
+                    model=self._model,
+                    messages=[{"role": message.role, "content": message.content} for message in messages],
+                    stream=True,
+                    think=False,
+                    format=dict(generation.schema) if generation.schema is not None else None,
+                    options=self._options(generation),
+                    keep_alive=self._keep_alive,
+                ):
+                    yield _delta(part)
+                    if part.done:
+                        return
+            except (json.JSONDecodeError, ValueError, TypeError, AttributeError) as error:
+                raise Broken(f"{self._server} sent something that is not its protocol.") from error
+            except (httpx.HTTPError, OSError, self._server.response_error) as error:
+                raise self._server.failure(error, model=self._model) from error
+        raise Broken(f"{self._server} hung up in the middle.")
+
+    def _options(self, generation: Generation) -> Mapping[str, Any]:
+        options: dict[str, Any] = {
+            "num_ctx": self._context_tokens,
+            "num_predict": generation.max_tokens,
+            "temperature": generation.temperature,
+            "seed": generation.seed,
+        }
+        return options | ({"stop": list(generation.stop)} if generation.stop else {})
+
+
+def _delta(part: Any) -> Delta:
+    """Text and, at the end, usage. What the model thought is a field of its own and stays out."""
+    if not part.done:
+        return Delta(text=part.message.content or "")
+    finish: Literal["stop", "length"] = "length" if part.done_reason == "length" else "stop"
+    usage = Usage(prompt_tokens=part.prompt_eval_count, output_tokens=part.eval_count, finish=finish)
+    return Delta(text=part.message.content or "", usage=usage)

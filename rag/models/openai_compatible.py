@@ -1,0 +1,92 @@
+"""A language model behind an OpenAI-compatible server on the premises: vLLM, llama.cpp's server, and the like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rag.answers import ModelInfo
+from rag.errors import ContextOverflow, ModelUnavailable
+from rag.models.chat_completions import ChatCompletions
+from rag.models.streaming import Limits
+from rag.models.token_bound import TokenBound
+from rag.ports import Delta, Generation, Message
+
+
+class OpenAiCompatibleModel:
+    """A model of a server that speaks `/v1/chat/completions`. Without a name, the first one the server offers.
+
+    Tokens are counted by the server where it can (llama.cpp), else bounded from above.
+    """
+
+    def __init__(
+        self,
+        model: str = "",
+        *,
+        base_url: str,
+        context_tokens: int = 4096,
+        api_key: str = "",
+        limits: Limits | None = None,
+    ) -> None:
+        if not base_url.startswith(("http://", "https://")):
+            raise ModelUnavailable(f"llm.base_url must be the server's http or https address, not {base_url!r}.")
+        self._server = f"The model server at {base_url}"
+        self._protocol = ChatCompletions(
+            base_url,
+            server=self._server,
+            mend='Start it, correct llm.base_url, or set llm.provider to "embedded".',
+            limits=limits or Limits(),
+            api_key=api_key,
+        )
+        self._model = model
+        self._context_tokens = context_tokens
+        self._bound = TokenBound()
+        self._counts_exactly = True
+
+    @property
+    def info(self) -> ModelInfo:
+        """The name; such servers tell no digest.
+
+        Raises:
+            ModelUnavailable: no server, or it has no such model.
+        """
+        offered = self._protocol.models()
+        if not self._model and offered:
+            self._model = offered[0]
+        if self._model not in offered:
+            raise ModelUnavailable(
+                f"{self._server} has no model {self._model!r} (llm.model). It offers: {', '.join(offered) or 'none'}."
+            )
+        return ModelInfo(name=self._model)
+
+    @property
+    def context_tokens(self) -> int:
+        """Prompt and answer together may not be longer."""
+        return self._context_tokens
+
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        """Tokens of the prompt: exact where the server counts, else an upper bound."""
+        if self._counts_exactly:
+            count = self._protocol.count(self._model, messages)
+            if count is not None:
+                return count
+            self._counts_exactly = False
+        return self._bound.upper(messages)
+
+    def stream(self, messages: Sequence[Message], generation: Generation) -> Iterator[Delta]:
+        """Generate. Closing the iterator stops the model.
+
+        Raises:
+            ContextOverflow: the prompt and `max_tokens` do not fit, or the server read fewer tokens than were sent.
+            ModelUnavailable, ModelTimeout: see `rag.errors`.
+        """
+        name = self.info.name
+        needed = self.count_tokens(messages) + generation.max_tokens
+        if needed > self._context_tokens:
+            raise ContextOverflow(
+                f"The prompt and its answer need up to {needed} tokens, llm.context_tokens allows "
+                f"{self._context_tokens}. Raise it if the model can take more, or give it fewer passages."
+            )
+        return self._bound.checked(messages, self._protocol.stream(name, messages, generation), server=self._server)
+
+    def close(self) -> None:
+        """Nothing is held between generations."""
