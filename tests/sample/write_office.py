@@ -13,6 +13,7 @@ import docx
 import openpyxl
 import pptx
 from openpyxl.styles import Font
+from pptx.util import Cm
 from source_text import Block, Source, bold_runs, plain
 
 ZIP_DATE = (2025, 1, 1, 0, 0, 0)
@@ -158,8 +159,6 @@ def _odt_block(block: Block, number: int) -> str:
 
 
 def _slide_table(slide, block: Block) -> None:  # type: ignore[no-untyped-def]  # python-pptx ships no types
-    from pptx.util import Cm
-
     rows, columns = len(block.rows), len(block.rows[0])
     table = slide.shapes.add_table(rows, columns, Cm(2), Cm(10), Cm(21), Cm(rows)).table
     for y, row in enumerate(block.rows):
