@@ -1,0 +1,172 @@
+"""Blocks of text on their way to a `Parsed`: every parser writes into a `Draft`, which keeps the promises of the type.
+
+Text is NFC with "\\n" newlines and without control characters; sections are in order, do not overlap and cover all text
+but white space. A heading opens a section and stays in its text; a table is a section of its own.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from rag.documents import Parsed, Part, Section, Span
+from rag.errors import EmptyDocument, UnreadableDocument
+from rag.ingest.parse.language import language_of
+
+_SPACES = re.compile(r"[ \t\v\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+")
+_SPACED_NEWLINE = re.compile(r" ?\n ?")
+_MANY_NEWLINES = re.compile(r"\n{3,}")
+_INVISIBLE = re.compile(
+    "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u200b\u2060\ufeff\ufffe\uffff\U000e0000-\U000e007f]"
+)
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+def clean(text: str) -> str:
+    """One stretch of text as the index wants it: NFC, plain spaces, no control or invisible characters."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\f", "\n").replace("\x85", "\n")
+    text = text.replace("\u2028", "\n").replace("\u2029", "\n\n")
+    text = _SURROGATES.sub("\ufffd", _INVISIBLE.sub("", text))
+    text = _SPACED_NEWLINE.sub("\n", _SPACES.sub(" ", text))
+    return _MANY_NEWLINES.sub("\n\n", unicodedata.normalize("NFC", text)).strip()
+
+
+def clean_verbatim(text: str) -> str:
+    """Like `clean`, but indentation and runs of spaces stay: for code."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\f", "\n").expandtabs(4)
+    text = _SURROGATES.sub("\ufffd", _INVISIBLE.sub("", text))
+    return unicodedata.normalize("NFC", text).strip("\n")
+
+
+def one_line(text: str) -> str:
+    """Cleaned text without any line break: a heading, a cell."""
+    return " ".join(clean(text).split())
+
+
+def pipe_table(rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown pipe table, the first row as its header; "" if every cell is empty.
+
+    Empty rows and columns are left out, short rows filled up. A pipe inside a cell is written ``\\|``.
+    """
+    cells = [[one_line(cell).replace("|", "\\|") for cell in row] for row in rows]
+    cells = [row for row in cells if any(row)]
+    if not cells:
+        return ""
+    width = max(map(len, cells))
+    cells = [row + [""] * (width - len(row)) for row in cells]
+    kept = [i for i in range(width) if any(row[i] for row in cells)]
+    lines = ["| " + " | ".join(row[i] for i in kept) + " |" for row in cells]
+    return "\n".join([lines[0], "|" + " --- |" * len(kept), *lines[1:]])
+
+
+@dataclass(slots=True)
+class _Piece:
+    headings: tuple[str, ...]
+    page: int | None
+    table: bool
+    blocks: list[str] = field(default_factory=list)
+
+
+class Draft:
+    """Collects headings, paragraphs and tables in reading order.
+
+    `page` applies to what follows, until set again. Headings nest by level: a level 2 closes earlier levels >= 2.
+    """
+
+    def __init__(self) -> None:
+        self.page: int | None = None
+        self.title: str | None = None
+        self.author: str | None = None
+        self.parts: list[Part] = []
+        self.notes: list[str] = []
+        self._path: list[tuple[int, str]] = []
+        self._pieces: list[_Piece] = []
+
+    @property
+    def headings(self) -> tuple[str, ...]:
+        """The heading path at this point, outermost first."""
+        return tuple(text for _, text in self._path)
+
+    def heading(self, text: str, level: int = 1) -> None:
+        """Open a section under `text`; `level` counts from 1, outermost."""
+        text = one_line(text)
+        if not text:
+            return
+        self.close_headings(level)
+        self._path.append((level, text))
+        self._pieces.append(_Piece(self.headings, self.page, False, [text]))
+
+    def label(self, text: str, level: int = 1) -> None:
+        """A heading that is in no text: the name of a sheet. It shows in the paths only."""
+        text = one_line(text)
+        self.close_headings(level)
+        if text:
+            self._path.append((level, text))
+
+    def close_headings(self, level: int = 1) -> None:
+        """Leave every heading of `level` and deeper."""
+        self._path = [(known, text) for known, text in self._path if known < level]
+
+    def paragraph(self, text: str) -> None:
+        """A paragraph, its sentences without line breaks unless `text` has them on purpose (a list, a poem)."""
+        self._add(clean(text), table=False)
+
+    def verbatim(self, text: str) -> None:
+        """A stretch whose line breaks and indentation mean something."""
+        self._add(clean_verbatim(text), table=False)
+
+    def table(self, rows: Iterable[Sequence[str]]) -> None:
+        """Rows of cells, the header first. A table of one column or one row is written as paragraphs."""
+        kept = [[one_line(cell) for cell in row] for row in rows]
+        kept = [row for row in kept if any(row)]
+        filled = [[cell for cell in row if cell] for row in kept]
+        if len(kept) < 2 or max(map(len, filled), default=0) < 2:
+            for row in filled:
+                self.paragraph(" | ".join(row))
+            return
+        self._add(pipe_table(kept), table=True)
+
+    def _add(self, text: str, *, table: bool) -> None:
+        if not text.strip():
+            return
+        last = self._pieces[-1] if self._pieces else None
+        if last is None or table or last.table or last.page != self.page or last.headings != self.headings:
+            last = _Piece(self.headings, self.page, table)
+            self._pieces.append(last)
+        last.blocks.append(text)
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is no letter or digit in it yet."""
+        return not any(char.isalnum() for piece in self._pieces for block in piece.blocks for char in block)
+
+    def parsed(self, *, max_text_chars: int | None = None) -> Parsed:
+        """The finished document.
+
+        Raises:
+            EmptyDocument: no letter or digit in it, and no parts.
+            UnreadableDocument: longer than `max_text_chars`.
+        """
+        if self.empty and not self.parts:
+            raise EmptyDocument("no text in it")
+        texts = ["\n\n".join(piece.blocks) for piece in self._pieces]
+        if max_text_chars is not None and sum(map(len, texts)) > max_text_chars:
+            raise UnreadableDocument(f"over the limit of {max_text_chars:,} characters of text")
+        sections, start = [], 0
+        for piece, text in zip(self._pieces, texts, strict=True):
+            span = Span(start=start, end=start + len(text))
+            sections.append(Section(span=span, headings=piece.headings, page=piece.page, table=piece.table))
+            start += len(text) + 2
+        text = "\n\n".join(texts)
+        first = next((piece.headings[0] for piece in self._pieces if piece.headings), None)
+        return Parsed(
+            text=text,
+            sections=tuple(sections),
+            title=one_line(self.title or "")[:300] or first,
+            language=language_of(text),
+            author=one_line(self.author or "")[:300] or None,
+            parts=tuple(self.parts),
+            notes=tuple(self.notes),
+        )

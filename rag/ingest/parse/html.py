@@ -1,0 +1,196 @@
+"""HTML as a reader sees it: headings, paragraphs, lists, tables; scripts, styles and what is not displayed left out."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from rag.documents import Parsed
+from rag.errors import EmptyDocument
+from rag.ingest.parse.charset import decode
+from rag.ingest.parse.draft import Draft
+
+if TYPE_CHECKING:
+    from lxml.etree import _Element
+
+_SKIPPED: Final = frozenset(
+    ["script", "style", "template", "noscript", "head", "svg", "math", "object", "embed", "iframe", "canvas", "audio", "video", "select", "datalist"]
+)
+_BLOCKS: Final = frozenset(
+    ["address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "details", "dialog", "div", "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "header", "hgroup", "hr", "html", "legend", "main", "nav", "p", "search", "section", "summary", "table", "tbody", "td", "tfoot", "th", "thead", "tr"]
+)
+_HEADINGS: Final = {f"h{level}": level for level in range(1, 7)}
+_LISTS: Final = frozenset({"ul", "ol", "menu", "dir"})
+_DECLARED: Final = re.compile(rb"charset\s*=\s*[\"']?\s*([\w.:-]+)|<\?xml[^>]{0,200}encoding=[\"']([\w.:-]+)", re.I)
+_HIDDEN: Final = re.compile(
+    r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(?:px|pt|em|%)?\s*(?:;|$)", re.I
+)
+_LAYOUT: Final = frozenset(["table", "h1", "h2", "h3", "h4", "h5", "h6", "form", "ul", "ol"])
+
+
+class HtmlParser:
+    """HTML and XHTML through lxml; nothing is fetched."""
+
+    fingerprint = "html"
+
+    def parse(self, body: bytes, *, media_type: str, name: str) -> Parsed:
+        found = _DECLARED.search(body[:4096])
+        declared = (found.group(1) or found.group(2)).decode("ascii", "replace") if found else None
+        draft = Draft()
+        read_html(draft, decode(body, declared=declared))
+        return draft.parsed()
+
+
+def read_html(draft: Draft, text: str) -> None:
+    """Write HTML into a draft; its title and author too.
+
+    Raises:
+        EmptyDocument: no element in it.
+    """
+    from lxml import etree
+
+    parser = etree.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, no_network=True, huge_tree=False)
+    root = etree.fromstring(text.encode("utf-8", "replace"), parser)
+    if root is None:
+        raise EmptyDocument("no text in it")
+    draft.title = draft.title or root.findtext(".//head/title")
+    author = root.find(".//head/meta[@name='author']")
+    draft.author = draft.author or (author.get("content") if author is not None else None)
+    _Walk(draft).over(root)
+
+
+class _Walk:
+    """One pass over the tree, without recursion: depth is the document's choice, the stack is ours."""
+
+    def __init__(self, draft: Draft) -> None:
+        self._draft = draft
+        self._inline: list[str] = []
+        self._items: list[str] = []
+        self._lists: list[list[Any]] = []  # [ordered, next number]
+
+    def over(self, root: _Element) -> None:
+        from lxml import etree
+
+        walk = etree.iterwalk(root, events=("start", "end"))
+        for event, element in walk:
+            tag = _tag(element)
+            if event == "end":
+                self._end(tag)
+                self._inline.append(element.tail or "")
+            elif tag in _SKIPPED or _hidden(element):
+                walk.skip_subtree()
+                element.text = None
+            elif tag == "pre":
+                self._flush()
+                self._draft.verbatim("".join(element.itertext()))
+                walk.skip_subtree()
+            elif tag == "table" and _is_data(element):
+                self._flush_list()
+                self._table(element)
+                walk.skip_subtree()
+            else:
+                self._start(tag, element)
+        self._flush_list()
+
+    def _start(self, tag: str, element: _Element) -> None:
+        if tag in _LISTS:
+            self._flush()
+            self._lists.append([tag == "ol", int(element.get("start") or 1) if _is_int(element.get("start")) else 1])
+        elif tag == "li":
+            self._flush()
+            self._inline.append(self._mark())
+        elif tag in _HEADINGS:
+            self._flush_list()
+        elif tag in _BLOCKS:
+            self._flush()
+        elif tag == "br":
+            self._inline.append("\v")
+        elif tag == "img":
+            self._inline.append(f" {element.get('alt') or ''} ")
+        self._inline.append(element.text or "")
+
+    def _end(self, tag: str) -> None:
+        if tag in _HEADINGS:
+            text, self._inline = _flat(self._inline).replace("\n", " "), []
+            self._draft.heading(text, _HEADINGS[tag])
+        elif tag in _LISTS:
+            self._flush()
+            if self._lists:
+                self._lists.pop()
+            if not self._lists:
+                self._flush_list()
+        elif tag in _BLOCKS or tag == "li":
+            self._flush()
+
+    def _mark(self) -> str:
+        if not self._lists or not self._lists[-1][0]:
+            return "- "
+        self._lists[-1][1] += 1
+        return f"{self._lists[-1][1] - 1}. "
+
+    def _flush(self) -> None:
+        text, self._inline = _flat(self._inline), []
+        if not text or text == "-":
+            return
+        if self._lists:
+            self._items.append(text)
+        else:
+            self._flush_items()
+            self._draft.paragraph(text)
+
+    def _flush_items(self) -> None:
+        self._draft.paragraph("\n".join(self._items))
+        self._items = []
+
+    def _flush_list(self) -> None:
+        self._flush()
+        self._flush_items()
+
+    def _table(self, table: _Element) -> None:
+        caption = table.find("caption")
+        if caption is not None:
+            self._draft.paragraph(_text_of(caption))
+        self._draft.table(
+            [_text_of(cell) for cell in row if _tag(cell) in ("td", "th")]
+            for row in table.iter("tr")
+            if not _hidden(row)
+        )
+
+
+def _tag(element: _Element) -> str:
+    return element.tag.rsplit("}", 1)[-1].lower() if isinstance(element.tag, str) else ""
+
+
+def _hidden(element: _Element) -> bool:
+    if element.get("hidden") is not None or _tag(element) == "input":
+        return True
+    style = element.get("style")
+    return bool(style) and _HIDDEN.search(style or "") is not None
+
+
+def _is_data(table: _Element) -> bool:
+    """Whether a table holds data and not the page's layout: rows of several cells, nothing structured inside them."""
+    if table.get("role") == "presentation" or any(_tag(inner) in _LAYOUT for inner in table.iterdescendants()):
+        return False
+    rows = [sum(_tag(cell) in ("td", "th") for cell in row) for row in table.iter("tr")]
+    return len(rows) >= 2 and max(rows) >= 2
+
+
+def _text_of(element: _Element) -> str:
+    pieces = []
+    for inner in element.iter():
+        if _tag(inner) not in _SKIPPED and not _hidden(inner):
+            pieces.append((" " if _tag(inner) in _BLOCKS or _tag(inner) == "br" else "") + (inner.text or ""))
+        if inner is not element:
+            pieces.append((" " if _tag(inner) in _BLOCKS else "") + (inner.tail or ""))
+    return "".join(pieces)
+
+
+def _flat(pieces: list[str]) -> str:
+    """Inline pieces as one run: white space collapsed as a browser does, only <br> breaks a line."""
+    lines = "".join(pieces).split("\v")
+    return "\n".join(" ".join(line.split()) for line in lines).strip()
+
+
+def _is_int(value: str | None) -> bool:
+    return value is not None and value.isascii() and value.isdigit() and len(value) < 7

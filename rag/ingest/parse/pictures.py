@@ -1,0 +1,43 @@
+"""Pictures of text: PNG, JPEG, TIFF (page by page), WebP, BMP, GIF."""
+
+from __future__ import annotations
+
+import io
+
+from rag.documents import Parsed
+from rag.errors import UnreadableDocument, UnsupportedFormat
+from rag.ingest.parse.draft import Draft
+from rag.ingest.parse.ocr import Ocr
+
+_MAX_PIXELS = 80_000_000
+_MAX_PAGES = 500
+
+
+class PictureParser:
+    """OCR over each frame; a frame is a page."""
+
+    fingerprint = "pictures"
+
+    def __init__(self, *, ocr: Ocr) -> None:
+        self._ocr = ocr
+
+    def parse(self, body: bytes, *, media_type: str, name: str) -> Parsed:
+        from PIL import Image, ImageOps, ImageSequence
+
+        if not self._ocr.on:
+            raise UnsupportedFormat("a picture, and reading pictures (OCR) is switched off")
+        Image.MAX_IMAGE_PIXELS = _MAX_PIXELS
+        draft = Draft()
+        try:
+            with Image.open(io.BytesIO(body)) as picture:
+                frames = getattr(picture, "n_frames", 1)
+                for number, frame in enumerate(ImageSequence.Iterator(picture), start=1):
+                    if frame.width * frame.height > _MAX_PIXELS or number > _MAX_PAGES:
+                        raise UnreadableDocument("too large a picture")
+                    draft.page = number if frames > 1 else None
+                    for paragraph in self._ocr.paragraphs(ImageOps.exif_transpose(frame).convert("RGB")):
+                        draft.paragraph(paragraph)
+        except Image.DecompressionBombError as error:
+            raise UnreadableDocument("too large a picture") from error
+        draft.notes.append(f"{frames} {'page' if frames == 1 else 'pages'} read by OCR")
+        return draft.parsed()

@@ -1,0 +1,142 @@
+"""`ParserPool`: parse documents in disposable children, so that a hang, a bomb or a crash costs one file."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Any, Final
+
+from rag.documents import Parsed
+from rag.errors import DocumentError, EmptyDocument, UnreadableDocument, UnsupportedFormat
+from rag.ingest.parse import ocr as ocr_engines
+from rag.ingest.parse.profiles import PROFILES, fingerprint
+from rag.ingest.parse.wire import Garbled, decode
+from rag.ingest.parse.worker import Child, ChildEnded, Limits
+
+_log = logging.getLogger(__name__)
+
+_MAX_DOCUMENTS_A_CHILD: Final = 200
+_MAX_MB_A_CHILD: Final = 512
+_ERRORS: Final[dict[str, type[DocumentError]]] = {
+    error.__name__: error for error in (UnsupportedFormat, UnreadableDocument, EmptyDocument)
+}
+
+
+class ParserPool:
+    """Up to `workers` warm children; each is replaced after a failure, 200 documents or 512 MB of them.
+
+    Thread-safe: as many threads as there are workers parse at the same time, the others wait. Nothing is started before
+    the first `parse`. `timeout_s` is wall-clock time a document; OCR that runs inside the child may use 1.25 GB more than
+    `memory_mb`.
+    """
+
+    def __init__(
+        self, *, profile: str = "default", workers: int = 1, timeout_s: float = 60.0, memory_mb: int = 1024,
+        max_text_chars: int = 20_000_000, ocr: bool = True,
+    ) -> None:  # fmt: skip
+        if profile not in PROFILES:
+            raise ValueError(f"no profile {profile!r}; there are {', '.join(PROFILES)}")
+        self._profile = profile
+        self._ocr = ocr_engines.available() if ocr and profile != "probe" else ocr_engines.OFF
+        self._limits = Limits(
+            timeout_s=timeout_s, memory_mb=memory_mb, max_text_chars=max_text_chars,
+            extra_memory_mb=ocr_engines.extra_memory_mb(self._ocr),
+        )  # fmt: skip
+        self._free = threading.BoundedSemaphore(workers)
+        self._lock = threading.Lock()
+        self._idle: list[Child] = []
+        self._closed = False
+        # Children die with the thread that started them (PR_SET_PDEATHSIG): one that lives as long as the pool.
+        self._starter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="parse-starter")
+
+    @property
+    def fingerprint(self) -> str:
+        """Profile, library versions, OCR engine: part of the recipe; a change means every document is parsed anew."""
+        return fingerprint(self._profile, ocr=self._ocr)
+
+    def parse(self, body: bytes, *, media_type: str, name: str) -> Parsed:
+        """Text, sections and parts of one document.
+
+        Raises:
+            UnsupportedFormat, UnreadableDocument, EmptyDocument: with a reason for the person who owns the file.
+        """
+        with self._free:
+            child = self._take()
+            try:
+                header, raw = child.ask({"media_type": media_type, "name": name}, body)
+                parsed = _result(header, raw)
+            except ChildEnded as error:
+                child.close()
+                _log.warning("parser child ended", extra={"action": "parser_child_ended", "reason": error.reason})
+                raise UnreadableDocument(error.reason) from error
+            except DocumentError:
+                self._give_back(child)
+                raise
+            except BaseException:
+                child.close()
+                raise
+            self._give_back(child)
+            return parsed
+
+    def confinement(self) -> tuple[str, ...]:
+        """The walls that stand round a child on this machine, one sentence each."""
+        with self._free:
+            child = self._take()
+            walls = child.confinement
+            self._give_back(child)
+            return walls
+
+    def close(self) -> None:
+        """End every child. A parse that still runs ends its own."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for child in idle:
+            child.close()
+        self._starter.shutdown()
+
+    def __enter__(self) -> ParserPool:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _take(self) -> Child:
+        while True:
+            with self._lock:
+                if self._closed:
+                    raise RuntimeError("the parser pool is closed")
+                child = self._idle.pop() if self._idle else None
+            if child is None:
+                return self._starter.submit(self._start).result()
+            if child.alive:
+                return child
+            child.close()
+
+    def _start(self) -> Child:
+        try:
+            return Child(profile=self._profile, ocr=self._ocr, limits=self._limits)
+        except ChildEnded as error:
+            raise RuntimeError("the parser child does not start; run `rag doctor`") from error
+
+    def _give_back(self, child: Child) -> None:
+        spent = child.documents >= _MAX_DOCUMENTS_A_CHILD or child.body_bytes >= _MAX_MB_A_CHILD << 20
+        with self._lock:
+            keep = child.alive and not spent and not self._closed
+            if keep:
+                self._idle.append(child)
+        if not keep:
+            child.close()
+
+
+def _result(header: dict[str, Any], raw: bytes) -> Parsed:
+    if header.get("ok") is True:
+        try:
+            return decode(header, raw)
+        except Garbled as error:
+            raise ChildEnded("its parser gave back something that is no document") from error
+    raise _ERRORS.get(str(header.get("error")), UnreadableDocument)(str(header.get("reason"))[:300])

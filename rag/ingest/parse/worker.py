@@ -1,0 +1,267 @@
+"""The parent's end of one child: start it, exchange one document for its text under the clock, put it away."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from rag.egress import SWITCHES
+from rag.ingest.parse.wire import PREFIX, Garbled, frame
+
+_START_S: Final = 30.0
+_TICK_MS: Final = 40
+_PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
+_PACKAGE: Final = Path(__file__).resolve().parents[2]
+_CHUNK: Final = 1 << 20
+_MAX_PROGRESS: Final = 500  # pictures read in one document, each of which restarts the clock
+_PROGRESS: Final = b"".join(frame({"progress": True}))
+
+
+class ChildEnded(Exception):
+    """The child died, was killed at a limit, or broke the protocol. `reason` is for the document's record."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one document may cost."""
+
+    timeout_s: float
+    memory_mb: int
+    extra_memory_mb: int
+    """Added for an OCR engine that is loaded into the child."""
+    max_text_chars: int
+    max_parts_mb: int = 512
+    file_mb: int = 128
+
+    @property
+    def rss_mb(self) -> int:
+        """Where the parent kills."""
+        return self.memory_mb + self.extra_memory_mb
+
+    @property
+    def data_mb(self) -> int:
+        """Where the kernel refuses: above the parent's line, for stacks and pools that are reserved, not used."""
+        return self.memory_mb + 3 * self.extra_memory_mb + 512
+
+    @property
+    def header_bytes(self) -> int:
+        """No honest answer is longer: every character escaped, and the sections."""
+        return 16 * self.max_text_chars + (64 << 20)
+
+
+class Child:
+    """One running child. Not thread-safe: the pool hands it to one thread at a time."""
+
+    def __init__(self, *, profile: str, ocr: str, limits: Limits) -> None:
+        self._limits = limits
+        self._scratch = tempfile.mkdtemp(prefix="archivar-parse-")
+        self.documents = 0
+        self.body_bytes = 0
+        config = {
+            "profile": profile, "ocr": ocr, "scratch": self._scratch, "readable": _readable(),
+            "data_mb": limits.data_mb, "file_mb": limits.file_mb, "cpu_s": 2 * limits.timeout_s + 5,
+            "max_text_chars": limits.max_text_chars,
+        }  # fmt: skip
+        self._process = subprocess.Popen(  # noqa: S603: our own interpreter and module
+            [sys.executable, "-s", "-P", "-B", "-m", "rag.ingest.parse.child", json.dumps(config)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0, close_fds=True,
+            cwd=self._scratch, env=_environment(self._scratch), start_new_session=True,
+        )  # fmt: skip
+        try:
+            ready, _ = self._exchange([], timeout_s=_START_S)
+            self.confinement = tuple(map(str, ready.get("confinement", ())))
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return self._process.poll() is None
+
+    def ask(self, header: Mapping[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
+        """Send one document, wait for the answer.
+
+        Raises:
+            ChildEnded: it crashed or ran over a limit; the child is dead then.
+        """
+        self.documents += 1
+        self.body_bytes += len(body)
+        return self._exchange(frame(header, body), timeout_s=self._limits.timeout_s)
+
+    def close(self) -> None:
+        """Kill it and whatever it started, remove its scratch folder."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+        self._process.wait()
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def _exchange(self, message: list[bytes], *, timeout_s: float) -> tuple[dict[str, Any], bytes]:
+        try:
+            return self._pump(message, deadline=time.monotonic() + timeout_s)
+        except (Garbled, BrokenPipeError, ValueError, RecursionError) as error:
+            raise self._ended() from error
+
+    def _pump(self, message: list[bytes], *, deadline: float) -> tuple[dict[str, Any], bytes]:
+        """Write and read at once, so that neither side waits for ever on a full pipe; watch the clock and the scales."""
+        source, sink = self._process.stdout, self._process.stdin
+        if source is None or sink is None:
+            raise Garbled("no pipes")
+        pending, reply = [memoryview(part) for part in message if part], _Reply(self._limits)
+        for descriptor in (source.fileno(), sink.fileno()):
+            os.set_blocking(descriptor, False)
+        watch = select.poll()
+        watch.register(source.fileno(), select.POLLIN)
+        if pending:
+            watch.register(sink.fileno(), select.POLLOUT)
+        allowance = _MAX_PROGRESS
+        while not reply.complete:
+            for descriptor, _ in watch.poll(_TICK_MS):
+                if descriptor == source.fileno():
+                    self._read(descriptor, reply)
+                elif pending and self._write(descriptor, pending):
+                    watch.unregister(descriptor)
+            while reply.progressed() and (allowance := allowance - 1) > 0:
+                deadline = time.monotonic() + self._limits.timeout_s
+            self._check(deadline)
+        return reply.message()
+
+    def _read(self, descriptor: int, reply: _Reply) -> None:
+        try:
+            data = os.read(descriptor, _CHUNK)
+        except BlockingIOError:
+            return
+        if not data:
+            raise Garbled("the pipe closed")
+        reply.feed(data)
+
+    def _write(self, descriptor: int, pending: list[memoryview]) -> bool:
+        """Write what the pipe takes; whether all is out."""
+        try:
+            written = os.write(descriptor, pending[0][:_CHUNK])
+        except BlockingIOError:
+            return False
+        pending[0] = pending[0][written:]
+        if not pending[0]:
+            del pending[0]
+        return not pending
+
+    def _check(self, deadline: float) -> None:
+        if time.monotonic() > deadline:
+            raise ChildEnded(f"over the {self._limits.timeout_s:g} s limit")
+        if self._rss_mb() > self._limits.rss_mb:
+            raise ChildEnded(f"over the {self._limits.memory_mb} MB memory limit")
+
+    def _rss_mb(self) -> int:
+        try:
+            return int(Path(f"/proc/{self._process.pid}/statm").read_bytes().split()[1]) * _PAGE_BYTES >> 20
+        except (OSError, IndexError):  # no /proc (macOS), or it just ended
+            return 0
+
+    def _ended(self) -> ChildEnded:
+        """Why a child whose pipe broke is gone."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=1.0)
+        code = self._process.returncode
+        if code == -signal.SIGXCPU:
+            return ChildEnded(f"over the {self._limits.timeout_s:g} s limit (of CPU time)")
+        if code == -signal.SIGKILL:
+            return ChildEnded("its parser was killed, most likely for want of memory")
+        return ChildEnded("its parser crashed on it: damaged, or made to do harm")
+
+
+class _Reply:
+    """A message while it comes in."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._data = bytearray()
+        self._sizes: tuple[int, int] | None = None
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes; refuse a message that announces more than any honest one."""
+        self._data += data
+        self._measure()
+
+    def progressed(self) -> bool:
+        """Whether the next message is a sign of life; it is taken off."""
+        if not self._data.startswith(_PROGRESS):
+            return False
+        del self._data[: len(_PROGRESS)]
+        self._sizes = None
+        self._measure()
+        return True
+
+    def _measure(self) -> None:
+        if self._sizes is None and len(self._data) >= PREFIX.size:
+            self._sizes = PREFIX.unpack_from(self._data)
+            if self._sizes[0] > self._limits.header_bytes or self._sizes[1] > self._limits.max_parts_mb << 20:
+                raise Garbled("too long an answer")
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of it is there."""
+        if self._data.startswith(_PROGRESS):
+            return False
+        return self._sizes is not None and len(self._data) >= PREFIX.size + sum(self._sizes)
+
+    def message(self) -> tuple[dict[str, Any], bytes]:
+        """Header and raw bytes."""
+        header_bytes, raw_bytes = self._sizes or (0, 0)
+        if len(self._data) != PREFIX.size + header_bytes + raw_bytes:
+            raise Garbled("more than one answer")
+        header = json.loads(bytes(self._data[PREFIX.size : PREFIX.size + header_bytes]))
+        if not isinstance(header, dict):
+            raise Garbled("no header")
+        return header, bytes(self._data[PREFIX.size + header_bytes :])
+
+
+def _readable() -> list[str]:
+    """Where the interpreter and its libraries lie, and this package; not the project's root, which may hold the state."""
+    paths = {sys.prefix, sys.base_prefix, sys.exec_prefix, *sysconfig.get_paths().values(), str(_PACKAGE)}
+    paths |= {entry for entry in sys.path if entry.rstrip("/").endswith(("site-packages", "dist-packages"))}
+    paths |= {str(Path(sys.executable).resolve().parent)}
+    paths |= {os.environ["TESSDATA_PREFIX"]} if "TESSDATA_PREFIX" in os.environ else set()
+    return sorted({path for path in paths if path not in ("", "/")})
+
+
+def _environment(scratch: str) -> dict[str, str]:
+    """Only what a parser needs: none of the service's own settings or secrets."""
+    kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH", "TESSDATA_PREFIX") if name in os.environ}
+    sites = [entry for entry in sys.path if entry.rstrip("/").endswith(("site-packages", "dist-packages"))]
+    return {
+        **SWITCHES,
+        **kept,
+        "PYTHONPATH": os.pathsep.join([str(_PACKAGE.parent), *sites]),
+        "PYTHONHASHSEED": "0",
+        "PYTHONUTF8": "1",
+        "LANG": "C.UTF-8",
+        "HOME": scratch,
+        "TMPDIR": scratch,
+        "MALLOC_ARENA_MAX": "2",
+        "OMP_NUM_THREADS": "2",
+        "OMP_THREAD_LIMIT": "2",
+        "OPENBLAS_NUM_THREADS": "1",
+    }

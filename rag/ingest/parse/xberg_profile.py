@@ -1,0 +1,74 @@
+"""xberg (MIT, Rust) for the formats that it alone reads, or reads better than what the standard library allows.
+
+Measured on 112 real files, xberg reads nearly every format in 3.4 s together, and its text is complete. It is not
+used where a citation needs more than text:
+
+- PDF: a third of the multi-column pages come out of order, form fields are taken for tables and then repeated as text,
+  lines are neither re-joined nor un-hyphenated reliably, and OCR would come on top.
+- DOCX, PPTX, ODT, XLSX: no numbers of automatically numbered headings, speaker notes without their slide, page numbers of
+  its own making for DOCX.
+- text, CSV: cp850 and Mac Roman umlauts are lost, decomposed umlauts stay decomposed.
+
+What it gives is Markdown, read by our own reader of Markdown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from rag.documents import Parsed
+from rag.errors import UnreadableDocument
+from rag.ingest.parse import media
+from rag.ingest.parse.charset import decode
+from rag.ingest.parse.draft import Draft
+from rag.ingest.parse.markdown import read_markdown
+
+_TEXTUAL = frozenset({media.RST, media.ORG, media.ASCIIDOC, media.TEX, media.DOCBOOK})
+_THEIR_NAMES = {media.RST: "text/prs.fallenstein.rst"}
+
+
+class XbergParser:
+    """Whatever xberg reads, from bytes, without its OCR, cache and network."""
+
+    fingerprint = "xberg"
+
+    def parse(self, body: bytes, *, media_type: str, name: str) -> Parsed:
+        import xberg
+
+        if media_type in _TEXTUAL:
+            body = decode(body).encode("utf-8")
+        config = xberg.ExtractionConfig(
+            use_cache=False,
+            disable_ocr=True,
+            output_format="markdown",
+            escape_markdown=False,
+            max_concurrent_extractions=1,
+        )
+        source = xberg.ExtractInput(
+            kind="bytes", bytes=body, mime_type=_THEIR_NAMES.get(media_type, media_type), filename=name
+        )
+        try:
+            result = asyncio.run(xberg.extract(source, config))
+        except xberg.XbergError as error:
+            raise UnreadableDocument(_reason(str(error))) from error
+        if not result.results:
+            raise UnreadableDocument(_reason(" ".join(str(item) for item in result.errors or ())))
+        return _written(result.results[0])
+
+
+def _written(found: Any) -> Parsed:
+    draft = Draft()
+    draft.title = getattr(found.metadata, "title", None)
+    authors = getattr(found.metadata, "authors", None) or ()
+    draft.author = ", ".join(authors) or None
+    read_markdown(draft, found.content)
+    return draft.parsed()
+
+
+def _reason(message: str) -> str:
+    """The library's message may quote the document: only what it is about is kept."""
+    lowered = message.lower()
+    if "password" in lowered or "encrypt" in lowered:
+        return "encrypted: needs a password"
+    return "damaged, or not what its name says"

@@ -1,0 +1,93 @@
+"""Zip-based formats opened with care: sizes, ratios and counts are checked before anything is unpacked."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from typing import TYPE_CHECKING, Final
+
+from rag.errors import UnreadableDocument
+
+if TYPE_CHECKING:
+    from lxml.etree import _Element
+
+_MAX_BYTES: Final = 512 << 20
+_MAX_RATIO: Final = 200
+_RATIO_FROM_BYTES: Final = 10 << 20
+_MAX_MEMBERS: Final = 10_000
+
+
+class Archive:
+    """A zip archive in memory, safe to read. Names are keys only: nothing is ever written under them."""
+
+    def __init__(self, body: bytes) -> None:
+        try:
+            self._zip = zipfile.ZipFile(io.BytesIO(body))
+            members = self._zip.infolist()
+        except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError, OSError) as error:
+            raise UnreadableDocument("damaged: its zip container is broken") from error
+        _check(members, len(body))
+        self.names = [member.filename for member in members if not member.is_dir()]
+        self._members = {member.filename: member for member in members}
+        self._left = _MAX_BYTES
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._members
+
+    def read(self, name: str) -> bytes:
+        """One member.
+
+        Raises:
+            UnreadableDocument: damaged, encrypted, or longer than its own directory says.
+        """
+        member = self._members.get(name)
+        if member is None:
+            raise UnreadableDocument(f"damaged: its part {name[:60]!r} is missing")
+        if member.flag_bits & 1:
+            raise UnreadableDocument("encrypted: needs a password")
+        try:
+            with self._zip.open(member) as stream:
+                data = stream.read(min(member.file_size, self._left) + 1)
+        except (zipfile.BadZipFile, RuntimeError, ValueError, NotImplementedError, EOFError, OSError) as error:
+            raise UnreadableDocument("damaged: its zip container is broken") from error
+        except Exception as error:  # zlib.error, lzma.LZMAError: no common type
+            raise UnreadableDocument("damaged: its zip container is broken") from error
+        self._left -= len(data)
+        if len(data) > member.file_size or self._left < 0:
+            raise UnreadableDocument("a zip bomb: it unpacks to more than it says")
+        return data
+
+    def xml(self, name: str) -> _Element:
+        """One member as XML, without entities, document types or the network."""
+        return xml_root(self.read(name))
+
+
+def xml_root(data: bytes) -> _Element:
+    """Parse XML that comes from outside.
+
+    Raises:
+        UnreadableDocument: damaged, or it declares entities.
+    """
+    from lxml import etree
+
+    head = data[:2000]
+    if b"<!ENTITY" in data[:100_000] or "<!ENTITY".encode("utf-16-le") in head:
+        raise UnreadableDocument("it declares XML entities, as bombs do")
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, recover=True)
+    try:
+        root = etree.fromstring(data, parser)
+    except etree.XMLSyntaxError as error:
+        raise UnreadableDocument("damaged: its XML is broken") from error
+    if root is None:
+        raise UnreadableDocument("damaged: its XML is broken")
+    return root
+
+
+def _check(members: list[zipfile.ZipInfo], size: int) -> None:
+    total = sum(member.file_size for member in members)
+    if len(members) > _MAX_MEMBERS:
+        raise UnreadableDocument(f"a zip bomb: {len(members):,} members, over the limit of {_MAX_MEMBERS:,}")
+    if total > _MAX_BYTES:
+        raise UnreadableDocument(f"a zip bomb: {total >> 20:,} MB unpacked, over the limit of {_MAX_BYTES >> 20} MB")
+    if total > _RATIO_FROM_BYTES and total > _MAX_RATIO * max(1, size):
+        raise UnreadableDocument(f"a zip bomb: it unpacks to more than {_MAX_RATIO} times its size")
