@@ -21,7 +21,18 @@ from rag.access import Acl, Confidentiality
 from rag.documents import DocumentId, DocumentRef, Listing, RawDocument
 from rag.errors import DocumentVanished, SourceDenied, SourceUnavailable, UnreadableDocument
 
-_TEMPORARY = ("~$*", ".~lock.*", "*.tmp", "*.part", "*.crdownload", "*.swp", "*~", ".DS_Store", "Thumbs.db", "desktop.ini")
+_TEMPORARY = (
+    "~$*",
+    ".~lock.*",
+    "*.tmp",
+    "*.part",
+    "*.crdownload",
+    "*.swp",
+    "*~",
+    ".DS_Store",
+    "Thumbs.db",
+    "desktop.ini",
+)
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 

@@ -1,4 +1,7 @@
-"""What the operating system says of a folder: a hint that something changed, never the truth. Only importer of watchdog."""
+"""What the operating system says of a folder: a hint that something changed, never the truth.
+
+The only importer of watchdog.
+"""
 
 from __future__ import annotations
 

@@ -80,10 +80,14 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelInfo:
-    """Which model answered: the digest is Ollama's manifest digest, or the sha256 of a GGUF file, or empty."""
+    """Which model answered: the digest is Ollama's manifest digest, or the sha256 of a GGUF file, or empty.
+
+    `runtime` is ``ollama``, ``openai-compatible`` or ``embedded``.
+    """
 
     name: str
     digest: str = ""
+    runtime: str = ""
 
     def as_json(self) -> dict[str, str]:
         """The public form."""

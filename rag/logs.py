@@ -1,4 +1,4 @@
-"""Structured logging on stderr: one line a record, a stable `action`, never a document's text, a question or a token."""
+"""Structured logging on stderr: one line a record, a stable `action`, never a text, a question or a token."""
 
 from __future__ import annotations
 
@@ -21,7 +21,11 @@ class _Line(logging.Formatter):
 
 class _Json(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        entry: dict[str, Any] = {"time": self.formatTime(record), "level": record.levelname, "text": record.getMessage()}
+        entry: dict[str, Any] = {
+            "time": self.formatTime(record),
+            "level": record.levelname,
+            "text": record.getMessage(),
+        }
         entry |= {name: value for name, value in vars(record).items() if name not in _OWN}
         if record.exc_info:
             entry["trace"] = self.formatException(record.exc_info)

@@ -14,10 +14,11 @@ from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from rag.access import Confidentiality
 from rag.errors import SettingsError
-from rag.models.catalogue import default_directory
+from rag.models.weights import default_directory
 
 
 def _option(default: Any, about: str, *, choices: tuple[str, ...] = ()) -> Any:
@@ -49,7 +50,9 @@ class EmbedderSettings:
     """`[embedder]`: what turns text into vectors. Another embedder means the index is made anew."""
 
     provider: str = _option(
-        "openvino", "openvino (CPU, no torch), torch (GPU; extra torch), ollama", choices=("openvino", "torch", "ollama")
+        "openvino",
+        "openvino (CPU, no torch), torch (GPU; extra torch), ollama",
+        choices=("openvino", "torch", "ollama"),
     )
     model: str = _option("e5-small", "model name; for ollama for instance bge-m3")
     base_url: str = _option("http://localhost:11434", "address of Ollama, for provider ollama")
@@ -120,6 +123,19 @@ class Settings:
     ingest: IngestSettings = IngestSettings()
     egress: EgressSettings = EgressSettings()
 
+    def allowed_hosts(self) -> tuple[str, ...]:
+        """The hosts that may be reached: those listed, and the model servers that are configured."""
+        urls = (self.llm.base_url, self.embedder.base_url)
+        return (*self.egress.allow, *(host for url in urls if (host := urlsplit(url).hostname)))
+
+    def api_key(self) -> str:
+        """The model server's key, from its file; empty where none is named.
+
+        Raises:
+            SettingsError: the file cannot be read.
+        """
+        return _read(Path(self.llm.api_key_file).expanduser()).strip() if self.llm.api_key_file else ""
+
 
 _TABLES: dict[str, type[Any]] = {
     "embedder": EmbedderSettings,
@@ -187,7 +203,10 @@ class _Reader:
         for reader in source.readers:
             if not re.fullmatch(r"everyone|(user|group):\S+", reader):
                 raise self._error(
-                    "sources", "readers", f'"{reader}" is no reader; write "everyone", "user:NAME" or "group:NAME"', index
+                    "sources",
+                    "readers",
+                    f'"{reader}" is no reader; write "everyone", "user:NAME" or "group:NAME"',
+                    index,
                 )
         return source
 
@@ -265,7 +284,7 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise SettingsError(f"The settings file {path} cannot be read: {reason}.") from error
+        raise SettingsError(f"The file {path} cannot be read: {reason}.") from error
 
 
 def _spelled(entry: Field[Any]) -> str:
@@ -280,7 +299,7 @@ def template() -> str:
         "# [[sources]]",
         *_lines(SourceSettings),
         "",
-        "# Groups of people; a group may hold groups.\n# [groups]\n# hr = [\"anna\", \"group:managers\"]\n",
+        '# Groups of people; a group may hold groups.\n# [groups]\n# hr = ["anna", "group:managers"]\n',
     ]
     for name, kind in _TABLES.items():
         parts += [f"# {(kind.__doc__ or '').split(': ', 1)[-1]}", f"[{name}]", *_lines(kind), ""]

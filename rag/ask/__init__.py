@@ -1,1 +1,1 @@
-"""A question comes out: retrieve, release, weigh the evidence, prompt, generate, check every sentence. One direction."""
+"""A question comes out: retrieve, release, weigh the evidence, prompt, generate, check each sentence. One direction."""

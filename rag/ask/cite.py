@@ -30,8 +30,8 @@ _NUMBER_WORDS = {
     word: str(value)
     for value, words in enumerate(
         (
-            "null zero", "eins ein one", "zwei two", "drei three", "vier four", "fünf five", "sechs six", "sieben seven",
-            "acht eight", "neun nine", "zehn ten", "elf eleven", "zwölf twelve",
+            "null zero", "eins ein one", "zwei two", "drei three", "vier four", "fünf five", "sechs six",
+            "sieben seven",            "acht eight", "neun nine", "zehn ten", "elf eleven", "zwölf twelve",
         )
     )
     for word in words.split()

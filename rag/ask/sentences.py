@@ -1,8 +1,8 @@
 """Text into sentences with their spans, German and English. Pure.
 
-A sentence ends at ``.``, ``!``, ``?`` or ``…`` before white space and a capital, a digit or a quotation mark, unless the
-point belongs to an abbreviation, an ordinal ("24. Dezember") or a single letter. A blank line, a list item and a table
-row always end one.
+A sentence ends at ``.``, ``!``, ``?`` or ``…`` before white space and a capital, a digit or a quotation mark,
+unless the point belongs to an abbreviation, an ordinal ("24. Dezember") or a single letter. A blank line, a
+list item and a table row always end one.
 """
 
 from __future__ import annotations

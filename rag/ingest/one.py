@@ -153,9 +153,7 @@ class Pipeline:
         made: list[RawDocument] = []
         for part in parts:
             name = DocumentId(f"{raw.ref.id}!/{_unused(part.name, made, raw.ref.id)}")
-            ref = replace(
-                raw.ref, id=name, key=known.get(name, ""), version=hashlib.sha256(part.body).hexdigest()
-            )
+            ref = replace(raw.ref, id=name, key=known.get(name, ""), version=hashlib.sha256(part.body).hexdigest())
             made.append(
                 RawDocument(
                     ref=ref,

@@ -29,9 +29,7 @@ def plan(listed: Iterable[DocumentRef], recorded: Mapping[DocumentId, Recorded],
         replace=tuple(ref for ref, old in kept if ref.version != old.ref.version or old.recipe != recipe),
         move=tuple(moves),
         reprotect=tuple(
-            ref
-            for ref, old in kept + moved
-            if ref.acl != old.ref.acl or ref.confidentiality != old.ref.confidentiality
+            ref for ref, old in kept + moved if ref.acl != old.ref.acl or ref.confidentiality != old.ref.confidentiality
         ),
         remove=tuple(name for name in gone if name not in moved_away),
     )

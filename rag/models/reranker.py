@@ -49,7 +49,7 @@ def _load(directory: Path) -> Any:
         from sentence_transformers import CrossEncoder
     except ImportError as error:
         raise ModelUnavailable(
-            f"The reranker needs the extra `torch` ({error}). Install `archivar[torch]`, or leave retrieval.reranker out."
+            f"The reranker needs the extra `torch` ({error}). Install `archivar[torch]` or leave it out."
         ) from error
     try:
         return CrossEncoder(str(directory), local_files_only=True, trust_remote_code=False)

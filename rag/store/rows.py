@@ -142,7 +142,13 @@ def entry_of(row: sqlite3.Row) -> Entry:
 def document_of(row: sqlite3.Row) -> Document:
     """A current version's row, joined with its readers."""
     return Document(
-        ref=DocumentRef(id=DocumentId(row["id"]), key=row["key"], version=row["version"], acl=acl_of(row["readers"]), confidentiality=Confidentiality(row["confidentiality"])),
+        ref=DocumentRef(
+            id=DocumentId(row["id"]),
+            key=row["key"],
+            version=row["version"],
+            acl=acl_of(row["readers"]),
+            confidentiality=Confidentiality(row["confidentiality"]),
+        ),
         title=row["title"],
         uri=row["uri"],
         modified_at=datetime.fromisoformat(row["modified_at"]),

@@ -105,4 +105,5 @@ def prepare(connection: sqlite3.Connection) -> None:
 
 
 def _statements(script: str) -> list[str]:
-    return [statement for statement in script.split(";") if statement.strip()]
+    code = "\n".join(line for line in script.splitlines() if not line.lstrip().startswith("--"))
+    return [statement for statement in code.split(";") if statement.strip()]

@@ -30,7 +30,7 @@ class VectorIndex:
                 path=str(directory), settings=Settings(_env_file=None, anonymized_telemetry=False)
             )
             self._rows = self._client.get_or_create_collection(
-                name=f"chunks-{fingerprint}",
+                name=_collection(fingerprint),
                 embedding_function=None,
                 configuration={"hnsw": {"space": "cosine", "ef_search": 128}},
             )
@@ -91,3 +91,8 @@ class VectorIndex:
     def close(self) -> None:
         """Let go of the files."""
         self._client.close()
+
+
+def _collection(fingerprint: str) -> str:
+    """One collection an embedder; Chroma takes letters, digits, ``.``, ``_`` and ``-``."""
+    return "chunks-" + "".join(c if c.isascii() and (c.isalnum() or c in ".-") else "_" for c in fingerprint)[:200]

@@ -14,10 +14,63 @@ if TYPE_CHECKING:
     from lxml.etree import _Element
 
 _SKIPPED: Final = frozenset(
-    ["script", "style", "template", "noscript", "head", "svg", "math", "object", "embed", "iframe", "canvas", "audio", "video", "select", "datalist"]
+    [
+        "script",
+        "style",
+        "template",
+        "noscript",
+        "head",
+        "svg",
+        "math",
+        "object",
+        "embed",
+        "iframe",
+        "canvas",
+        "audio",
+        "video",
+        "select",
+        "datalist",
+    ]
 )
 _BLOCKS: Final = frozenset(
-    ["address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "details", "dialog", "div", "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "header", "hgroup", "hr", "html", "legend", "main", "nav", "p", "search", "section", "summary", "table", "tbody", "td", "tfoot", "th", "thead", "tr"]
+    [
+        "address",
+        "article",
+        "aside",
+        "blockquote",
+        "body",
+        "caption",
+        "center",
+        "dd",
+        "details",
+        "dialog",
+        "div",
+        "dl",
+        "dt",
+        "fieldset",
+        "figcaption",
+        "figure",
+        "footer",
+        "form",
+        "header",
+        "hgroup",
+        "hr",
+        "html",
+        "legend",
+        "main",
+        "nav",
+        "p",
+        "search",
+        "section",
+        "summary",
+        "table",
+        "tbody",
+        "td",
+        "tfoot",
+        "th",
+        "thead",
+        "tr",
+    ]
 )
 _HEADINGS: Final = {f"h{level}": level for level in range(1, 7)}
 _LISTS: Final = frozenset({"ul", "ol", "menu", "dir"})

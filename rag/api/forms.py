@@ -1,0 +1,101 @@
+"""The public JSON forms of this door: those of `rag.answers`, with the document's key so that its text can be opened."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from starlette.responses import Response
+
+from rag.answers import Answer, AnswerEvent, Citation, Done, Found, Passage, Sentence
+from rag.documents import Document, Section
+from rag.store.rows import Entry
+
+
+def passage_form(passage: Passage) -> dict[str, Any]:
+    """A passage and the key of its document."""
+    return {**passage.as_json(), "key": passage.key}
+
+
+def citation_form(citation: Citation) -> dict[str, Any]:
+    """A citation and the key of its document."""
+    return {**citation.as_json(), "key": citation.key}
+
+
+def answer_form(answer: Answer) -> dict[str, Any]:
+    """An answer whose citations and passages name their document's key."""
+    return {
+        **answer.as_json(),
+        "citations": [citation_form(citation) for citation in answer.citations],
+        "passages": [passage_form(passage) for passage in answer.passages],
+    }
+
+
+def found_form(passages: Sequence[Passage], evidence: float) -> dict[str, Any]:
+    """What a search found."""
+    return {"evidence": round(evidence, 4), "passages": [passage_form(passage) for passage in passages]}
+
+
+def event_form(event: AnswerEvent) -> tuple[str, dict[str, Any]]:
+    """An event's name in the stream, and its data."""
+    if isinstance(event, Found):
+        return "passages", found_form(event.passages, event.evidence)
+    if isinstance(event, Sentence):
+        citations = [citation_form(citation) for citation in event.citations]
+        return "sentence", {"text": event.text, "supported": event.supported, "citations": citations}
+    if isinstance(event, Done):
+        return "done", answer_form(event.answer)
+    raise TypeError(f"not an event of an answer: {type(event).__name__}")
+
+
+def document_form(entry: Entry, document: Document | None) -> dict[str, Any]:
+    """What is known of a document; `pages` is None where pages mean nothing in it."""
+    pages = max((section.page or 0 for section in document.sections), default=0) if document else 0
+    return {
+        "key": entry.key,
+        "document_id": entry.id,
+        "title": entry.title,
+        "uri": entry.uri,
+        "media_type": entry.media_type,
+        "modified": entry.modified_at.isoformat(),
+        "language": entry.language,
+        "state": entry.state,
+        "pages": pages or None,
+    }
+
+
+def text_form(document: Document) -> dict[str, Any]:
+    """A document's text and its sections; spans count code points."""
+    return {
+        "key": document.ref.key,
+        "document_id": document.ref.id,
+        "title": document.title,
+        "uri": document.uri,
+        "modified": document.modified_at.isoformat(),
+        "version": document.ref.version,
+        "text": document.text,
+        "sections": [_section_form(section) for section in document.sections],
+    }
+
+
+def _section_form(section: Section) -> dict[str, Any]:
+    return {
+        "span": [section.span.start, section.span.end],
+        "headings": list(section.headings),
+        "page": section.page,
+        "table": section.table,
+    }
+
+
+def encoded(form: Any) -> bytes:
+    """JSON in one line of UTF-8; half a surrogate pair, which documents and models can hold, is written as an escape."""
+    try:
+        return json.dumps(form, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:
+        return json.dumps(form, separators=(",", ":")).encode()
+
+
+def json_response(form: Any, *, status: int = 200) -> Response:
+    """A form as a response."""
+    return Response(encoded(form), status_code=status, media_type="application/json")

@@ -1,0 +1,301 @@
+"""Assembly: Settings → App. Opens and closes everything; holds no logic of its own.
+
+Parts are opened when first needed: a search does not start a parser, and listing documents loads no model.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+
+from rag.access import Channel, Principal
+from rag.answers import AnswerEvent
+from rag.ask.answer import Answerer, Rules
+from rag.ask.retrieve import Retrieved, Retriever
+from rag.errors import ModelUnavailable, SourceError, SourceUnavailable
+from rag.identity import person
+from rag.ingest.one import Pipeline
+from rag.ingest.parse import ParserPool, media_type_of
+from rag.ingest.sync import Report, Survey, survey, sync
+from rag.ingest.watch import Watch
+from rag.models.embedder import open_embedder
+from rag.models.llm import open_language_model
+from rag.models.streaming import Limits
+from rag.ports import Embedder, LanguageModel, Progress
+from rag.settings import Settings
+from rag.sources import Sources
+from rag.store.audit import AuditLog
+from rag.store.ledger import Ledger
+from rag.store.owner import Ownership
+from rag.store.vectors import VectorIndex
+from rag.store.words import WordIndex
+
+_log = logging.getLogger(__name__)
+
+_PROMPT_TOKENS = {"embedded": 500, "ollama": 2000, "openai-compatible": 2000}
+"""Excerpts a model is given, tokens: two cores read 67 a second, a server's GPU thousands."""
+
+
+class App:
+    """One home directory, owned by this process until `close`.
+
+    Raises:
+        StoreOwned: another process owns it.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._close = ExitStack()
+        self._opening = threading.RLock()
+        self._writing = threading.Lock()
+        self._models: dict[str, LanguageModel] = {}
+        self.model_problem = ""
+        self._close.enter_context(Ownership(settings.home))
+        try:
+            self.ledger = Ledger(settings.home / "ledger.sqlite")
+            self._close.callback(self.ledger.close)
+            self.audit = AuditLog(settings.home / "audit")
+            self._close.callback(self.audit.close)
+        except BaseException:
+            self._close.close()
+            raise
+
+    def close(self) -> None:
+        """Close what was opened, the newest first."""
+        self._close.close()
+
+    def __enter__(self) -> App:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # ---- parts ----
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        """What turns text into vectors."""
+        wanted = self.settings.embedder
+        embedder = open_embedder(
+            wanted.provider,
+            models=self.settings.models,
+            model=wanted.model,
+            threads=wanted.threads or None,
+            precision=wanted.precision,  # type: ignore[arg-type]  # one of the three: checked by settings
+            base_url=wanted.base_url,
+        )
+        self._close.callback(embedder.close)
+        return embedder
+
+    @cached_property
+    def pipeline(self) -> Pipeline:
+        """The way in. Opening it mends what an interrupted run left between ledger and indexes."""
+        with self._opening:
+            parser = self._close.enter_context(
+                ParserPool(
+                    profile=self.settings.ingest.parser,
+                    timeout_s=self.settings.ingest.timeout_s,
+                    memory_mb=self.settings.ingest.memory_mb,
+                    ocr=self.settings.ingest.ocr,
+                )
+            )
+            vectors = VectorIndex(
+                self.settings.home / "chroma", fingerprint=self.embedder.fingerprint, dimension=self.embedder.dimension
+            )
+            self._close.callback(vectors.close)
+            words = WordIndex(self.settings.home / "words")
+            self._close.callback(words.close)
+            pipeline = Pipeline(
+                ledger=self.ledger,
+                vectors=vectors,
+                words=words,
+                parser=parser,
+                embedder=self.embedder,
+                media_type_of=media_type_of,
+            )
+            mended = pipeline.reconcile()
+            if mended:
+                _log.warning("The indexes were brought level with the ledger", extra={"action": "reconciled", **mended})
+            return pipeline
+
+    @cached_property
+    def retriever(self) -> Retriever:
+        """The way to passages."""
+        pipeline = self.pipeline
+        return Retriever(ledger=self.ledger, vectors=pipeline.vectors, words=pipeline.words, embedder=pipeline.embedder)
+
+    def language_model(self, name: str | None = None) -> LanguageModel | None:
+        """What writes answers: the settings' model, or one by name. None where none can run; `model_problem` says why.
+
+        A model that could not be had is asked for again at the next question: its server may have come up.
+
+        Raises:
+            ModelUnavailable: a model asked for by name is not there.
+        """
+        wanted = self.settings.llm
+        key = name or wanted.model
+        if wanted.provider == "none" and not name:
+            return None
+        with self._opening:
+            if key not in self._models:
+                try:
+                    model = self._open_model(key)
+                except ModelUnavailable as error:
+                    self.model_problem = str(error)
+                    if name:
+                        raise
+                    return None
+                self._close.callback(model.close)
+                self._models[key] = model
+                self.model_problem = ""
+            return self._models[key]
+
+    def _open_model(self, name: str) -> LanguageModel:
+        wanted = self.settings.llm
+        return open_language_model(
+            wanted.provider if wanted.provider != "none" else "auto",
+            models=self.settings.models,
+            base_url=wanted.base_url,
+            model=name,
+            digest=wanted.digest,
+            context_tokens=wanted.context_tokens,
+            api_key=self.settings.api_key(),
+            threads=wanted.threads or None,
+            limits=Limits(first_token_s=wanted.first_token_timeout_s, total_s=wanted.total_timeout_s),
+        )
+
+    @cached_property
+    def sources(self) -> Sources:
+        """The folders there are."""
+        return Sources(self.settings, self.ledger)
+
+    # ---- what the doors call ----
+
+    def person(self, name: str) -> Principal:
+        """The principal of that name, with the groups of the settings."""
+        return person(name, self.settings.groups)
+
+    def ask(
+        self,
+        question: str,
+        *,
+        principal: Principal,
+        channel: Channel,
+        sources: frozenset[str] | None = None,
+        acting: str | None = None,
+        model: str | None = None,
+    ) -> Iterator[AnswerEvent]:
+        """Answer a question, event by event; `model` names another model than the settings do."""
+        with self._opening:
+            retriever = self.retriever
+        writer = self.language_model(model)
+        wanted = self.settings.retrieval
+        rules = Rules(
+            passages=wanted.passages,
+            prompt_tokens=wanted.prompt_tokens or _PROMPT_TOKENS[writer.info.runtime if writer else "embedded"],
+            evidence=wanted.evidence,
+            max_answer_tokens=self.settings.llm.max_answer_tokens,
+        )
+        answerer = Answerer(retriever=retriever, audit=self.audit, model=writer, rules=rules)
+        return answerer.ask(question, principal=principal, channel=channel, sources=sources, acting=acting)
+
+    def search(self, query: str, *, principal: Principal, k: int, sources: frozenset[str] | None = None) -> Retrieved:
+        """The best passages, whatever their evidence."""
+        with self._opening:
+            retriever = self.retriever
+        return retriever.retrieve(query, principal=principal, k=k, sources=sources)
+
+    def ingest(
+        self,
+        names: frozenset[str] | None = None,
+        *,
+        confirm_removals: bool = False,
+        progress: Progress = lambda what, done, total: None,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> Report:
+        """Bring the index level with the sources, one after the other; one at a time in this process.
+
+        Raises:
+            SourceError: a source could not be listed; the others were still brought level.
+        """
+        total, problem = Report(), None
+        with self._opening:
+            pipeline = self.pipeline
+        with self._writing:
+            for connector in self.sources.connectors(names):
+                try:
+                    total.add(
+                        sync(
+                            connector,
+                            pipeline,
+                            confirm_removals=confirm_removals,
+                            progress=progress,
+                            stopped=stopped,
+                        )
+                    )
+                except SourceError as error:
+                    problem = error
+        if problem is not None:
+            raise problem
+        return total
+
+    def survey(self, paths: Sequence[Path] = ()) -> Mapping[str, Survey]:
+        """What `ingest` of these folders, or of all sources, would do, by source; nothing is changed or registered."""
+        with self._opening:
+            pipeline = self.pipeline
+        sources = self.sources
+        connectors = [sources.unregistered(path) for path in paths] if paths else sources.connectors()
+        return {connector.name: survey(connector, pipeline) for connector in connectors}
+
+    def watch(self) -> Watch:
+        """A loop over all sources; run it in a thread of its own and stop it before closing."""
+        from connectors.folder_events import FolderEvents
+
+        names = {connector.name: connector for connector in self.sources.connectors()}
+
+        def bring_level(name: str) -> None:
+            report = self.ingest(frozenset({name}))
+            _log.info("A source was brought level", extra={"action": "synced", "source": name, **_counts(report)})
+
+        loop = Watch(names, bring_level, full_sync_s=self.settings.ingest.full_sync_s)
+        for name, connector in names.items():
+            try:
+                events = FolderEvents(connector.root, lambda name=name: loop.hint(name))  # type: ignore[attr-defined]
+            except SourceUnavailable as error:
+                _log.warning("A source cannot be watched: %s", error, extra={"action": "not_watched", "source": name})
+                continue
+            self._close.callback(events.close)
+        return loop
+
+    def rebuild(self) -> int:
+        """Make both indexes anew from the ledger, embedding nothing; returns the number of chunks."""
+        with self._opening, self._writing:
+            pipeline = self.pipeline
+            pipeline.vectors.drop()
+            pipeline.words.drop()
+            pipeline.reconcile()
+        return self.ledger.counts()["chunks"]
+
+    def remove_source(self, name: str) -> int:
+        """Forget a registered folder and its documents; returns how many there were."""
+        with self._opening:
+            pipeline = self.pipeline
+        with self._writing:
+            documents = self.ledger.recorded(name)
+            self.ledger.forget_source(name)
+            for document in documents:
+                self.ledger.remove(document)
+            pipeline.sweep()
+        return len(documents)
+
+
+def _counts(report: Report) -> dict[str, int]:
+    found = report.as_json()
+    return {name: value if isinstance(value, int) else len(value) for name, value in found.items() if name != "seconds"}

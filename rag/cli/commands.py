@@ -1,0 +1,282 @@
+"""What each command does: ask the service, print what it says, choose the exit code."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from rag import logs
+from rag.cli import FAILED, NOTHING, OK, PARTLY, output
+from rag.cli.door import Door, door, settings_of
+from rag.errors import SettingsError
+from rag.language import language_of
+from rag.texts import texts
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command that was typed; returns its exit code."""
+    logs.set_up(level="INFO" if options.verbose else "ERROR")
+    return _COMMANDS[options.command](options)
+
+
+def ingest(options: argparse.Namespace) -> int:
+    """Print the report, or the plan."""
+    arguments = {
+        "paths": [str(Path(path).expanduser().absolute()) for path in options.paths],
+        "dry_run": options.dry_run,
+        "confirm_removals": options.confirm_removals,
+    }
+    result: dict[str, Any] = {}
+    with door(settings_of(options), listen=not options.dry_run) as way, output.Bar() as bar:
+        for event in way.call("ingest", arguments):
+            if "progress" in event:
+                bar.one(*event["progress"])
+            else:
+                result = event
+    if "plan" in result:
+        _print_plan(options, result["plan"])
+        return OK
+    output.print_json(result) if options.json else output.report(result)
+    if not options.json and not any(result[name] for name in ("added", "replaced", "moved", "unchanged", "failed")):
+        output.err.print("There is no document in the folder. Put files in it, or give another folder.")
+    return PARTLY if result["failed"] else OK
+
+
+def _print_plan(options: argparse.Namespace, plan: dict[str, Any]) -> None:
+    if options.json:
+        output.print_json(plan)
+        return
+    rows = [(what, name) for what in ("add", "replace", "reprotect", "remove", "held") for name in plan[what]]
+    rows += [("move", f"{old} → {new}") for old, new in plan["move"]]
+    rows += [("failed", f"{entry['document']}: {entry['reason']}") for entry in plan["failed"]]
+    output.table(("", "document"), rows) if rows else output.out.print("Nothing to do.")
+
+
+def ask(options: argparse.Namespace) -> int:
+    """One question, streamed; or a file of them."""
+    _one_of(options, "question")
+    arguments = {"user": options.user, "sources": options.sources, "model": options.model}
+    with door(settings_of(options)) as way:
+        if options.batch:
+            return _batch(options, lambda text: _last(way.call("ask", {"question": text, **arguments})))
+        return _ask_one(options, way, {"question": options.question, **arguments})
+
+
+def _ask_one(options: argparse.Namespace, way: Door, arguments: dict[str, Any]) -> int:
+    answer: dict[str, Any] = {}
+    waiting = output.err.status("…", spinner="dots") if output.err.is_terminal and not options.json else None
+    if waiting:
+        waiting.start()
+    try:
+        for event in way.call("ask", arguments):
+            if event["event"] == "done":
+                answer = event
+            elif event["event"] == "sentence" and not options.json:
+                if waiting:
+                    waiting.stop()
+                output.sentence(event)
+            elif event["event"] == "passages" and waiting:
+                waiting.update(f"{len(event['passages'])} passages, reading …")
+    finally:
+        if waiting:
+            waiting.stop()
+    del answer["event"]
+    if options.json:
+        output.print_json(answer)
+    else:
+        output.ending(answer, explanation(answer))
+    return NOTHING if answer["outcome"] == "nothing_found" else OK
+
+
+def explanation(answer: dict[str, Any]) -> str | None:
+    """The outcome's sentence in the question's language; None where the answer speaks for itself."""
+    return texts(language_of(answer["question"]) or "de").get(answer["outcome"])
+
+
+def search(options: argparse.Namespace) -> int:
+    """Passages for one query, or for a file of them."""
+    _one_of(options, "query")
+    arguments = {"k": options.k, "user": options.user, "sources": options.sources}
+    with door(settings_of(options)) as way:
+        if options.batch:
+            return _batch(options, lambda text: _last(way.call("search", {"query": text, **arguments})))
+        found = _last(way.call("search", {"query": options.query, **arguments}))
+    output.print_json(found) if options.json else output.passages(found)
+    return OK if found["passages"] else NOTHING
+
+
+def status(options: argparse.Namespace) -> int:
+    """Counts, sources, models."""
+    found = _single(options, "status")
+    if not options.json:
+        rows = [("home", found["home"]), ("documents", found["documents"]), ("failed", found["failed"])]
+        rows += [("chunks", found["chunks"]), ("embedder", found["embedder"])]
+        rows += [("source", f"{entry['name']}: {entry['path']}") for entry in found["sources"]]
+        output.table(("", ""), rows)
+    return OK
+
+
+def documents(options: argparse.Namespace) -> int:
+    """Every document and its state."""
+    found = _single(options, "documents", failed=options.failed)
+    if not options.json:
+        output.table(
+            ("document", "state", "chunks", "title or reason"),
+            [
+                (entry["document_id"], entry["state"], entry["chunks"], entry["reason"] or entry["title"])
+                for entry in found["documents"]
+            ],
+        )
+    return OK
+
+
+def show(options: argparse.Namespace) -> int:
+    """The text and nothing else."""
+    found = _single(options, "show", document=options.document)
+    if not options.json:
+        sys.stdout.write(found["text"] + "\n")
+    return OK
+
+
+def why(options: argparse.Namespace) -> int:
+    """May they, and by which reader."""
+    found = _single(options, "why", user=options.user, document=options.document)
+    if not options.json:
+        if found["may_read"]:
+            output.out.print(f"Yes: {output.safe(found['user'])} reads it as {', '.join(found['by'])}.")
+        else:
+            readers = ", ".join(found["readers"]) or "nobody"
+            output.out.print(f"No: its readers are {output.safe(readers)}.")
+    return OK
+
+
+def sources(options: argparse.Namespace) -> int:
+    """List them, or forget one."""
+    if options.action == "remove":
+        if not options.name:
+            raise SettingsError("Which source? `rag sources` lists them; then `rag sources remove NAME`.")
+        found = _single(options, "remove_source", name=options.name)
+        if not options.json:
+            output.out.print(f"Forgotten, with {found['removed']} documents.")
+        return OK
+    found = _single(options, "sources")
+    if not options.json:
+        keys = ("name", "path", "class", "from")
+        output.table(keys, [[entry[key] for key in keys] for entry in found["sources"]])
+    return OK
+
+
+def index(options: argparse.Namespace) -> int:
+    """Rebuild."""
+    found = _single(options, "rebuild")
+    if not options.json:
+        output.out.print(f"Both indexes were made anew: {found['chunks']} chunks, nothing embedded.")
+    return OK
+
+
+def audit(options: argparse.Namespace) -> int:
+    """Print the records, or check them."""
+    found = _single(options, "audit", verify=options.action == "verify")
+    if options.action == "verify":
+        bad = found["first_bad_record"]
+        if not options.json:
+            output.out.print(f"Record {bad} does not hold." if bad else f"All records hold. Head: {found['head']}")
+        return FAILED if bad else OK
+    if not options.json:
+        for record in found["records"]:
+            output.print_json(record)
+    return OK
+
+
+def init(options: argparse.Namespace) -> int:
+    """Write the commented settings."""
+    from rag.settings import template
+
+    path = options.config or Path("rag.toml")
+    if path.exists() and not options.force:
+        raise SettingsError(f"{path} exists; --force writes over it.")
+    path.write_text(template(), encoding="utf-8")
+    output.print_json({"written": str(path)}) if options.json else output.out.print(f"{path} written.")
+    return OK
+
+
+def _single(options: argparse.Namespace, operation: str, **arguments: Any) -> dict[str, Any]:
+    with door(settings_of(options)) as way:
+        found = _last(way.call(operation, arguments))
+    if options.json:
+        output.print_json(found)
+    return found
+
+
+def _last(events: Iterator[dict[str, Any]]) -> dict[str, Any]:
+    last: dict[str, Any] = {}
+    for event in events:
+        last = event
+    last.pop("event", None)
+    return last
+
+
+def _batch(options: argparse.Namespace, answer: Callable[[str], dict[str, Any]]) -> int:
+    """A line in, a line out, in order; a line that is none is refused before any is worked on."""
+    for line in list(_batch_lines(options.batch)):
+        output.print_json({"id": line["id"], **answer(line["text"])})
+    return OK
+
+
+def _batch_lines(name: str) -> Iterator[dict[str, str]]:
+    try:
+        content = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"The file {name} cannot be read: {error}.") from error
+    for number, line in enumerate(content.splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            entry = json.loads(line)
+            yield {"id": entry["id"], "text": str(entry["text"])}
+        except (ValueError, KeyError, TypeError) as error:
+            raise SettingsError(f'{name}, line {number}: a line is {{"id": …, "text": …}}.') from error
+
+
+def _one_of(options: argparse.Namespace, name: str) -> None:
+    given = (getattr(options, name) or "").strip()
+    if bool(given) == bool(options.batch):
+        raise SettingsError(f"Give either a {name} or --batch FILE.")
+
+
+def _later(name: str) -> Callable[[argparse.Namespace], int]:
+    """A command whose module is loaded only when it is typed."""
+
+    def run_it(options: argparse.Namespace) -> int:
+        from importlib import import_module
+
+        module, function = name.split(":")
+        chosen: Callable[[argparse.Namespace], int] = getattr(import_module(module), function)
+        return chosen(options)
+
+    return run_it
+
+
+_COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "ask": ask,
+    "audit": audit,
+    "demo": _later("rag.cli.demo:demo"),
+    "doctor": _later("rag.cli.doctor:doctor"),
+    "documents": documents,
+    "eval": _later("rag.cli.evaluation:evaluation"),
+    "index": index,
+    "ingest": ingest,
+    "init": init,
+    "models": _later("rag.cli.weights:models"),
+    "search": search,
+    "serve": _later("rag.cli.serve:serve"),
+    "show": show,
+    "sources": sources,
+    "status": status,
+    "watch": _later("rag.cli.serve:watch"),
+    "why": why,
+}

@@ -1,0 +1,120 @@
+"""The way from a command to the store: own it, or ask whoever does."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from rag.errors import StoreOwned
+from rag.settings import Settings, load
+
+if TYPE_CHECKING:
+    import argparse
+
+    from rag.app import App
+
+_PATIENCE_S = 20.0
+
+
+class Door(Protocol):
+    """Either `rag.service.Service` here or `rag.client.Client` to the owner."""
+
+    def call(self, operation: str, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Run one operation; events as they come."""
+
+
+def settings_of(options: argparse.Namespace) -> Settings:
+    """The settings this command line asks for."""
+    return load(config=options.config, home=options.home, environ=os.environ)
+
+
+@contextmanager
+def owned(settings: Settings) -> Iterator[App]:
+    """This process owns the store; others reach it over the home's socket meanwhile.
+
+    Raises:
+        StoreOwned: another process does.
+    """
+    from rag.app import App
+    from rag.egress import Guard
+
+    with App(settings) as app:
+        Guard(settings.allowed_hosts()).install()
+        yield app
+
+
+@contextmanager
+def door(settings: Settings, *, listen: bool = False) -> Iterator[Door]:
+    """Own the store if nobody does, else go through the owner. With `listen`, others can come through us.
+
+    A short command that owns the store does not answer others; it is waited for.
+    """
+    from rag.service import Service
+
+    try:
+        with _patiently(settings) as app:
+            service = Service(app)
+            if not listen:
+                yield service
+                return
+            from rag.api.local import LocalDoor
+
+            with LocalDoor(service, settings.home):
+                yield service
+    except _Elsewhere as elsewhere:
+        from rag.client import Client
+
+        yield Client(settings.home, pid=elsewhere.pid)
+
+
+class _Elsewhere(Exception):
+    def __init__(self, pid: int | None) -> None:
+        self.pid = pid
+
+
+@contextmanager
+def _patiently(settings: Settings) -> Iterator[App]:
+    from rag.client import SOCKET
+
+    until, told = time.monotonic() + _PATIENCE_S, False
+    while True:
+        try:
+            context = owned(settings)
+            app = context.__enter__()
+            break
+        except StoreOwned as error:
+            if _answers(settings.home / SOCKET):
+                raise _Elsewhere(error.pid) from error
+            if time.monotonic() > until:
+                raise
+            if not told:
+                print(f"Waiting for another command (pid {error.pid}) to finish …", file=sys.stderr)
+                told = True
+            time.sleep(0.2)
+    try:
+        yield app
+    except BaseException as error:
+        if not context.__exit__(type(error), error, error.__traceback__):
+            raise
+    else:
+        context.__exit__(None, None, None)
+
+
+def _answers(path: Path) -> bool:
+    import socket
+
+    from rag.client import reach
+
+    if not path.exists():
+        return False
+    with socket.socket(socket.AF_UNIX) as probe, reach(path.parent) as short:
+        try:
+            probe.connect(short)
+        except OSError:
+            return False
+    return True

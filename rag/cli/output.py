@@ -1,0 +1,149 @@
+"""What a terminal shows: answers with their citations, progress, tables. Colours only on a terminal."""
+
+from __future__ import annotations
+
+import json
+import sys
+import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False)
+
+
+def print_json(value: object) -> None:
+    """One object, one line."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def safe(text: str) -> str:
+    """Text without the control characters that could move a terminal's cursor, and without markup."""
+    return escape("".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs")))
+
+
+def sentence(event: dict[str, Any]) -> None:
+    """One checked sentence with its markers."""
+    marks = "".join(f"[{citation['marker']}]" for citation in event["citations"])
+    text = safe(event["text"])
+    if event["supported"]:
+        out.print(f"{text} [bold cyan]{escape(marks)}[/]")
+    else:
+        out.print(f"[yellow]{text} (?)[/]")
+
+
+def ending(answer: dict[str, Any], explanation: str | None) -> None:
+    """The outcome in words, where it is not simply answered, and the sources."""
+    if explanation:
+        out.print(f"[yellow]{safe(explanation)}[/]")
+    for citation in answer["citations"]:
+        marker = escape(f"[{citation['marker']}]")
+        out.print(f"  [bold cyan]{marker}[/] {safe(place(citation))}")
+        out.print(f"      [dim]„{safe(' '.join(citation['quote'].split()))}“[/]")
+    model = answer["model"]
+    if model["name"]:
+        seconds = answer["timing_ms"].get("total", 0) / 1000
+        err.print(f"[dim]{safe(model['name'])} · {seconds:.1f} s · receipt {answer['receipt']}[/]")
+
+
+def place(entry: dict[str, Any]) -> str:
+    """Document, page or headings, in one line."""
+    parts = [entry["document_id"]]
+    if entry["page"]:
+        parts.append(f"p. {entry['page']}")
+    if entry["headings"]:
+        parts.append(" › ".join(entry["headings"]))
+    return ", ".join(parts)
+
+
+def passages(found: dict[str, Any]) -> None:
+    """A search's result."""
+    for number, passage in enumerate(found["passages"], 1):
+        out.print(f"[bold cyan]{number}[/] {safe(place(passage))} [dim]{passage['score']:.2f}[/]")
+        text = " ".join(passage["text"].split())
+        out.print(f"   {safe(text[:300])}{' …' if len(text) > 300 else ''}")
+    out.print(f"[dim]evidence {found['evidence']:.2f}[/]")
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A plain table."""
+    made = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in headings:
+        made.add_column(heading, overflow="fold")
+    for row in rows:
+        made.add_row(*(safe(str(cell)) for cell in row))
+    out.print(made)
+
+
+def report(found: dict[str, Any]) -> None:
+    """What an ingest did."""
+    words = [
+        f"{found[name]} {name}" for name in ("added", "replaced", "moved", "reprotected", "removed") if found[name]
+    ]
+    words.append(f"{found['unchanged']} unchanged")
+    out.print(f"{', '.join(words)} · {found['chunks']} chunks in {found['seconds']:.1f} s")
+    if found["held"]:
+        out.print(
+            f"[yellow]{found['held']} removals are held: so many at once look like a share that is not mounted. "
+            f"If they are meant: rag ingest --confirm-removals SOURCE[/]"
+        )
+    failures(found["failed"])
+
+
+def failures(failed: Sequence[dict[str, str]]) -> None:
+    """Documents that could not be used, and why."""
+    if failed:
+        out.print(f"[yellow]{len(failed)} failed:[/]")
+        for entry in failed:
+            out.print(f"  {safe(entry['document'])}: {safe(entry['reason'])}")
+
+
+class Bar:
+    """A progress bar on a terminal's stderr, nothing elsewhere."""
+
+    def __init__(self, *, bytes_counted: bool = False) -> None:
+        self._unit = 1_000_000 if bytes_counted else 1
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            TaskProgressColumn(),
+            TextColumn("{task.completed:.0f}/{task.total:.0f}" + (" MB" if bytes_counted else "")),
+            TimeElapsedColumn(),
+            console=err,
+            transient=not bytes_counted,
+            disable=not err.is_terminal,
+        )
+        self._tasks: dict[str, Any] = {}
+        self._plain = bytes_counted and not err.is_terminal
+
+    def __enter__(self) -> Bar:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._progress.stop()
+
+    def one(self, what: str, done: int, total: int) -> None:
+        """Progress of one running task whose description changes."""
+        self._show("", what, done, total)
+
+    def many(self, what: str, done: int, total: int) -> None:
+        """Progress of several tasks, each a line of its own."""
+        if self._plain and what not in self._tasks:
+            err.print(f"{safe(what)} …")
+        self._show(what, what, done, total)
+
+    def _show(self, key: str, what: str, done: int, total: int) -> None:
+        if key not in self._tasks:
+            self._tasks[key] = self._progress.add_task("", total=None)
+        shown = what if len(what) <= 48 else f"…{what[-47:]}"
+        self._progress.update(
+            self._tasks[key], description=safe(shown), completed=done / self._unit, total=max(1, total) / self._unit
+        )

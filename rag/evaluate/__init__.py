@@ -1,0 +1,1 @@
+"""Golden questions to figures. Uses the app as a door does."""

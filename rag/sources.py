@@ -1,0 +1,116 @@
+"""The folders there are: those of rag.toml and those registered by `rag ingest PATH`, as connectors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from connectors import CONNECTORS
+from rag.access import EVERYONE, Acl, Confidentiality, Token
+from rag.errors import SettingsError, SourceUnavailable
+from rag.ports import Connector
+from rag.settings import Settings, SourceSettings
+from rag.store.ledger import Ledger
+
+
+class Sources:
+    """Names to connectors. A name is used once, whichever way the folder came in."""
+
+    def __init__(self, settings: Settings, ledger: Ledger) -> None:
+        self._settings, self._ledger = settings, ledger
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Every source's name."""
+        return frozenset({*self._ledger.sources(), *(source.name for source in self._settings.sources)})
+
+    def register(self, path: Path) -> str:
+        """Remember a folder and return its source's name; one that is known keeps its name.
+
+        Raises:
+            SourceUnavailable: there is no such folder.
+        """
+        full = _folder(path)
+        name = self._name(full)
+        self._ledger.register_source(name, full)
+        return name
+
+    def unregistered(self, path: Path) -> Connector:
+        """The connector a folder would have, for looking only.
+
+        Raises:
+            SourceUnavailable: there is no such folder.
+        """
+        full = _folder(path)
+        return self._registered(self._name(full), full)
+
+    def connectors(self, names: Iterable[str] | None = None) -> list[Connector]:
+        """All of them, or those named.
+
+        Raises:
+            SettingsError: no such source, or none at all.
+        """
+        found = {source.name: self._configured(source) for source in self._settings.sources}
+        for name, path in self._ledger.sources().items():
+            found.setdefault(name, self._registered(name, path))
+        if not found:
+            raise SettingsError(
+                "There is no source yet. Give a folder, such as `rag ingest ~/docs`, or list [[sources]] in rag.toml."
+            )
+        self.check(names or ())
+        return [connector for name, connector in found.items() if names is None or name in names]
+
+    def check(self, names: Iterable[str]) -> None:
+        """See that each is a source.
+
+        Raises:
+            SettingsError: one is not; the message lists those that are.
+        """
+        for name in names:
+            if name not in self.names:
+                known = ", ".join(sorted(self.names)) or "none yet"
+                raise SettingsError(f'There is no source called "{name}". Known sources: {known}.')
+
+    def _configured(self, source: SourceSettings) -> Connector:
+        connector: Connector = CONNECTORS[source.kind](
+            name=source.name,
+            root=Path(source.path).expanduser(),
+            acl=Acl(readers=frozenset(Token(reader) for reader in source.readers)),
+            confidentiality=source.level,
+            include=source.include,
+            exclude=source.exclude,
+            max_body_bytes=self._limit,
+        )
+        return connector
+
+    def _registered(self, name: str, path: Path) -> Connector:
+        connector: Connector = CONNECTORS["folder"](
+            name=name,
+            root=path,
+            acl=Acl(readers=frozenset({EVERYONE})),
+            confidentiality=Confidentiality.INTERNAL,
+            max_body_bytes=self._limit,
+        )
+        return connector
+
+    @property
+    def _limit(self) -> int:
+        return self._settings.ingest.max_body_mb * 1024 * 1024
+
+    def _name(self, path: Path) -> str:
+        for name, known in self._ledger.sources().items():
+            if known == path:
+                return name
+        clean = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in path.name).strip("-")
+        number, candidate = 2, clean or "folder"
+        while candidate in self.names:
+            candidate, number = f"{clean or 'folder'}-{number}", number + 1
+        return candidate
+
+
+def _folder(path: Path) -> Path:
+    full = path.expanduser().resolve()
+    if not full.is_dir():
+        what = "is not a folder" if full.exists() else "does not exist"
+        raise SourceUnavailable(f"The folder {path} {what}. Give the path of a folder that holds documents.")
+    return full

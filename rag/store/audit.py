@@ -1,0 +1,172 @@
+"""Who was shown what: an append-only, hash-chained log. A record is opened before the prompt, closed with the answer.
+
+It holds opaque document keys and keyed hashes, never a name, a path, a question or an answer; the way back from key to
+document is in the ledger, where it can be erased. No durable record means no answer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import secrets
+import threading
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rag.access import Channel, Principal
+from rag.answers import Passage
+from rag.errors import StoreError
+
+_START = "0" * 64
+
+
+class AuditLog:
+    """One log file and the key of its hashes. Safe to use from several threads."""
+
+    def __init__(self, directory: Path) -> None:
+        self._lock = threading.Lock()
+        try:
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._key = _key(directory / "key")
+            self._path = directory / "log.jsonl"
+            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            self._sequence, self._head = _last(self._path)
+        except OSError as error:
+            raise StoreError(f"The audit log in {directory} cannot be opened: {error.strerror}.") from error
+
+    def open(
+        self,
+        *,
+        question: str,
+        principal: Principal,
+        channel: Channel,
+        passages: Sequence[Passage],
+        acting: str | None = None,
+    ) -> str:
+        """Write, durably, that a question is about to be answered from these passages; returns the receipt.
+
+        `acting` names who asked on the principal's behalf. Raises StoreError where the record cannot be made durable.
+        """
+        receipt = secrets.token_urlsafe(12)
+        self._append(
+            {
+                "event": "opened",
+                "receipt": receipt,
+                "user": self.pseudonym(principal.user),
+                **({"acting": self.pseudonym(acting)} if acting else {}),
+                "question": self._hash(question),
+                "channel": channel.kind.value,
+                "audience": channel.audience.value,
+                "passages": [
+                    [passage.key, passage.chunk.version, passage.chunk.span.start, passage.chunk.span.end]
+                    for passage in passages
+                ],
+            }
+        )
+        return receipt
+
+    def close_record(self, receipt: str, *, outcome: str, model: str, digest: str, cited: Sequence[str]) -> None:
+        """Write, durably, how the answer ended; `cited` are document keys."""
+        self._append(
+            {
+                "event": "closed",
+                "receipt": receipt,
+                "outcome": outcome,
+                "model": model,
+                "digest": digest,
+                "cited": list(cited),
+            }
+        )
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        """Every record, oldest first."""
+        with self._path.open(encoding="utf-8") as lines:
+            for line in lines:
+                yield json.loads(line)
+
+    def verify(self) -> int | None:
+        """The 1-based number of the first record that is changed, missing or out of order; None where all are well.
+
+        A cut-off tail is seen only against a head hash that was kept elsewhere.
+        """
+        before = _START
+        with self._path.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                try:
+                    record = json.loads(line)
+                except json.JSONDecodeError:
+                    return number
+                if record.get("sequence") != number or record.get("hash") != _chained(before, record):
+                    return number
+                before = record["hash"]
+        return None
+
+    def pseudonym(self, user: str) -> str:
+        """A name that stays the same within this home and tells nothing without its key."""
+        return self._hash(user)
+
+    @property
+    def head(self) -> str:
+        """The hash of the newest record: print it, and keep it elsewhere."""
+        return self._head
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._file)
+
+    def _append(self, entry: dict[str, Any]) -> None:
+        with self._lock:
+            record = {"sequence": self._sequence + 1, "at": datetime.now(UTC).isoformat(), **entry}
+            record["hash"] = _chained(self._head, record)
+            line = json.dumps(record, separators=(",", ":")).encode() + b"\n"
+            try:
+                size = os.fstat(self._file).st_size
+                if os.write(self._file, line) != len(line):
+                    os.ftruncate(self._file, size)
+                    raise StoreError("The audit log is full; without a record no question is answered.")
+                os.fdatasync(self._file)
+            except OSError as error:
+                raise StoreError(
+                    f"The audit log cannot be written ({error.strerror}); without a record no question is answered."
+                ) from error
+            self._sequence, self._head = record["sequence"], record["hash"]
+
+    def _hash(self, text: str) -> str:
+        return hmac.new(self._key, text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:32]
+
+
+def _key(path: Path) -> bytes:
+    try:
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        return path.read_bytes()
+    key = secrets.token_bytes(32)
+    os.write(file, key)
+    os.fsync(file)
+    os.close(file)
+    return key
+
+
+def _last(path: Path) -> tuple[int, str]:
+    last = b""
+    with path.open("rb") as lines:
+        for line in lines:
+            last = line
+    if not last:
+        return 0, _START
+    try:
+        record = json.loads(last)
+        return int(record["sequence"]), str(record["hash"])
+    except (ValueError, KeyError) as error:
+        raise StoreError(
+            f"The last record of the audit log {path} is damaged. Move the file away to keep it, and start again."
+        ) from error
+
+
+def _chained(before: str, record: dict[str, Any]) -> str:
+    content = json.dumps({k: v for k, v in record.items() if k != "hash"}, separators=(",", ":"), sort_keys=True)
+    return hashlib.sha256(f"{before}{content}".encode()).hexdigest()
