@@ -40,7 +40,7 @@ class EmbeddedModel:
         threads: int | None = None,
         limits: Limits | None = None,
     ) -> None:
-        self._info = ModelInfo(name=name, digest=f"sha256:{sha256}")
+        self._info = ModelInfo(name=name, digest=f"sha256:{sha256}", runtime="embedded")
         self._context_tokens = context_tokens
         self._room = Path(tempfile.mkdtemp(prefix="archivar-", dir=_short_directory()))  # 0700
         key = secrets.token_urlsafe(32)

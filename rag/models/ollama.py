@@ -80,7 +80,7 @@ class OllamaModel:
         if digest != self._known_digest:
             self._server.refuse_remote(self._model)
             self._bound, self._known_digest = TokenBound(), digest
-        return ModelInfo(name=self._model, digest=f"sha256:{digest}")
+        return ModelInfo(name=self._model, digest=f"sha256:{digest}", runtime="ollama")
 
     @property
     def context_tokens(self) -> int:

@@ -56,7 +56,7 @@ class OpenAiCompatibleModel:
             raise ModelUnavailable(
                 f"{self._server} has no model {self._model!r} (llm.model). It offers: {', '.join(offered) or 'none'}."
             )
-        return ModelInfo(name=self._model)
+        return ModelInfo(name=self._model, runtime="openai-compatible")
 
     @property
     def context_tokens(self) -> int:
