@@ -1,4 +1,4 @@
-"""`GET /api/documents/{key}` and its text. What may not be read is not found, in the same words as what is not there."""
+"""`GET /api/documents/{key}` and its text. What may not be read is not found, in the words for what is not there."""
 
 from __future__ import annotations
 

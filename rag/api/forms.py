@@ -1,4 +1,4 @@
-"""The public JSON forms of this door: those of `rag.answers`, with the document's key so that its text can be opened."""
+"""The public JSON forms of this door: those of `rag.answers`, and the document's key, by which its text is opened."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def _section_form(section: Section) -> dict[str, Any]:
 
 
 def encoded(form: Any) -> bytes:
-    """JSON in one line of UTF-8; half a surrogate pair, which documents and models can hold, is written as an escape."""
+    """JSON in one line of UTF-8; half a surrogate pair, which texts can hold, is written as an escape."""
     try:
         return json.dumps(form, ensure_ascii=False, separators=(",", ":")).encode()
     except UnicodeEncodeError:

@@ -18,7 +18,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rag.api.language import language_of
-from rag.api.problems import Problem, Refused
+from rag.api.problems import Problem, Refused, logged
 
 MAX_BODY_BYTES = 64 * 1024
 
@@ -48,19 +48,23 @@ class Guard:
             await self._app(scope, receive, send)
             return
 
+        started = False
+
         async def sealed(message: Message) -> None:
+            nonlocal started
             if message["type"] == "http.response.start":
+                started = True
                 _seal(MutableHeaders(scope=message), scope["path"])
             await send(message)
 
         try:
             self._check(Headers(scope=scope), scope)
             body = await _whole_body(Headers(scope=scope), receive)
-        except Refused as refused:
-            response = refused.problem.response(language_of(HTTPConnection(scope)))
-            await response(scope, receive, sealed)
-            return
-        await self._app(scope, _replay(body, receive), sealed)
+            await self._app(scope, _replay(body, receive), sealed)
+        except Exception as error:  # the last place where it can still be answered, with the headers above
+            if started:
+                raise
+            await logged(error).response(language_of(HTTPConnection(scope)))(scope, receive, sealed)
 
     def _check(self, headers: Headers, scope: Scope) -> None:
         hosts = headers.getlist("host")
@@ -82,7 +86,7 @@ def host_name(host: str) -> str:
         port = port.removeprefix(":") if port.startswith(":") or not port else "x"
     else:
         name, _, port = host.partition(":")
-    return name.lower() if not port or port.isascii() and port.isdigit() else ""
+    return name.lower() if not port or (port.isascii() and port.isdigit()) else ""
 
 
 def _foreign(headers: Headers, host: str) -> bool:

@@ -97,7 +97,7 @@ def problem_of(error: Exception) -> Problem:
 
 
 def register(web: FastAPI) -> None:
-    """Have every error of the door answered as a problem."""
+    """Have the errors of the routes answered as problems; the guard answers what nobody expected."""
 
     async def failed(request: Request, error: Exception) -> Response:
         return logged(error).response(language_of(request))
@@ -111,7 +111,7 @@ def register(web: FastAPI) -> None:
         found = error.errors() if isinstance(error, RequestValidationError) else []
         return _of_validation(found).response(language_of(request))
 
-    for kind in (Refused, errors.RagError, Exception):
+    for kind in (Refused, errors.RagError):
         web.add_exception_handler(kind, failed)
     web.add_exception_handler(HTTPException, unknown)
     web.add_exception_handler(RequestValidationError, invalid)

@@ -20,7 +20,7 @@ async def healthz() -> Response:
 @router.get("/readyz", response_model=None)
 def readyz(app: AppOf, caller: CallerOf) -> Response:
     """Counts of the index, and the model or why there is none. Without a model answers are extracts, so still ready."""
-    model = app.language_model
+    model = app.language_model()
     return json_response(
         {
             "status": "ready",
