@@ -26,12 +26,12 @@ _SAMPLE: Final = 4000
 
 
 def decode(body: bytes, *, declared: str | None = None) -> str:
-    """The text in `body`, without its byte order mark. `declared` is what the file claims; it is believed if it fits."""
+    """The text in `body`, without its byte order mark. `declared` is the file's own claim, believed if it fits."""
     for mark, encoding in _BOMS:
         if body.startswith(mark):
             return body.decode(encoding, "replace")
-    if (encoding := _wide(body)) is not None:
-        return body.decode(encoding, "replace")
+    if (wide := _wide(body)) is not None:
+        return body.decode(wide, "replace")
     try:
         return body.decode("utf-8")
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""The walls round a parser child: rlimits, no new privileges, no network, no files but the libraries and a scratch folder.
+"""The walls round a parser child: rlimits, no new privileges, no network, no files but its libraries and a scratch.
 
 Linux only beyond the rlimits. Each wall falls back quietly where the kernel refuses it; what holds is reported. The
 network has three walls, each enough alone: an empty network namespace, a seccomp filter that denies `socket`, and
@@ -36,8 +36,10 @@ _DENIED: Final = {
 }  # fmt: skip
 _ARCHITECTURES: Final = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 
-_READABLE: Final = ("/usr", "/lib", "/lib64", "/bin", "/proc", "/sys/devices/system", "/sys/fs/cgroup", "/etc/ld.so.cache",
-                    "/etc/fonts", "/etc/localtime", "/etc/ssl/openssl.cnf", "/etc/mime.types", "/dev/urandom")  # fmt: skip
+_READABLE: Final = (
+    *("/usr", "/lib", "/lib64", "/bin", "/proc", "/sys/devices/system", "/sys/fs/cgroup", "/dev/urandom"),
+    *("/etc/ld.so.cache", "/etc/fonts", "/etc/localtime", "/etc/mime.types"),
+)
 _READ: Final = 1 << 0 | 1 << 2 | 1 << 3  # execute, read file, read directory
 _FILE_ACCESS: Final = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 14 | 1 << 15  # what may be granted on a single file
 
@@ -67,9 +69,9 @@ def _limit(*, data_mb: int, file_mb: int) -> str:
         resource.RLIMIT_FSIZE: file_mb << 20,
         resource.RLIMIT_NOFILE: 256,
     }
-    for limit, value in wanted.items():
+    for limit, wish in wanted.items():
         _, hard = resource.getrlimit(limit)
-        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        value = wish if hard == resource.RLIM_INFINITY else min(wish, hard)
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(limit, (value, value))
     return f"limits: {data_mb} MB of memory, {file_mb} MB a file, 256 open files, no core dump"

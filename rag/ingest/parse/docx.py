@@ -1,8 +1,8 @@
 """Word documents (OOXML), read from their XML: heading styles and numbering, tables, text boxes, footnotes, comments.
 
 Read directly rather than through python-docx or xberg: neither gives the numbers Word computes ("§ 3", "2.1"), which
-people cite by, and python-docx leaves out text boxes, footnotes and content controls. Word files have no pages until they
-are laid out, so `page` stays None.
+people cite by, and python-docx leaves out text boxes, footnotes and content controls. Word files have no pages until
+they are laid out, so `page` stays None.
 """
 
 from __future__ import annotations

@@ -42,16 +42,17 @@ def clean_verbatim(text: str) -> str:
 
 def one_line(text: str) -> str:
     """Cleaned text without any line break: a heading, a cell."""
+    if text.isascii() and text.isprintable():
+        return " ".join(text.split())
     return " ".join(clean(text).split())
 
 
 def pipe_table(rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown pipe table, the first row as its header; "" if every cell is empty.
+    """A Markdown pipe table of cells without line breaks, the first row as its header; "" if every cell is empty.
 
     Empty rows and columns are left out, short rows filled up. A pipe inside a cell is written ``\\|``.
     """
-    cells = [[one_line(cell).replace("|", "\\|") for cell in row] for row in rows]
-    cells = [row for row in cells if any(row)]
+    cells = [[cell.replace("|", "\\|") for cell in row] for row in rows if any(row)]
     if not cells:
         return ""
     width = max(map(len, cells))
@@ -97,13 +98,6 @@ class Draft:
         self.close_headings(level)
         self._path.append((level, text))
         self._pieces.append(_Piece(self.headings, self.page, False, [text]))
-
-    def label(self, text: str, level: int = 1) -> None:
-        """A heading that is in no text: the name of a sheet. It shows in the paths only."""
-        text = one_line(text)
-        self.close_headings(level)
-        if text:
-            self._path.append((level, text))
 
     def close_headings(self, level: int = 1) -> None:
         """Leave every heading of `level` and deeper."""

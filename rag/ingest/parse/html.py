@@ -14,63 +14,13 @@ if TYPE_CHECKING:
     from lxml.etree import _Element
 
 _SKIPPED: Final = frozenset(
-    [
-        "script",
-        "style",
-        "template",
-        "noscript",
-        "head",
-        "svg",
-        "math",
-        "object",
-        "embed",
-        "iframe",
-        "canvas",
-        "audio",
-        "video",
-        "select",
-        "datalist",
-    ]
+    ("script style template noscript head svg math object embed iframe canvas audio video select datalist").split()
 )
 _BLOCKS: Final = frozenset(
-    [
-        "address",
-        "article",
-        "aside",
-        "blockquote",
-        "body",
-        "caption",
-        "center",
-        "dd",
-        "details",
-        "dialog",
-        "div",
-        "dl",
-        "dt",
-        "fieldset",
-        "figcaption",
-        "figure",
-        "footer",
-        "form",
-        "header",
-        "hgroup",
-        "hr",
-        "html",
-        "legend",
-        "main",
-        "nav",
-        "p",
-        "search",
-        "section",
-        "summary",
-        "table",
-        "tbody",
-        "td",
-        "tfoot",
-        "th",
-        "thead",
-        "tr",
-    ]
+    (
+        "address article aside blockquote body caption center dd details dialog div dl dt fieldset figcaption figure "
+        "footer form header hgroup hr html legend main nav p search section summary table tbody td tfoot th thead tr"
+    ).split()
 )
 _HEADINGS: Final = {f"h{level}": level for level in range(1, 7)}
 _LISTS: Final = frozenset({"ul", "ol", "menu", "dir"})
@@ -78,7 +28,9 @@ _DECLARED: Final = re.compile(rb"charset\s*=\s*[\"']?\s*([\w.:-]+)|<\?xml[^>]{0,
 _HIDDEN: Final = re.compile(
     r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(?:px|pt|em|%)?\s*(?:;|$)", re.I
 )
-_LAYOUT: Final = frozenset(["table", "h1", "h2", "h3", "h4", "h5", "h6", "form", "ul", "ol"])
+_LAYOUT: Final = frozenset(
+    ("table h1 h2 h3 h4 h5 h6 form ul ol").split()
+)
 
 
 class HtmlParser:

@@ -6,86 +6,16 @@ import re
 from typing import Final
 
 _GERMAN: Final = frozenset(
-    [
-        "der",
-        "die",
-        "das",
-        "und",
-        "ist",
-        "nicht",
-        "mit",
-        "von",
-        "für",
-        "auf",
-        "dem",
-        "den",
-        "des",
-        "ein",
-        "eine",
-        "einer",
-        "im",
-        "zu",
-        "werden",
-        "wird",
-        "sich",
-        "auch",
-        "als",
-        "oder",
-        "bei",
-        "nach",
-        "sind",
-        "durch",
-        "sowie",
-        "aus",
-        "am",
-        "dass",
-        "wir",
-        "ich",
-        "sie",
-        "haben",
-        "kann",
-        "muss",
-        "zur",
-        "zum",
-        "über",
-    ]
+    (
+        "der die das und ist nicht mit von für auf dem den des ein eine einer im zu werden wird sich auch als oder "
+        "bei nach sind durch sowie aus am dass wir ich sie haben kann muss zur zum über"
+    ).split()
 )
 _ENGLISH: Final = frozenset(
-    [
-        "the",
-        "and",
-        "of",
-        "to",
-        "is",
-        "that",
-        "for",
-        "with",
-        "on",
-        "are",
-        "this",
-        "be",
-        "by",
-        "from",
-        "or",
-        "as",
-        "at",
-        "which",
-        "not",
-        "have",
-        "it",
-        "you",
-        "we",
-        "can",
-        "must",
-        "will",
-        "an",
-        "was",
-        "has",
-        "their",
-        "your",
-        "all",
-        "if",
-    ]
+    (
+        "the and of to is that for with on are this be by from or as at which not have it you we can must will an was "
+        "has their your all if"
+    ).split()
 )
 _WORD: Final = re.compile(r"[^\W\d_]+")
 _SAMPLE_CHARS: Final = 60_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import email
 import email.policy
 import re
@@ -32,6 +33,8 @@ class MailParser:
     fingerprint = "mail"
 
     def parse(self, body: bytes, *, media_type: str, name: str) -> Parsed:
+        if body[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) or 0 in body[:64]:
+            body = decode(body).encode("utf-8")
         message = email.message_from_bytes(body, policy=email.policy.default)
         if not any(header in message for header in (*_HEADERS, "Subject", "Received", "Content-Type", "MIME-Version")):
             raise UnreadableDocument("damaged: not a mail message")

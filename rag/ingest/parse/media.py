@@ -1,4 +1,4 @@
-"""What kind of file is this? By its first bytes where they are telling, else by its name. The one place that guesses."""
+"""What kind of file is this? By its first bytes where they tell, else by its name. The one place that guesses."""
 
 from __future__ import annotations
 

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import functools
 import importlib.util
-import re
+import io
 import shutil
+import statistics
 import subprocess
-from dataclasses import dataclass
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from rag.errors import UnreadableDocument
+from rag.ingest.parse.page import Page, Segment, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
 OFF: Final = "off"
 _THREADS: Final = 2
 _EXTRA_MB: Final = 1280
-_BULLET: Final = re.compile(r"^(?:[-–•*·▪□☐]|\(?\d{1,3}[.)]|[a-z]\))\s")
 
 
 @functools.cache
@@ -36,7 +37,7 @@ def available() -> str:
     if (binary := shutil.which("tesseract")) is not None:
         languages = _output(binary, "--list-langs").split()
         if {"deu", "eng"} <= set(languages):
-            return "tesseract/" + (_output(binary, "--version").split() + ["?", "?"])[1]
+            return "tesseract/" + [*_output(binary, "--version").split(), "?", "?"][1]
     for runtime in ("openvino", "onnxruntime"):
         if importlib.util.find_spec("rapidocr") and importlib.util.find_spec(runtime):
             return f"rapidocr/{_version('rapidocr')}+{runtime}/{_version(runtime)}"
@@ -48,24 +49,8 @@ def extra_memory_mb(engine: str) -> int:
     return _EXTRA_MB if engine.startswith("rapidocr") else 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """A line of text on a picture, in pixels from the top left."""
-
-    text: str
-    left: float
-    top: float
-    right: float
-    bottom: float
-
-    @property
-    def height(self) -> float:
-        """How tall it is."""
-        return self.bottom - self.top
-
-
 class Ocr:
-    """The machine's engine, made when the first picture comes. `tick` is told before each picture: OCR takes its time."""
+    """The machine's engine, made when the first picture comes. `tick` is called before each: OCR takes its time."""
 
     def __init__(self, engine: str, *, tick: Callable[[], None] = lambda: None) -> None:
         self._engine = engine
@@ -77,19 +62,37 @@ class Ocr:
         """Whether pictures can be read at all."""
         return self._engine != OFF
 
-    def paragraphs(self, image: Image) -> list[str]:
-        """The text of a picture in reading order; nothing if there is no engine."""
+    def page(self, image: Image, *, number: int, dpi: float) -> Page:
+        """A picture of a page as a page, in points; without rows if there is no engine."""
         self._tick()
         if self._reader is None:
             self._reader = _reader(self._engine)
-        return self._reader.paragraphs(image) if self._reader is not None else []
+        segments = self._reader.segments(image) if self._reader is not None else []
+        for segment in segments:
+            for edge in ("left", "right", "top", "bottom", "size"):
+                setattr(segment, edge, getattr(segment, edge) * 72 / dpi)
+        _even_out(segments)
+        points = 72 / dpi
+        return Page(number=number, width=image.width * points, height=image.height * points, rows=rows_of(segments))
+
+
+def _even_out(segments: list[Segment]) -> None:
+    """Heights of lines on a picture vary with their letters: all that are near the usual are the usual."""
+    if not segments:
+        return
+    usual = statistics.median(segment.size for segment in segments)
+    for segment in segments:
+        near = 0.65 < segment.size / usual < 1.38 if usual else True
+        segment.size = round(usual if near else segment.size)
+        middle = segment.middle
+        segment.top, segment.bottom = middle - segment.size / 2, middle + segment.size / 2
 
 
 class Reader(Protocol):
     """An OCR engine."""
 
-    def paragraphs(self, image: Image) -> list[str]:
-        """The text of a picture in reading order."""
+    def segments(self, image: Image) -> list[Segment]:
+        """Lines, or cells of lines, in reading order, in pixels."""
 
 
 def _reader(engine: str) -> Reader | None:
@@ -101,24 +104,64 @@ def _reader(engine: str) -> Reader | None:
 
 
 class Tesseract:
-    """The `tesseract` program, German and English, fed through pipes."""
+    """The `tesseract` program, German and English, fed through pipes; it finds turned pages."""
 
-    def paragraphs(self, image: Image) -> list[str]:
-        import io
-
+    def segments(self, image: Image) -> list[Segment]:
         buffer = io.BytesIO()
-        image.convert("RGB").save(buffer, format="PPM")
-        found = self._read(buffer.getvalue(), "1")
-        return found or self._read(buffer.getvalue(), "3")
+        image.convert("L").save(buffer, format="PPM")
+        words = _words(self._read(buffer.getvalue(), "1")) or _words(self._read(buffer.getvalue(), "3"))
+        turned = sum(
+            word.bottom - word.top > word.right - word.left for line in words for word in line if len(word.text) > 3
+        )
+        if 2 * turned > sum(len(word.text) > 3 for line in words for word in line):
+            return [_straightened(line, number) for number, line in enumerate(words)]
+        return [segment for line in words for segment in _joined(line)]
 
-    def _read(self, picture: bytes, segmentation: str) -> list[str]:
-        command = ["tesseract", "stdin", "stdout", "-l", "deu+eng", "--dpi", "200", "--psm", segmentation]
+    def _read(self, picture: bytes, segmentation: str) -> str:
+        command = ["tesseract", "stdin", "stdout", "-l", "deu+eng", "--dpi", "200", "--psm", segmentation, "tsv"]
         try:
-            done = subprocess.run(command, input=picture, capture_output=True, check=True)  # noqa: S603: no document text
+            done = subprocess.run(command, input=picture, capture_output=True, check=True)  # noqa: S603 - fixed words
         except (OSError, subprocess.CalledProcessError) as error:
             raise UnreadableDocument("the OCR program failed on it") from error
-        blocks = re.split(r"\n\s*\n", done.stdout.decode("utf-8", "replace").replace("\f", "\n\n"))
-        return [text for block in blocks if (text := join_lines(block.splitlines()))]
+        return done.stdout.decode("utf-8", "replace")
+
+
+def _words(table: str) -> list[list[Segment]]:
+    """Tesseract's table of words as lines; specks it took for signs are left out."""
+    lines: dict[tuple[str, ...], list[Segment]] = {}
+    for row in table.splitlines()[1:]:
+        cells = row.split("\t")
+        if len(cells) < 12 or cells[0] != "5" or not cells[11].strip():
+            continue
+        left, top, width, height = (float(cell) for cell in cells[6:10])
+        text, sure = cells[11].strip(), float(cells[10])
+        if any(char.isalnum() for char in text) or (sure > 60 and text not in "|_¦:'`\"‘’.,"):
+            word = Segment(text, left, left + width, top, top + height, height, False)
+            lines.setdefault(tuple(cells[1:5]), []).append(word)
+    return list(lines.values())
+
+
+def _joined(line: list[Segment]) -> list[Segment]:
+    """The words of one line as segments, cut where a gap is wider than a space."""
+    joined: list[Segment] = []
+    height = max(word.bottom for word in line) - min(word.top for word in line)
+    for word in line:
+        if joined and word.left - joined[-1].right < 1.4 * statistics.median(each.size for each in line):
+            last = joined[-1]
+            last.text, last.right = f"{last.text} {word.text}", max(last.right, word.right)
+            last.top, last.bottom = min(last.top, word.top), max(last.bottom, word.bottom)
+        else:
+            joined.append(replace(word))
+    for segment in joined:
+        segment.size = min(height, segment.bottom - segment.top)
+    return joined
+
+
+def _straightened(line: list[Segment], number: int) -> Segment:
+    """A line of a turned page, as if it stood where its number says."""
+    height = statistics.median(word.right - word.left for word in line)
+    text = " ".join(word.text for word in line)
+    return Segment(text, 0, len(text) * height / 2, number * height * 1.2, (number + 1) * height * 1.2, height, False)
 
 
 class Rapid:
@@ -140,58 +183,34 @@ class Rapid:
             }
         )
 
-    def paragraphs(self, image: Image) -> list[str]:
+    def segments(self, image: Image) -> list[Segment]:
         import numpy
 
         found = self._engine(numpy.asarray(image.convert("RGB"))[:, :, ::-1].copy())
         if found.txts is None or found.boxes is None:
             return []
-        lines = []
+        segments = []
         for box, text in zip(found.boxes, found.txts, strict=True):
             xs, ys = [float(point[0]) for point in box], [float(point[1]) for point in box]
-            lines.append(Line(text=text, left=min(xs), right=max(xs), top=min(ys), bottom=max(ys)))
-        return compose(lines)
+            segments.append(Segment(text.strip(), min(xs), max(xs), min(ys), max(ys), max(ys) - min(ys), False))
+        return _in_lines(segments)
 
 
-def compose(lines: list[Line]) -> list[str]:
-    """Pieces on one height become a row, rows that follow closely a paragraph."""
-    rows: list[list[Line]] = []
-    for line in sorted(lines, key=lambda each: (each.top + each.bottom) / 2):
-        last = rows[-1][-1] if rows else None
-        if last and abs((line.top + line.bottom) - (last.top + last.bottom)) / 2 < 0.5 * min(line.height, last.height):
-            rows[-1].append(line)
+def _in_lines(segments: list[Segment]) -> list[Segment]:
+    """From top to bottom, and on one height from left to right."""
+    lines: list[list[Segment]] = []
+    for segment in sorted(segments, key=lambda each: each.middle):
+        last = lines[-1][-1] if lines else None
+        if last is not None and abs(segment.middle - last.middle) < 0.5 * min(segment.size, last.size):
+            lines[-1].append(segment)
         else:
-            rows.append([line])
-    paragraphs: list[list[str]] = []
-    previous: list[Line] = []
-    for row in rows:
-        row.sort(key=lambda each: each.left)
-        text = " ".join(piece.text.strip() for piece in row)
-        if previous and _continues(previous, row, text):
-            paragraphs[-1].append(text)
-        else:
-            paragraphs.append([text])
-        previous = row
-    return [text for rows_of in paragraphs if (text := join_lines(rows_of))]
-
-
-def _continues(above: list[Line], row: list[Line], text: str) -> bool:
-    height = max(line.height for line in above)
-    gap = min(line.top for line in row) - max(line.bottom for line in above)
-    similar = 0.7 < max(line.height for line in row) / height < 1.4
-    return similar and gap < 0.9 * height and not _BULLET.match(text) and len(above) == len(row) == 1
-
-
-def join_lines(lines: list[str]) -> str:
-    """Lines of one paragraph as one run of text, words hyphenated at a line's end put together."""
-    from rag.ingest.parse.lines import join
-
-    return join([line.strip() for line in lines if line.strip()], bullet=_BULLET)
+            lines.append([segment])
+    return [segment for line in lines for segment in sorted(line, key=lambda each: each.left)]
 
 
 def _output(binary: str, option: str) -> str:
     try:
-        done = subprocess.run([binary, option], capture_output=True, timeout=10, check=False)  # noqa: S603: found on PATH
+        done = subprocess.run([binary, option], capture_output=True, timeout=10, check=False)  # noqa: S603 - found on PATH
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.decode("utf-8", "replace") + done.stderr.decode("utf-8", "replace")

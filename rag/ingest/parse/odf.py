@@ -65,7 +65,7 @@ class _Body:
             self._draft.heading(" ".join(_text(p) for p in title.iter(_TEXT + "p", _TEXT + "h")), 1)
         for child in slide:
             if child not in titles[:1]:
-                self._blocks(child if child.tag != _DRAW + "frame" else child)
+                self._blocks(child)
 
     def _blocks(self, container: _Element) -> None:
         for element in container:

@@ -1,4 +1,4 @@
-"""PDF: text with exact pages, headings by size and weight, paragraphs re-joined, tables by their lines; scans by OCR."""
+"""PDF: text with exact pages, headings by size and weight, paragraphs re-joined, tables by their lines; OCR."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any, Final
 from rag.documents import Parsed
 from rag.errors import UnreadableDocument
 from rag.ingest.parse.draft import Draft
+from rag.ingest.parse.layout import lay_out
 from rag.ingest.parse.ocr import Ocr
-from rag.ingest.parse.pdf_layout import lay_out
-from rag.ingest.parse.pdf_page import Page, read_page
+from rag.ingest.parse.page import Page
+from rag.ingest.parse.pdf_page import read_page
 
 _SCAN_CHARACTERS: Final = 25
 _DPI: Final = 200
@@ -33,49 +34,47 @@ class PdfParser:
             document.close()
 
     def _read(self, document: Any) -> Parsed:
+        import pypdfium2 as pdfium
+
         if len(document) > _MAX_PAGES:
             raise UnreadableDocument(f"over the limit of {_MAX_PAGES:,} pages")
         draft, broken = Draft(), 0
         metadata = document.get_metadata_dict(skip_empty=True)
         draft.title, draft.author = _telling(metadata.get("Title")), metadata.get("Author")
-        pages, scanned = [], {}
+        pages: list[Page] = []
         for index in range(len(document)):
             try:
-                page = document[index]
-                read = read_page(page, index + 1)
-            except Exception:  # noqa: BLE001: one broken page (pdfium's own error) costs that page
+                pages.append(self._page(document[index], index + 1))
+            except pdfium.PdfiumError:  # one broken page costs that page
                 broken += 1
-                continue
-            pages.append(read)
-            if read.characters < _SCAN_CHARACTERS and read.pictures:
-                scanned[read.number] = self._scan(page)
-            page.close()
-        self._write(draft, pages, scanned)
+        lay_out(pages, draft)
+        scans = [page for page in pages if page.scanned]
+        if scans and self._ocr.on:
+            draft.notes.append(f"{_pages(len(scans))} read by OCR")
+        elif scans:
+            draft.notes.append(f"{_pages(len(scans))} left out: pictures, and reading pictures (OCR) is switched off")
         if broken:
             draft.notes.append(f"{_pages(broken)} left out: damaged")
         return draft.parsed()
 
-    def _scan(self, page: Any) -> list[str] | None:
+    def _page(self, page: Any, number: int) -> Page:
+        read = read_page(page, number)
+        if read.characters < _SCAN_CHARACTERS and read.pictures:
+            read = self._scan(page, read)
+            read.scanned = True
+        page.close()
+        return read
+
+    def _scan(self, page: Any, read: Page) -> Page:
         if not self._ocr.on:
-            return None
-        width, height = page.get_size()
-        scale = min(_DPI / 72, _MAX_SIDE_PIXELS / max(width, height, 1))
+            return read
+        scale = min(_DPI / 72, _MAX_SIDE_PIXELS / max(read.width, read.height, 1))
         bitmap = page.render(scale=scale)
         try:
-            return self._ocr.paragraphs(bitmap.to_pil())
+            found = self._ocr.page(bitmap.to_pil(), number=read.number, dpi=72 * scale)
         finally:
             bitmap.close()
-
-    @staticmethod
-    def _write(draft: Draft, pages: list[Page], scanned: dict[int, list[str] | None]) -> None:
-        """Pages with text and scanned pages in their order; furniture and type sizes over all pages with text."""
-        texts = {number: paragraphs for number, paragraphs in scanned.items() if paragraphs}
-        lay_out(pages, draft, scans=texts)
-        unread = sum(paragraphs is None for paragraphs in scanned.values())
-        if texts:
-            draft.notes.append(f"{_pages(len(texts))} read by OCR")
-        if unread:
-            draft.notes.append(f"{_pages(unread)} left out: pictures, and reading pictures (OCR) is switched off")
+        return found if found.characters >= read.characters else read
 
 
 def _open(body: bytes) -> Any:

@@ -1,96 +1,21 @@
-"""What stands on a PDF page and where: rows of words in the order of the file, ruled lines, pictures. Through pdfium."""
+"""What stands on a PDF page and where, through pdfium: words in the order of the file, ruled lines, pictures."""
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
+
+from rag.ingest.parse.page import Page, Segment, rows_of
 
 _BOLD: Final = re.compile(r"bold|black|heavy|semibold|demi", re.I)
 _BOLD_WEIGHT: Final = 600
 _CELL_GAP: Final = 1.35  # in font sizes: wider than any space in justified text
 _HYPHENS: Final = "\ufffe\x02"
-
-
-@dataclass(slots=True)
-class Segment:
-    """Words that stand together on one line. Coordinates in points from the top left of the page as displayed."""
-
-    text: str
-    left: float
-    right: float
-    top: float
-    bottom: float
-    size: float
-    bold: bool
-    upright: bool = True
-
-    @property
-    def middle(self) -> float:
-        """The height it stands at."""
-        return (self.top + self.bottom) / 2
-
-
-@dataclass(slots=True)
-class Row:
-    """Segments side by side: one in running text, several in a table."""
-
-    segments: list[Segment]
-
-    @property
-    def text(self) -> str:
-        """All of it on one line."""
-        return " ".join(segment.text for segment in self.segments)
-
-    @property
-    def left(self) -> float:
-        """Where it begins."""
-        return min(segment.left for segment in self.segments)
-
-    @property
-    def right(self) -> float:
-        """Where it ends."""
-        return max(segment.right for segment in self.segments)
-
-    @property
-    def top(self) -> float:
-        """Its upper edge."""
-        return min(segment.top for segment in self.segments)
-
-    @property
-    def bottom(self) -> float:
-        """Its lower edge."""
-        return max(segment.bottom for segment in self.segments)
-
-    @property
-    def size(self) -> float:
-        """The font size of most of it."""
-        return max(self.segments, key=lambda segment: len(segment.text)).size
-
-    @property
-    def bold(self) -> bool:
-        """Whether all of it is bold."""
-        return all(segment.bold for segment in self.segments)
-
-
-@dataclass(slots=True)
-class Page:
-    """One page, read but not yet laid out."""
-
-    number: int
-    width: float
-    height: float
-    rows: list[Row]
-    rulings: list[tuple[float, float, float, float]] = field(default_factory=list)  # left, top, right, bottom
-    pictures: int = 0
-
-    @property
-    def characters(self) -> int:
-        """How much text there is."""
-        return sum(len(row.text.replace(" ", "")) for row in self.rows)
 
 
 def read_page(page: Any, number: int) -> Page:
@@ -104,7 +29,7 @@ def read_page(page: Any, number: int) -> Page:
         segments = list(_segments(_characters(text_page.raw, pdfium, turn)))
     finally:
         text_page.close()
-    read = Page(number=number, width=width, height=height, rows=_rows(segments))
+    read = Page(number=number, width=width, height=height, rows=rows_of(segments))
     for kind, box in _objects(page, pdfium):
         if kind == pdfium.FPDF_PAGEOBJ_IMAGE:
             read.pictures += 1
@@ -174,7 +99,7 @@ def _characters(text: Any, pdfium: Any, turn: _Turn) -> Iterator[_Character | No
 def _segments(characters: Iterator[_Character | None]) -> Iterator[Segment]:
     """Words that follow each other on one line without a wide gap."""
     current: Segment | None = None
-    space = False
+    space, votes = False, 0
     for character in characters:
         if character is None:
             space = True
@@ -184,6 +109,9 @@ def _segments(characters: Iterator[_Character | None]) -> Iterator[Segment]:
             current.left, current.right = min(current.left, character.left), max(current.right, character.right)
             current.top, current.bottom = min(current.top, character.top), max(current.bottom, character.bottom)
             current.bold = current.bold and character.bold
+            votes = votes + 1 if abs(current.size - character.size) < 0.3 else votes - 1
+            if votes < 0:
+                current.size, votes = character.size, 0
         else:
             if current is not None:
                 yield current
@@ -191,6 +119,7 @@ def _segments(characters: Iterator[_Character | None]) -> Iterator[Segment]:
                 character.char, character.left, character.right, character.top, character.bottom, character.size,
                 character.bold, character.upright,
             )  # fmt: skip
+            votes = 0
         space = False
     if current is not None:
         yield current
@@ -213,32 +142,13 @@ def _right_to_left(segment: Segment, character: _Character) -> bool:
     return arabic and abs(segment.left - character.right) < 2 * segment.size
 
 
-def _rows(segments: list[Segment]) -> list[Row]:
-    """Segments that follow each other to the right on one height share a row."""
-    rows: list[Row] = []
-    for segment in segments:
-        last = rows[-1].segments[-1] if rows else None
-        beside = (
-            last is not None
-            and last.upright
-            and segment.upright
-            and segment.left >= last.right - 1
-            and abs(segment.middle - last.middle) < 0.4 * min(segment.bottom - segment.top, last.bottom - last.top)
-        )
-        if beside:
-            rows[-1].segments.append(segment)
-        else:
-            rows.append(Row([segment]))
-    return rows
-
-
 def _objects(page: Any, pdfium: Any) -> Iterator[tuple[int, tuple[float, float, float, float]]]:
     """Pictures and drawn lines or frames, at most 5,000: beyond that it is a drawing, not a table."""
+    from pypdfium2 import PdfiumError as pdfium_error  # noqa: N813 - a local name
+
     wanted = (pdfium.FPDF_PAGEOBJ_IMAGE, pdfium.FPDF_PAGEOBJ_PATH)
     for count, found in enumerate(page.get_objects(filter=wanted, max_depth=4)):
         if count >= 5000:
             return
-        try:
-            yield found.type, (found.get_bounds() if hasattr(found, "get_bounds") else found.get_pos())
-        except Exception:  # noqa: BLE001, S112: an object without bounds is no line of a table
-            continue
+        with contextlib.suppress(pdfium_error):  # an object without bounds is no line of a table
+            yield found.type, found.get_bounds()

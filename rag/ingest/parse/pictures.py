@@ -7,10 +7,12 @@ import io
 from rag.documents import Parsed
 from rag.errors import UnreadableDocument, UnsupportedFormat
 from rag.ingest.parse.draft import Draft
+from rag.ingest.parse.layout import lay_out
 from rag.ingest.parse.ocr import Ocr
 
 _MAX_PIXELS = 80_000_000
 _MAX_PAGES = 500
+_DPI = 200
 
 
 class PictureParser:
@@ -27,17 +29,16 @@ class PictureParser:
         if not self._ocr.on:
             raise UnsupportedFormat("a picture, and reading pictures (OCR) is switched off")
         Image.MAX_IMAGE_PIXELS = _MAX_PIXELS
-        draft = Draft()
+        draft, pages = Draft(), []
         try:
             with Image.open(io.BytesIO(body)) as picture:
                 frames = getattr(picture, "n_frames", 1)
                 for number, frame in enumerate(ImageSequence.Iterator(picture), start=1):
                     if frame.width * frame.height > _MAX_PIXELS or number > _MAX_PAGES:
                         raise UnreadableDocument("too large a picture")
-                    draft.page = number if frames > 1 else None
-                    for paragraph in self._ocr.paragraphs(ImageOps.exif_transpose(frame).convert("RGB")):
-                        draft.paragraph(paragraph)
+                    pages.append(self._ocr.page(ImageOps.exif_transpose(frame.convert("RGB")), number=number, dpi=_DPI))
         except Image.DecompressionBombError as error:
             raise UnreadableDocument("too large a picture") from error
+        lay_out(pages, draft, numbered=frames > 1)
         draft.notes.append(f"{frames} {'page' if frames == 1 else 'pages'} read by OCR")
         return draft.parsed()

@@ -28,8 +28,8 @@ class ParserPool:
     """Up to `workers` warm children; each is replaced after a failure, 200 documents or 512 MB of them.
 
     Thread-safe: as many threads as there are workers parse at the same time, the others wait. Nothing is started before
-    the first `parse`. `timeout_s` is wall-clock time a document; OCR that runs inside the child may use 1.25 GB more than
-    `memory_mb`.
+    the first `parse`. `timeout_s` is wall-clock time a document, and starts again with each picture that is read by OCR
+    (at most 500 times). An OCR engine inside the child may use 1.25 GB more than `memory_mb`.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""PowerPoint presentations (OOXML), read from their XML: a slide is a page, its title a heading; tables, charts, notes."""
+"""PowerPoint (OOXML), read from its XML: a slide is a page, its title a heading; tables, charts, speaker notes."""
 
 from __future__ import annotations
 
@@ -102,7 +102,8 @@ def _chart(draft: Draft, root: _Element) -> None:
     title = root.find(f".//{_C}title")
     if title is not None:
         draft.paragraph("".join(_text(paragraph) for paragraph in title.iter(_A + "p")))
-    columns, categories = [[""]], []
+    columns: list[list[str]] = [[""]]
+    categories: list[str] = []
     for series in root.iter(_C + "ser"):
         categories = categories or _values(series.find(_C + "cat"))
         columns.append([" ".join(_values(series.find(_C + "tx"))), *_values(series.find(_C + "val"))])

@@ -38,6 +38,7 @@ _DELIMITED: Final = Entry(parser="sheets:DelimitedParser", distributions=("chars
 _WORKBOOK: Final = Entry(parser="sheets:WorkbookParser", distributions=("python-calamine",))
 _PICTURE: Final = Entry(parser="pictures:PictureParser", distributions=("pillow",), ocr=True)
 _ODF: Final = Entry(parser="odf:OdfParser", distributions=("lxml",))
+_XML: Final = Entry(parser="structured:XmlParser", distributions=("lxml",))
 _XBERG: Final = Entry(parser="xberg_profile:XbergParser", distributions=("xberg",))
 
 FALLBACK: Final[Mapping[str, Entry]] = MappingProxyType(
@@ -45,7 +46,7 @@ FALLBACK: Final[Mapping[str, Entry]] = MappingProxyType(
         media.PDF: Entry(parser="pdf:PdfParser", distributions=("pypdfium2",), ocr=True),
         media.DOCX: Entry(parser="docx:DocxParser", distributions=("lxml",)),
         media.PPTX: Entry(parser="pptx:PptxParser", distributions=("lxml",)),
-        media.XLSX: _WORKBOOK,
+        media.XLSX: Entry(parser="xlsx:XlsxParser", distributions=("lxml",)),
         media.XLS: _WORKBOOK,
         media.XLSB: _WORKBOOK,
         media.ODS: _WORKBOOK,
@@ -65,8 +66,10 @@ FALLBACK: Final[Mapping[str, Entry]] = MappingProxyType(
         media.RTF: Entry(parser="rtf:RtfParser"),
         media.JSON: Entry(parser="structured:JsonParser"),
         media.NOTEBOOK: Entry(parser="structured:NotebookParser"),
-        media.XML: Entry(parser="structured:XmlParser", distributions=("lxml",)),
+        media.DOCBOOK: _XML,
+        media.XML: _XML,
         media.EPUB: Entry(parser="epub:EpubParser", distributions=("lxml",)),
+        media.OLE: Entry(parser="ole:OleParser"),
         media.ZIP: Entry(parser="archive:ZipParser"),
         **dict.fromkeys(media.PICTURES, _PICTURE),
     }
@@ -84,7 +87,6 @@ DEFAULT: Final[Mapping[str, Entry]] = MappingProxyType(
                 media.RTF,
                 media.ORG,
                 media.RST,
-                media.ASCIIDOC,
                 media.TEX,
                 media.DOCBOOK,
             ),

@@ -15,32 +15,11 @@ _TOKEN: Final = re.compile(
     r"\\([a-zA-Z]{1,32})(-?\d{1,10})? ?|\\'([0-9a-fA-F]{2})|\\([^a-zA-Z])|([{}])|[\r\n]+|([^\\{}\r\n]+)"
 )
 _SKIPPED: Final = frozenset(
-    [
-        "fonttbl",
-        "colortbl",
-        "stylesheet",
-        "info",
-        "pict",
-        "object",
-        "themedata",
-        "datastore",
-        "listtable",
-        "listoverridetable",
-        "rsidtbl",
-        "generator",
-        "fldinst",
-        "xmlnstbl",
-        "latentstyles",
-        "header",
-        "headerl",
-        "headerr",
-        "footer",
-        "footerl",
-        "footerr",
-        "mmathPr",
-        "colorschememapping",
-        "revtbl",
-    ]
+    (
+        "fonttbl colortbl stylesheet info pict object themedata datastore listtable listoverridetable rsidtbl "
+        "generator fldinst xmlnstbl latentstyles header headerl headerr footer footerl footerr mmathPr "
+        "colorschememapping revtbl"
+    ).split()
 )
 _WORDS: Final = {"par": "\n\n", "sect": "\n\n", "page": "\n\n", "line": "\n", "tab": "\t", "row": "\n", "cell": " | ",
                  "emdash": "—", "endash": "–", "lquote": "‘", "rquote": "’", "ldblquote": "“", "rdblquote": "”",

@@ -18,7 +18,7 @@ _MAX_CELLS: Final = 5_000_000
 
 
 class WorkbookParser:
-    """XLS, XLSB, ODS (and XLSX) through calamine."""
+    """XLS, XLSB, ODS through calamine; their number formats are lost, dates are not."""
 
     fingerprint = "workbook"
 
@@ -35,7 +35,10 @@ class WorkbookParser:
         except calamine.PasswordError as error:
             raise UnreadableDocument("encrypted: needs a password") from error
         except calamine.CalamineError as error:
-            raise UnreadableDocument("damaged: not a readable workbook") from error
+            locked = "password" in str(error).lower() or "encrypt" in str(error).lower()
+            raise UnreadableDocument(
+                "encrypted: needs a password" if locked else "damaged: no workbook in it"
+            ) from error
         for sheet in book.sheets_metadata:
             if sheet.typ == calamine.SheetTypeEnum.WorkSheet:
                 write_sheet(draft, sheet.name, _rows(book.get_sheet_by_name(sheet.name).to_python()))
@@ -43,14 +46,15 @@ class WorkbookParser:
 
 
 def write_sheet(draft: Draft, name: str, rows: Iterable[Sequence[str]]) -> None:
-    """A sheet as a table under its name; stray lines above the table (a title, a date) as paragraphs."""
+    """A sheet as a table under its name; lone cells above the table (a title, a date) as paragraphs."""
     kept = [row for row in rows if any(row)]
-    while kept and sum(map(bool, kept[0])) == 1 and len(kept) > 1 and max(sum(map(bool, row)) for row in kept) > 1:
-        draft.label(name)
+    if not kept:
+        return
+    draft.heading(name)
+    widest = max(sum(map(bool, row)) for row in kept)
+    while widest > 1 and sum(map(bool, kept[0])) == 1:
         draft.paragraph(next(cell for cell in kept.pop(0) if cell))
-    draft.label(name)
     draft.table(kept)
-    draft.close_headings()
 
 
 def _rows(values: list[list[Any]]) -> list[list[str]]:

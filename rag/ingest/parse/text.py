@@ -12,6 +12,7 @@ from rag.ingest.parse.headings import MAX_CHARS, numbered_level
 from rag.ingest.parse.lines import join
 
 _UNDERLINE: Final = re.compile(r"([=\-~^*#])\1{2,}\s*")
+_ASCIIDOC: Final = re.compile(r"(={1,6})\s+(\S.{0,200})")
 _LIST_ITEM: Final = re.compile(r"\s*(?:[-–•*+o]|\(?\d{1,3}[.)]|\(?[a-z]\)|>)\s")
 _WRAPPED: Final = (45, 110)
 
@@ -43,6 +44,9 @@ def _headline(draft: Draft, lines: list[str]) -> list[str]:
         level = {"=": 1, "#": 1, "*": 1, "-": 2, "~": 3, "^": 4}[lines[1][0]]
         draft.heading(lines[0], level)
         return lines[2:]
+    if lines and (title := _ASCIIDOC.fullmatch(lines[0].rstrip())) is not None:
+        draft.heading(title.group(2), len(title.group(1)))
+        return lines[1:]
     if len(lines) == 1 and (level_found := numbered_level(lines[0].strip())) is not None:
         draft.heading(lines[0], level_found)
         return []

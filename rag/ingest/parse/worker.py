@@ -79,7 +79,7 @@ class Child:
             "data_mb": limits.data_mb, "file_mb": limits.file_mb, "cpu_s": 2 * limits.timeout_s + 5,
             "max_text_chars": limits.max_text_chars,
         }  # fmt: skip
-        self._process = subprocess.Popen(  # noqa: S603: our own interpreter and module
+        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             [sys.executable, "-s", "-P", "-B", "-m", "rag.ingest.parse.child", json.dumps(config)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0, close_fds=True,
             cwd=self._scratch, env=_environment(self._scratch), start_new_session=True,
@@ -125,7 +125,7 @@ class Child:
             raise self._ended() from error
 
     def _pump(self, message: list[bytes], *, deadline: float) -> tuple[dict[str, Any], bytes]:
-        """Write and read at once, so that neither side waits for ever on a full pipe; watch the clock and the scales."""
+        """Write and read at once, so that neither side waits for ever on a full pipe; watch clock and scales."""
         source, sink = self._process.stdout, self._process.stdin
         if source is None or sink is None:
             raise Garbled("no pipes")
@@ -239,7 +239,7 @@ class _Reply:
 
 
 def _readable() -> list[str]:
-    """Where the interpreter and its libraries lie, and this package; not the project's root, which may hold the state."""
+    """Where the interpreter, its libraries and this package lie; not the project's root, which may hold the state."""
     paths = {sys.prefix, sys.base_prefix, sys.exec_prefix, *sysconfig.get_paths().values(), str(_PACKAGE)}
     paths |= {entry for entry in sys.path if entry.rstrip("/").endswith(("site-packages", "dist-packages"))}
     paths |= {str(Path(sys.executable).resolve().parent)}
@@ -261,7 +261,7 @@ def _environment(scratch: str) -> dict[str, str]:
         "HOME": scratch,
         "TMPDIR": scratch,
         "MALLOC_ARENA_MAX": "2",
-        "OMP_NUM_THREADS": "2",
-        "OMP_THREAD_LIMIT": "2",
+        "OMP_NUM_THREADS": "1",  # Tesseract's threads spin against each other on a busy machine
+        "OMP_THREAD_LIMIT": "1",
         "OPENBLAS_NUM_THREADS": "1",
     }

@@ -5,8 +5,8 @@ used where a citation needs more than text:
 
 - PDF: a third of the multi-column pages come out of order, form fields are taken for tables and then repeated as text,
   lines are neither re-joined nor un-hyphenated reliably, and OCR would come on top.
-- DOCX, PPTX, ODT, XLSX: no numbers of automatically numbered headings, speaker notes without their slide, page numbers of
-  its own making for DOCX.
+- DOCX, PPTX, ODT, XLSX: no numbers of automatically numbered headings, speaker notes without their slide, values
+  instead of what a cell shows, page numbers of its own making for DOCX.
 - text, CSV: cp850 and Mac Roman umlauts are lost, decomposed umlauts stay decomposed.
 
 What it gives is Markdown, read by our own reader of Markdown.

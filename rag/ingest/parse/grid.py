@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final
 
 from rag.ingest.parse.lines import join
-from rag.ingest.parse.pdf_page import Page, Row, Segment
+from rag.ingest.parse.page import Page, Row, Segment
 
+_DOTS: Final = re.compile(r"(?:\s?[._]){6,}\s?")
 _NEAR: Final = 3.0
 _MAX_LINES: Final = 1500
 
@@ -126,7 +129,8 @@ def _anchor(segment: Segment, columns: list[float]) -> float:
 
 
 def _cell(segments: list[Segment]) -> str:
-    return join([segment.text for segment in sorted(segments, key=lambda each: (round(each.top), each.left))])
+    text = join([segment.text for segment in sorted(segments, key=lambda each: (round(each.top), each.left))])
+    return _DOTS.sub(" … ", text)
 
 
 def _aligned(rows: list[Row]) -> list[Grid]:
@@ -169,12 +173,12 @@ def _grid_of(run: list[Row]) -> Grid:
             covered.append([left, right])
     columns = [
         covered[0][0] - 1,
-        *((one[1] + two[0]) / 2 for one, two in zip(covered, covered[1:], strict=False)),
+        *((one[1] + two[0]) / 2 for one, two in pairwise(covered)),
         covered[-1][1] + 1,
     ]
     lines = [
         run[0].top - 1,
-        *((one.bottom + two.top) / 2 for one, two in zip(run, run[1:], strict=False)),
+        *((one.bottom + two.top) / 2 for one, two in pairwise(run)),
         run[-1].bottom + 1,
     ]
     return Grid(columns, lines, list(run))

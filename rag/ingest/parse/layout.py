@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Final
 
 from rag.ingest.parse.draft import Draft
+from rag.ingest.parse.grid import Grid, grids
 from rag.ingest.parse.headings import MAX_CHARS, numbered_level
 from rag.ingest.parse.lines import join
-from rag.ingest.parse.pdf_grid import Grid, grids
-from rag.ingest.parse.pdf_page import Page, Row
+from rag.ingest.parse.page import Page, Row
 
 _MARGIN: Final = 0.11
 _REPEATS: Final = 3
@@ -22,22 +21,22 @@ _PAGE_NUMBER: Final = re.compile(
 )
 _ITEM: Final = re.compile(r"(?:[-–•*▪◦●○■□☐\uf0b7\uf0a7o]|\(?\d{1,3}[.)]|\(?[a-z]{1,2}\)|\(\d{1,3}\))\s+\S")
 _BULLET: Final = re.compile(r"^[•*▪◦●○■\uf0b7\uf0a7]\s+")
+_LEADER: Final = "…"
+_DOTS: Final = re.compile(r"(?:\s?[.·_]){6,}\s?")
 _SENTENCE_END: Final = re.compile(r"[.!?:;…]['\"”“»)]?$")
 
 
-def lay_out(pages: Sequence[Page], draft: Draft, *, scans: Mapping[int, Sequence[str]] = MappingProxyType({})) -> None:
-    """Write the pages' text into a draft, page by page; `scans` are paragraphs read from pictures, by page number."""
+def lay_out(pages: Sequence[Page], draft: Draft, *, numbered: bool = True) -> None:
+    """Write the pages' text into a draft, page by page; `numbered` False for a picture, which has no pages."""
     drop_furniture(pages)
     scale = Scale.of(pages)
     for page in pages:
-        draft.page = page.number
+        draft.page = page.number if numbered else None
         for block in _blocks(page):
             if isinstance(block, Grid):
                 draft.table(block.rows())
             else:
                 _text(draft, block, scale)
-        for paragraph in scans.get(page.number, ()):
-            draft.paragraph(paragraph)
 
 
 def drop_furniture(pages: Sequence[Page]) -> None:
@@ -112,7 +111,7 @@ def _blocks(page: Page) -> Iterator[Grid | list[Row]]:
 
 def _text(draft: Draft, rows: list[Row], scale: Scale) -> None:
     for paragraph in _paragraphs(rows, scale):
-        text = join([_BULLET.sub("- ", row.text) for row in paragraph])
+        text = _DOTS.sub(f" {_LEADER} ", join([_BULLET.sub("- ", row.text) for row in paragraph]))
         if (level := _heading_level(paragraph, text, scale)) is not None:
             draft.heading(text, level)
         else:
@@ -145,6 +144,9 @@ def _joins(above: list[Row], row: Row, scale: Scale) -> bool:
         return _over_the_gap(above, row) and not _ITEM.match(row.text)
     if scale.rank(row) is not None:
         return numbered_level(row.text) is None
+    right = max(row.right, *(each.right for each in above))
+    if last.right < last.left + 0.55 * (right - last.left) and not row.text[:1].islower():
+        return False
     right = max(each.right for each in above)
     short = (
         last.right < right - 0.2 * (right - last.left)
@@ -171,12 +173,12 @@ def _over_the_gap(above: list[Row], row: Row) -> bool:
 
 def _heading_level(paragraph: list[Row], text: str, scale: Scale) -> int | None:
     """Levels leave room between sizes for the numbering within one size: size rank x 10 + numbering depth."""
-    if not any(char.isalpha() for char in text) or len(text) > 1.5 * MAX_CHARS or len(paragraph) > 3:
+    if sum(char.isalpha() for char in text) < 3 or len(text) > 1.5 * MAX_CHARS or len(paragraph) > 3 or _LEADER in text:
         return None
     rank, depth = scale.rank(paragraph[0]), numbered_level(text)
     if rank is None:
         alone = len(paragraph) == 1 and depth is not None and len(text) < 80 and text[:1] == "§"
         return (len(scale.larger) + 1) * 10 + (depth or 1) if alone else None
-    if rank > len(scale.larger) and (text[-1] in ".,;:" or len(text) > MAX_CHARS):
+    if text[-1] in ".,;:" and (rank > len(scale.larger) or len(text) > MAX_CHARS / 2):
         return None
     return rank * 10 + (depth or 1)
