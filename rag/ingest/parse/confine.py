@@ -37,7 +37,8 @@ _DENIED: Final = {
 _ARCHITECTURES: Final = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 
 _READABLE: Final = (
-    *("/usr", "/lib", "/lib64", "/bin", "/proc", "/sys/devices/system", "/sys/fs/cgroup", "/dev/urandom"),
+    *("/usr", "/lib", "/lib64", "/bin", "/sys/devices/system", "/sys/fs/cgroup", "/dev/urandom"),
+    *("/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/filesystems", "/proc/sys/vm"),
     *("/etc/ld.so.cache", "/etc/fonts", "/etc/localtime", "/etc/mime.types"),
 )
 _READ: Final = 1 << 0 | 1 << 2 | 1 << 3  # execute, read file, read directory
@@ -58,7 +59,9 @@ def confine(*, scratch: str, readable: Iterable[str], data_mb: int, file_mb: int
     libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0:
         walls.append("privileges: no new ones")
-    attempts = (_leave_network(libc), _landlock(libc, scratch, readable), _seccomp(libc))
+    attempts = (
+        _leave_network(libc), _drop_capabilities(libc), _landlock(libc, scratch, readable), _seccomp(libc),
+    )  # fmt: skip
     return (*walls, *(wall for wall in attempts if wall))
 
 
@@ -82,6 +85,12 @@ def _leave_network(libc: ctypes.CDLL) -> str | None:
     if libc.unshare(_CLONE_NEWNET) == 0 or libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) == 0:
         return "network: own empty namespace"
     return None
+
+
+def _drop_capabilities(libc: ctypes.CDLL) -> str | None:
+    """A service that runs as root still gets children without root's powers."""
+    header, nothing = struct.pack("=Ii", 0x20080522, 0), bytes(24)
+    return "privileges: no capabilities" if libc.capset(header, nothing) == 0 else None
 
 
 def _seccomp(libc: ctypes.CDLL) -> str | None:

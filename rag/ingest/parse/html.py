@@ -28,9 +28,7 @@ _DECLARED: Final = re.compile(rb"charset\s*=\s*[\"']?\s*([\w.:-]+)|<\?xml[^>]{0,
 _HIDDEN: Final = re.compile(
     r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(?:px|pt|em|%)?\s*(?:;|$)", re.I
 )
-_LAYOUT: Final = frozenset(
-    ("table h1 h2 h3 h4 h5 h6 form ul ol").split()
-)
+_LAYOUT: Final = frozenset(("table h1 h2 h3 h4 h5 h6 form ul ol").split())
 
 
 class HtmlParser:

@@ -82,8 +82,7 @@ def _even_out(segments: list[Segment]) -> None:
         return
     usual = statistics.median(segment.size for segment in segments)
     for segment in segments:
-        near = 0.65 < segment.size / usual < 1.38 if usual else True
-        segment.size = round(usual if near else segment.size)
+        segment.size = round(segment.size if segment.size > 1.38 * usual else usual)
         middle = segment.middle
         segment.top, segment.bottom = middle - segment.size / 2, middle + segment.size / 2
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from rag.documents import Parsed
-from rag.errors import UnreadableDocument
+from rag.errors import EmptyDocument, UnreadableDocument
 from rag.ingest.parse.draft import Draft
 from rag.ingest.parse.layout import lay_out
 from rag.ingest.parse.ocr import Ocr
@@ -53,6 +53,8 @@ class PdfParser:
             draft.notes.append(f"{_pages(len(scans))} read by OCR")
         elif scans:
             draft.notes.append(f"{_pages(len(scans))} left out: pictures, and reading pictures (OCR) is switched off")
+        if draft.empty and scans and not self._ocr.on:
+            raise EmptyDocument("no text in it but pictures, and reading pictures (OCR) is switched off")
         if broken:
             draft.notes.append(f"{_pages(broken)} left out: damaged")
         return draft.parsed()
@@ -92,7 +94,9 @@ def _open(body: bytes) -> Any:
 
 def _telling(title: str | None) -> str | None:
     """A metadata title, unless it is a file name or a program's default."""
-    if not title or title.lower().startswith(("microsoft word -", "untitled", "unbenannt", "(anonymous)", "anonymous")):
+    if not title or title.lower().strip() in ("scan", "document", "dokument", "print", "title", "titel"):
+        return None
+    if title.lower().startswith(("microsoft word -", "untitled", "unbenannt", "(anonymous)", "anonymous")):
         return None
     return None if title.lower().endswith((".doc", ".docx", ".indd", ".pdf", ".dvi", ".tex", ".odt")) else title
 

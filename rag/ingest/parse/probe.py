@@ -52,6 +52,7 @@ class Bomb(_Probe):
         taken = []
         while True:
             taken.append(bytearray(b"x" * (int(body) << 20)))
+            time.sleep(0.02)  # slow enough for the parent's scales, which look every 40 ms
 
 
 class Crash(_Probe):
