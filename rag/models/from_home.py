@@ -108,7 +108,7 @@ def _continues_at(response: httpx.Response, have: int) -> bool:
 
 def _pieces(response: httpx.Response, url: str) -> Iterator[bytes]:
     try:
-        yield from response.iter_raw(_PIECE_BYTES)
+        yield from response.iter_raw()
     except httpx.TransportError as error:
         host = httpx.URL(url).host
         raise ModelUnavailable(

@@ -361,9 +361,9 @@ def test_the_probe_is_quick_and_tells_whether_ollama_is_there(ollama: ScriptedSe
 
 
 def test_a_refused_key_is_said() -> None:
-    with ScriptedServer({"GET /v1/models": lambda exchange: exchange.reply({"error": "no"}, status=401)}) as server:
-        with pytest.raises(ModelUnavailable, match="refuses the API key"):
-            _ = OpenAiCompatibleModel(base_url=server.url).info
+    refuses = {"GET /v1/models": lambda exchange: exchange.reply({"error": "no"}, status=401)}
+    with ScriptedServer(refuses) as server, pytest.raises(ModelUnavailable, match="refuses the API key"):
+        _ = OpenAiCompatibleModel(base_url=server.url).info
 
 
 def test_the_key_is_sent() -> None:
@@ -373,6 +373,5 @@ def test_the_key_is_sent() -> None:
 
 
 def test_a_model_the_server_has_not_is_named_with_those_it_has() -> None:
-    with ScriptedServer(OPENAI.healthy) as server:
-        with pytest.raises(ModelUnavailable, match=f"no model 'other'.*{MODEL}"):
-            _ = OpenAiCompatibleModel("other", base_url=server.url).info
+    with ScriptedServer(OPENAI.healthy) as server, pytest.raises(ModelUnavailable, match=f"no model 'other'.*{MODEL}"):
+        _ = OpenAiCompatibleModel("other", base_url=server.url).info
