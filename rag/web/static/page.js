@@ -29,6 +29,8 @@ field.addEventListener("input", () => {
   fit();
 });
 stop.addEventListener("click", () => running?.abort());
+window.addEventListener("resize", fit);
+fit();
 
 async function start(question) {
   if (!question) {

@@ -68,7 +68,7 @@ function show(found, wanted) {
   const modified = new Date(found.modified).toLocaleDateString(language, { dateStyle: "medium" });
   where.textContent = [place(cited), say("modified", { date: modified })].filter(Boolean).join(" · ");
   note.textContent = "";
-  const mark = { start, end, soft: !cited.quote };
+  const mark = { start, end, soft: !cited.quote, headings: new Set(found.sections.flatMap((one) => one.headings)) };
   const [from, to] = around(found, start, end);
   whole.hidden = from === 0 && to === found.text.length;
   whole.onclick = () => {
@@ -129,9 +129,9 @@ function paint(text, from, to, mark) {
 }
 
 function paragraph(text, line, at, end, mark) {
-  const heading = /^#{1,6}\s+/.exec(line);
-  const made = page.appendChild(element("p", heading ? "heading" : ""));
-  write(made, text, at + (heading ? heading[0].length : 0), end, mark);
+  const signs = /^#{1,6}\s+/.exec(line)?.[0].length ?? 0;
+  const heading = signs > 0 || mark.headings?.has(line.trim());
+  write(page.appendChild(element("p", heading ? "heading" : "")), text, at + signs, end, mark);
 }
 
 function row(table, text, at, end, mark) {

@@ -35,7 +35,7 @@ export class Sources {
     button.append(element("span", "numbers"), element("span", "name", passage.title));
     const where = place(passage);
     if (where) button.append(element("span", "where", where));
-    button.append(element("span", "snippet", passage.text.slice(0, 220).replace(/[#|*]+/g, " ").replace(/\s+/g, " ")));
+    button.append(element("span", "snippet", beginning(passage)));
     button.addEventListener("click", () => open(passage, passage, button));
     return made;
   }
@@ -72,4 +72,11 @@ export class Sources {
     this.more.hidden = hidden === 0;
     this.more.textContent = say("more", { n: hidden });
   }
+}
+
+/** The first words of a passage, without the heading that stands above them already. */
+function beginning({ text, headings }) {
+  const last = headings.at(-1) ?? "";
+  const body = last && text.startsWith(last) ? text.slice(last.length) : text;
+  return body.slice(0, 240).replace(/[#|*]+/g, " ").replace(/\s+/g, " ").trim();
 }

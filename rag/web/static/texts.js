@@ -17,11 +17,11 @@ export function element(name, className = "", text = "") {
   return made;
 }
 
-/** Where in a document something stands: page and headings, without repeating the title. */
+/** Where in a document something stands: its page and the innermost heading. */
 export function place(of) {
   const parts = of.page ? [say("page", { n: of.page })] : [];
   const headings = of.headings.filter((heading) => heading !== of.title);
-  return [...parts, ...headings.slice(-2)].join(" · ");
+  return [...parts, ...headings.slice(-1)].join(" · ");
 }
 
 /** The path a person would look for, of a document's address. */
