@@ -154,14 +154,16 @@ def test_a_child_is_replaced_after_so_many_documents(monkeypatch: pytest.MonkeyP
         assert not first.alive
 
 
-def test_a_child_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
+@linux
+def test_a_busy_child_ends_with_the_process_that_started_it() -> None:
     code = (
         "import os, threading\nfrom rag.ingest.parse import ParserPool\n"
         "pool = ParserPool(profile='probe')\npool.parse(b'x', media_type='application/x-probe-echo', name='x')\n"
-        "print(pool._idle[0]._process.pid, flush=True)\n"
-        "hang = dict(media_type='application/x-probe-hang', name='x')\n"
-        "threading.Thread(target=pool.parse, args=(b'x',), kwargs=hang, daemon=True).start()\n"
-        "while pool._idle:\n    pass\n"
+        "pid = pool._idle[0]._process.pid\nprint(pid, flush=True)\n"
+        "spin = dict(media_type='application/x-probe-spin', name='x')\n"
+        "threading.Thread(target=pool.parse, args=(b'x',), kwargs=spin, daemon=True).start()\n"
+        "ticks = lambda: int(open(f'/proc/{pid}/stat').read().rsplit(')', 1)[1].split()[11])\n"
+        "before = ticks()\nwhile ticks() < before + 10:\n    pass\n"
         "os.kill(os.getpid(), 9)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path.cwd(), timeout=30)
