@@ -16,6 +16,7 @@ from types import TracebackType
 from rag.access import Channel, Principal
 from rag.answers import AnswerEvent
 from rag.ask.answer import Answerer, Rules
+from rag.ask.neutral import languages_of
 from rag.ask.retrieve import Retrieved, Retriever
 from rag.errors import ModelUnavailable, SourceError, SourceUnavailable
 from rag.identity import person
@@ -129,7 +130,13 @@ class App:
     def retriever(self) -> Retriever:
         """The way to passages."""
         pipeline = self.pipeline
-        return Retriever(ledger=self.ledger, vectors=pipeline.vectors, words=pipeline.words, embedder=pipeline.embedder)
+        return Retriever(
+            ledger=self.ledger,
+            vectors=pipeline.vectors,
+            words=pipeline.words,
+            embedder=pipeline.embedder,
+            languages=languages_of(pipeline.embedder, self.ledger),
+        )
 
     def language_model(self, name: str | None = None) -> LanguageModel | None:
         """What writes answers: the settings' model, or one by name. None where none can run; `model_problem` says why.

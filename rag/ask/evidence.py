@@ -33,14 +33,15 @@ class Features:
         dense: Sequence[tuple[ChunkId, float]],
         lexical: Sequence[tuple[ChunkId, float]],
         coverage: Sequence[float],
+        width: float,
     ) -> Features:
-        """`dense` scored by cosine, `lexical` by BM25, `coverage` of the fused best, each best first.
+        """`dense` scored by language-neutral cosine, `lexical` by BM25, `coverage` of the fused best, best first.
 
-        similarity: greatest cosine. margin: greatest cosine over the mean of the ten best. coverage: greatest share of
+        similarity: greatest dense score in units of `width`. margin: the same over the mean of the ten best. coverage: greatest share of
         the question's idf mass in one of the best passages. second_coverage: the mean share. agreement: how many of the
         five best are shared by both lists, 0 to 1.
         """
-        scores = [score for _, score in dense[:10]]
+        scores = [score / width for _, score in dense[:10]]
         top = max(scores, default=0.0)
         both = {name for name, _ in dense[:5]} & {name for name, _ in lexical[:5]}
         return cls(

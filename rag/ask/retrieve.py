@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import defaultdict
+from dataclasses import dataclass, replace
 
 from rag.access import Grant, Principal
 from rag.answers import Passage
 from rag.ask.evidence import Features, probability
 from rag.ask.fuse import fuse
+from rag.ask.neutral import LANGUAGES, Languages
+from rag.documents import ChunkId
 from rag.ports import Embedder, Vector
 from rag.store.ledger import Ledger
 from rag.store.vectors import VectorIndex
 from rag.store.words import WordIndex
 
 _CANDIDATES = 50
+_FURTHER = 0.85
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +38,7 @@ class Retriever:
     vectors: VectorIndex
     words: WordIndex
     embedder: Embedder
+    languages: Languages
 
     def retrieve(
         self, question: str, *, principal: Principal, k: int, sources: frozenset[str] | None = None
@@ -44,16 +49,17 @@ class Retriever:
         """
         grant = Grant(acl_classes=self.ledger.readable_classes(principal), sources=sources)
         vector = self.embedder.embed_question(question)
-        dense = self.vectors.search(vector, grant=grant, k=_CANDIDATES)
+        dense = self._dense(vector, grant)
         lexical = self.words.search(question, grant=grant, k=_CANDIDATES)
         best = self.ledger.passages(dict(lexical[:3]), principal)
         weight = max(self.words.coverage(question, [passage.chunk.indexed_text for passage in best]), default=0.0)
-        passages = self.ledger.passages(fuse(dense, lexical, weight=weight), principal)
-        shown = tuple(_varied(passages)[:k])
+        fused = fuse(dense, lexical, weight=weight, width=self.languages.width)
+        shown = tuple(_varied(self.ledger.passages(fused, principal))[:k])
         features = Features.of(
             dense=dense,
             lexical=lexical,
             coverage=self.words.coverage(question, [passage.chunk.indexed_text for passage in shown[:5]]),
+            width=self.languages.width,
         )
         return Retrieved(
             passages=shown,
@@ -62,13 +68,26 @@ class Retriever:
             features=features,
         )
 
+    def _dense(self, vector: Vector, grant: Grant) -> list[tuple[ChunkId, float]]:
+        """The nearest of each language, their scores made comparable across languages."""
+        own = self.languages.likeness(vector)
+        found = [
+            (name, score - own[language])
+            for language in LANGUAGES
+            for name, score in self.vectors.search(vector, grant=grant, language=language, k=_CANDIDATES)
+        ]
+        return sorted(found, key=lambda entry: -entry[1])[:_CANDIDATES]
+
 
 def _varied(passages: list[Passage]) -> list[Passage]:
-    """The same text again, from a copy of the file, does not take a second place."""
-    seen: set[str] = set()
+    """Best first, but no document crowds the list: each further passage of the same one counts a little less, and the
+    same text again, from a copy of the file, not at all. Scores are what they then count."""
+    texts: set[str] = set()
+    before: dict[str, int] = defaultdict(int)
     kept = []
     for passage in passages:
-        if passage.chunk.text not in seen:
-            seen.add(passage.chunk.text)
-            kept.append(passage)
-    return kept
+        if passage.chunk.text not in texts:
+            texts.add(passage.chunk.text)
+            kept.append(replace(passage, score=passage.score * _FURTHER ** before[passage.key]))
+            before[passage.key] += 1
+    return sorted(kept, key=lambda passage: -passage.score)

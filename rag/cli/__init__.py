@@ -35,12 +35,21 @@ def run(arguments: Sequence[str]) -> int:
         return _say(error, OWNED)
     except RagError as error:
         return _say(error, FAILED)
-    except KeyboardInterrupt:
-        print("\nStopped. What was finished stays; the next run continues.", file=sys.stderr)
-        return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read us has gone
         return OK
+    except KeyboardInterrupt:
+        print("\nStopped. What was finished stays; the next run continues.", file=sys.stderr)
+        return 130
+    except Exception as error:
+        if options.verbose:
+            raise
+        print(
+            f"rag: This should not have happened: {type(error).__name__}. Run the command again with --verbose and "
+            f"give what it prints to whoever looks after Archivar.",
+            file=sys.stderr,
+        )
+        return FAILED
 
 
 def _say(error: RagError, code: int) -> int:

@@ -13,13 +13,13 @@ from semantic_text_splitter import TextSplitter
 
 from rag.documents import Chunk, ChunkId, Document, Section, Span
 
-FINGERPRINT = "chunk-1"
+FINGERPRINT = "chunk-2"
 """Part of the recipe: change it with anything that changes the chunks."""
 
-CAPACITY = (700, 1100)
+CAPACITY = (400, 700)
 """A chunk is closed beyond the first figure and never longer than the second, code points."""
 
-_SMALL = 250  # a section shorter than this is read together with what follows
+_SMALL = 150  # a section shorter than this is read together with what follows
 
 
 def chunk(
@@ -32,7 +32,7 @@ def chunk(
     """The chunks of a document, in order; together they cover its text but for white space between them."""
     chunks: list[Chunk] = []
     for span, section, header in _pieces(document, capacity):
-        context = _context(document.title, section, header)
+        context = _context(document, section, header)
         for part in _fitting(document.text, span, lambda text, context=context: fits(f"{context}\n{text}")):
             chunks.append(
                 Chunk(
@@ -136,7 +136,10 @@ def _fitting(text: str, span: Span, fits: Callable[[str], bool]) -> Iterator[Spa
         yield from _fitting(text, half, fits)
 
 
-def _context(title: str, section: Section, header: str) -> str:
+def _context(document: Document, section: Section, header: str) -> str:
+    """Title, file name where it says something else, and headings in one line; a table's header in the next."""
+    stem = document.ref.id.split(":", 1)[-1].rsplit("/", 1)[-1].rsplit(".", 1)[0]
+    title = document.title if stem.lower() in document.title.lower() else f"{document.title} ({stem})"
     path = " › ".join(dict.fromkeys((title, *section.headings)))[:300]
     return f"{path}\n{header[:300]}" if header else path
 

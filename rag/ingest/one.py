@@ -18,7 +18,7 @@ from rag.errors import DocumentError, UnreadableDocument
 from rag.ingest import chunk as chunking
 from rag.ports import Embedder, Vectors
 from rag.store.ledger import Ledger
-from rag.store.rows import Version, content_hash, new_key
+from rag.store.rows import Facets, Version, content_hash, new_key, source_of
 from rag.store.vectors import VectorIndex
 from rag.store.words import WordIndex
 
@@ -181,22 +181,28 @@ class Pipeline:
     def _index(self, drafts: Sequence[Draft], chunks: Sequence[Chunk], vectors: Vectors) -> None:
         if not chunks:
             return
-        classes = [self.ledger.acl_class(draft.ref.acl) for draft in drafts for _ in draft.chunks]
-        sources = [draft.ref.id.split(":", 1)[0] for draft in drafts for _ in draft.chunks]
+        facets = [
+            Facets(
+                acl_class=self.ledger.acl_class(draft.ref.acl),
+                source=source_of(draft.ref.id),
+                language=(draft.document.language if draft.document else None) or "",
+            )
+            for draft in drafts
+            for _ in draft.chunks
+        ]
         self.ledger.announce(chunk.id for chunk in chunks)
-        self.vectors.put(chunks, vectors, acl_classes=classes, sources=sources)
-        self.words.put(chunks, acl_classes=classes, sources=sources)
+        self.vectors.put(chunks, vectors, facets)
+        self.words.put(chunks, facets)
         self.words.commit()
 
     def _put_again(self, ids: Sequence[ChunkId]) -> None:
         rows = list(self.ledger.indexed(ids))
         if not rows:
             return
-        chunks = [chunk for chunk, _, _, _ in rows]
-        classes, sources = [row[1] for row in rows], [row[2] for row in rows]
-        vectors = np.asarray([vector for _, _, _, vector in rows], dtype=np.float32)
-        self.vectors.put(chunks, vectors, acl_classes=classes, sources=sources)
-        self.words.put(chunks, acl_classes=classes, sources=sources)
+        chunks, facets = [chunk for chunk, _, _ in rows], [facet for _, facet, _ in rows]
+        vectors = np.asarray([vector for _, _, vector in rows], dtype=np.float32)
+        self.vectors.put(chunks, vectors, facets)
+        self.words.put(chunks, facets)
 
     def _version(self, draft: Draft, vectors: Vectors) -> Version:
         if draft.document is None:

@@ -98,11 +98,16 @@ class EmbeddedModel:
 
 
 def cores() -> int:
-    """Processor cores this process may use."""
+    """Processor cores this process may use: its affinity, and the quota of its container."""
     try:
-        return len(os.sched_getaffinity(0))
+        allowed = len(os.sched_getaffinity(0))
     except AttributeError:  # macOS
-        return os.cpu_count() or 1
+        allowed = os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
+        return max(1, min(allowed, int(quota) // int(period)))
+    except (OSError, ValueError):  # no cgroup, or "max": no quota
+        return allowed
 
 
 def _short_directory() -> str | None:

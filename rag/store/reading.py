@@ -12,7 +12,7 @@ from rag.answers import Passage
 from rag.documents import Chunk, ChunkId, Document, DocumentId, DocumentRef, Recorded
 from rag.ports import Vector
 from rag.store.database import Database
-from rag.store.rows import Entry, acl_of, chunk_of, document_of, entry_of, marks
+from rag.store.rows import Entry, Facets, acl_of, chunk_of, document_of, entry_of, marks
 
 _DOCUMENT = "SELECT d.*, a.readers FROM documents d JOIN acl_classes a ON a.id = d.acl_class"
 _ENTRY = (
@@ -123,18 +123,29 @@ class Reading(Database):
         """Every chunk the indexes ought to hold."""
         return {ChunkId(row["id"]) for row in self._all("SELECT id FROM chunks")}
 
-    def indexed(self, ids: Sequence[ChunkId] | None = None) -> Iterator[tuple[Chunk, int, str, Vector]]:
-        """Chunk, rights class, source and vector (dimension,), for writing the indexes anew. All, or those named."""
+    def indexed(self, ids: Sequence[ChunkId] | None = None) -> Iterator[tuple[Chunk, Facets, Vector]]:
+        """Chunk, facets and vector (dimension,), for writing the indexes anew. All, or those named."""
         names = sorted(self.chunk_ids()) if ids is None else list(ids)
         for start in range(0, len(names), 500):
             batch = names[start : start + 500]
             for row in self._all(
-                "SELECT c.*, d.id AS document_id, d.acl_class, d.source FROM chunks c"
+                "SELECT c.*, d.id AS document_id, d.acl_class, d.source, d.language FROM chunks c"
                 f" JOIN documents d ON d.key = c.document WHERE c.id IN ({marks(batch)})",
                 *batch,
             ):
                 vector = np.frombuffer(row["vector"], dtype="<f4")
-                yield chunk_of(row), int(row["acl_class"]), str(row["source"]), vector
+                facets = Facets(acl_class=row["acl_class"], source=row["source"], language=row["language"] or "")
+                yield chunk_of(row), facets, vector
+
+    def languages(self, ids: Iterable[ChunkId]) -> dict[ChunkId, str]:
+        """Chunk → its document's language, "" where it is not known."""
+        names = list(ids)
+        rows = self._all(
+            "SELECT c.id, d.language FROM chunks c JOIN documents d ON d.key = c.document"
+            f" WHERE c.id IN ({marks(names)})",
+            *names,
+        )
+        return {ChunkId(row["id"]): row["language"] or "" for row in rows}
 
     def owed(self) -> dict[ChunkId, str]:
         """Chunk → ``remove`` or ``protect``: what the indexes still owe."""

@@ -44,6 +44,15 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Facets:
+    """What the indexes filter a chunk by. `language` is ``de``, ``en`` or "" for any other."""
+
+    acl_class: int
+    source: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
     """What `record` makes current: the document, its chunks with one vector each, and how it was made."""
 

@@ -1,4 +1,4 @@
-"""Chroma: meaning. Holds ids, vectors, the rights class and the source; text and truth stay in the ledger.
+"""Chroma: meaning. Holds ids, vectors and facets; text and truth stay in the ledger.
 
 The only importer of chromadb. Chroma is never left to embed (no embedding function), never served over HTTP, and its
 `where` never holds a negation: `$ne` and `$nin` match rows that lack the key.
@@ -7,6 +7,7 @@ The only importer of chromadb. Chroma is never left to embed (no embedding funct
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import chromadb
@@ -16,6 +17,7 @@ from rag.access import Grant
 from rag.documents import Chunk, ChunkId
 from rag.errors import StoreError
 from rag.ports import Vector, Vectors
+from rag.store.rows import Facets
 
 _MAX_ROWS = 5000  # Chroma refuses more than 5,461 in one call
 
@@ -41,19 +43,14 @@ class VectorIndex:
     def __len__(self) -> int:
         return int(self._rows.count())
 
-    def put(
-        self, chunks: Sequence[Chunk], vectors: Vectors, *, acl_classes: Sequence[int], sources: Sequence[str]
-    ) -> None:
+    def put(self, chunks: Sequence[Chunk], vectors: Vectors, facets: Sequence[Facets]) -> None:
         """Write rows, or write them again. `vectors` is (len(chunks), dimension)."""
         for start in range(0, len(chunks), _MAX_ROWS):
             stop = start + _MAX_ROWS
             self._rows.upsert(
                 ids=[chunk.id for chunk in chunks[start:stop]],
                 embeddings=vectors[start:stop],
-                metadatas=[
-                    {"acl_class": acl_class, "source": source}
-                    for acl_class, source in zip(acl_classes[start:stop], sources[start:stop], strict=True)
-                ],
+                metadatas=[asdict(facet) for facet in facets[start:stop]],
             )
 
     def delete(self, ids: Sequence[ChunkId]) -> None:
@@ -65,16 +62,19 @@ class VectorIndex:
         """Every row there is."""
         return {ChunkId(name) for name in self._rows.get(include=[])["ids"]}
 
-    def search(self, vector: Vector, *, grant: Grant, k: int) -> list[tuple[ChunkId, float]]:
-        """The k nearest rows the grant admits, best first, scored by cosine in [-1, 1]."""
+    def search(self, vector: Vector, *, grant: Grant, language: str, k: int) -> list[tuple[ChunkId, float]]:
+        """The k nearest rows of a language that the grant admits, best first, scored by cosine in [-1, 1]."""
         if not grant.acl_classes or k < 1 or not len(self):
             return []
-        where: dict[str, object] = {"acl_class": {"$in": sorted(grant.acl_classes)}}
+        terms: list[dict[str, object]] = [
+            {"acl_class": {"$in": sorted(grant.acl_classes)}},
+            {"language": {"$eq": language}},
+        ]
         if grant.sources is not None:
             if not grant.sources:
                 return []
-            where = {"$and": [where, {"source": {"$in": sorted(grant.sources)}}]}
-        found = self._rows.query(query_embeddings=[vector], n_results=k, where=where, include=["distances"])
+            terms.append({"source": {"$in": sorted(grant.sources)}})
+        found = self._rows.query(query_embeddings=[vector], n_results=k, where={"$and": terms}, include=["distances"])
         return [
             (ChunkId(name), 1.0 - float(distance))
             for name, distance in zip(found["ids"][0], found["distances"][0], strict=True)

@@ -21,6 +21,7 @@ from tantivy import Filter, Occur, Query, TextAnalyzerBuilder, Tokenizer
 from rag.access import Grant
 from rag.documents import Chunk, ChunkId
 from rag.errors import StoreError
+from rag.store.rows import Facets
 
 _WORD = re.compile(r"\w+(?:[-./]\w+)*")
 _STOP = frozenset(
@@ -53,13 +54,13 @@ class WordIndex:
     def __len__(self) -> int:
         return int(self._index.searcher().num_docs)
 
-    def put(self, chunks: Sequence[Chunk], *, acl_classes: Sequence[int], sources: Sequence[str]) -> None:
+    def put(self, chunks: Sequence[Chunk], facets: Sequence[Facets]) -> None:
         """Write chunks, or write them again."""
-        for chunk, acl_class, source in zip(chunks, acl_classes, sources, strict=True):
+        for chunk, facet in zip(chunks, facets, strict=True):
             self._writer.delete_documents("id", chunk.id)
             text = normalise(chunk.indexed_text)
-            row = tantivy.Document(id=chunk.id, source=source, de=text, en=text)
-            row.add_unsigned("acl_class", acl_class)
+            row = tantivy.Document(id=chunk.id, source=facet.source, de=text, en=text)
+            row.add_unsigned("acl_class", facet.acl_class)
             self._writer.add_document(row)
 
     def delete(self, ids: Sequence[ChunkId]) -> None:
