@@ -59,7 +59,9 @@ class _Parts:
         if self._seen > _MAX_PARTS:
             raise UnreadableDocument(f"over the limit of {_MAX_PARTS} parts in a mail")
         kind = message.get_content_type()
-        if kind == "message/rfc822":
+        if kind == "multipart/encrypted" or message.get_param("smime-type") == "enveloped-data":
+            self._draft.notes.append("its text is encrypted and was left out: it needs its recipient's key")
+        elif kind == "message/rfc822":
             self._attach(message, _forwarded(message))
         elif message.is_multipart():
             children = [part for part in message.get_payload() if isinstance(part, Message)]

@@ -25,6 +25,7 @@ from rag.ingest.parse.draft import Draft
 from rag.ingest.parse.markdown import read_markdown
 
 _TEXTUAL = frozenset({media.RST, media.ORG, media.ASCIIDOC, media.TEX, media.DOCBOOK})
+_ENCRYPTED_MAIL = ("application/pgp-encrypted".encode("utf-16-le"), "IPM.Note.SMIME\x00".encode("utf-16-le"))
 _THEIR_NAMES = {media.RST: "text/prs.fallenstein.rst"}
 
 
@@ -36,6 +37,8 @@ class XbergParser:
     def parse(self, body: bytes, *, media_type: str, name: str) -> Parsed:
         import xberg
 
+        if media_type == media.MSG and any(mark in body for mark in _ENCRYPTED_MAIL):
+            raise UnreadableDocument("encrypted: needs its recipient's key")
         if media_type in _TEXTUAL:
             body = decode(body).encode("utf-8")
         config = xberg.ExtractionConfig(

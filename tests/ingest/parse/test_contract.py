@@ -320,3 +320,43 @@ def test_the_fingerprint_names_profile_and_library_versions(pool: ParserPool) ->
     assert "pypdfium2=5" in pool.fingerprint
     with ParserPool(ocr=False) as other:
         assert other.fingerprint != pool.fingerprint
+
+
+def test_an_encrypted_mail_says_that_its_text_is_left_out(pool: ParserPool) -> None:
+    body = (
+        b"Subject: Geheim\nFrom: a@x.example\nMIME-Version: 1.0\n"
+        b'Content-Type: multipart/encrypted; protocol="application/pgp-encrypted"; boundary=b\n\n'
+        b"--b\nContent-Type: application/octet-stream\n\nhQEMA\n--b--\n"
+    )
+    parsed = parse(pool, body, "geheim.eml")
+    assert "encrypted" in parsed.notes[0]
+    assert parsed.parts == ()
+
+
+def test_a_mail_in_utf16_is_a_mail_all_the_same(pool: ParserPool) -> None:
+    assert "Grüße" in parse(pool, "Subject: Hallo\nFrom: a@x.example\n\nGrüße\n".encode("utf-16"), "a.eml").text
+
+
+def test_word_numbers_its_headings_and_so_do_we(pool: ParserPool) -> None:
+    space = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
+    level = '<w:lvl w:ilvl="0"><w:start w:val="1"/><w:numFmt w:val="decimal"/><w:lvlText w:val="§ %1"/></w:lvl>'
+    style = '<w:style w:type="paragraph" w:styleId="H"><w:name w:val="heading 1"/>'
+    style += '<w:pPr><w:numPr><w:numId w:val="1"/></w:numPr></w:pPr></w:style>'
+    heading = '<w:p><w:pPr><w:pStyle w:val="H"/></w:pPr><w:r><w:t>{}</w:t></w:r></w:p>'
+    body = heading.format("Zweck") + heading.format("Dauer") + "<w:p><w:r><w:t>Zwei Jahre.</w:t></w:r></w:p>"
+    relation = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    rows = "".join(
+        f'<Relationship Id="r{n}" Type="{relation}/{kind}" Target="{kind}.xml"/>'
+        for n, kind in enumerate(("styles", "numbering"))
+    )
+    package = "http://schemas.openxmlformats.org/package/2006/relationships"
+    made = makers.zipped(
+        {
+            "word/document.xml": f"<w:document {space}><w:body>{body}</w:body></w:document>",
+            "word/styles.xml": f"<w:styles {space}>{style}</w:styles>",
+            "word/numbering.xml": f'<w:numbering {space}><w:abstractNum w:abstractNumId="0">{level}</w:abstractNum>'
+            '<w:num w:numId="1"><w:abstractNumId w:val="0"/></w:num></w:numbering>',
+            "word/_rels/document.xml.rels": f'<Relationships xmlns="{package}">{rows}</Relationships>',
+        }
+    )
+    assert section(parse(pool, made, "a.docx"), "Zwei Jahre.").headings == ("§ 2 Dauer",)
