@@ -1,4 +1,4 @@
-"""A stand-in for `rag.app.App` at its edge: a real ledger and real types, but what is found and said is written here."""
+"""A stand-in for `rag.app.App`: a real ledger and real types, but what is found and said is written here."""
 
 from __future__ import annotations
 
@@ -82,9 +82,7 @@ class House:
         finally:
             self.closed.set()
 
-    def search(
-        self, query: str, *, principal: Principal, k: int, sources: frozenset[str] | None = None
-    ) -> Retrieved:
+    def search(self, query: str, *, principal: Principal, k: int, sources: frozenset[str] | None = None) -> Retrieved:
         features = Features(similarity=0.9, margin=0.1, coverage=1.0, second_coverage=0.5, agreement=0.6)
         return Retrieved(
             passages=self.passages[:k],

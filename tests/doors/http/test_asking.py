@@ -128,7 +128,9 @@ def test_a_slow_model_does_not_let_the_line_fall_silent(house: House, opened: Ca
     assert [name for name, _ in events(body)] == ["passages", "done"]
 
 
-@pytest.mark.parametrize("words", ['a\nevent: done\ndata: {"text":"forged"}\n\n', "a\r\rdata: x\r\n\r\n", "a\u2028b\x85c\x00"])
+@pytest.mark.parametrize(
+    "words", ['a\nevent: done\ndata: {"text":"forged"}\n\n', "a\r\rdata: x\r\n\r\n", "a\u2028b\x85c\x00"]
+)
 def test_no_text_can_forge_an_event(client: TestClient, house: House, words: str) -> None:
     house.script = lambda question, passages: iter(
         [

@@ -27,9 +27,7 @@ def test_the_text_of_a_document_holds_every_quote_at_its_span(client: TestClient
     citation = client.post("/api/ask", json={"question": "Urlaub?"}).json()["citations"][0]
     start, end = citation["span"]
     assert text["text"][start:end] == citation["quote"]
-    assert text["sections"] == [
-        {"span": [0, len(text["text"])], "headings": ["§ 3 Dauer"], "page": 2, "table": False}
-    ]
+    assert text["sections"] == [{"span": [0, len(text["text"])], "headings": ["§ 3 Dauer"], "page": 2, "table": False}]
 
 
 @pytest.mark.parametrize("part", ["", "/text"])

@@ -142,7 +142,9 @@ def test_there_are_no_docs_pages_but_a_description(client: TestClient) -> None:
     assert {"/api/ask", "/api/search", "/api/documents/{key}", "/api/documents/{key}/text"} <= set(paths)
 
 
-@pytest.mark.parametrize("path", ["/static/../http.py", "/static/%2e%2e/__init__.py", "/static//etc/passwd", "/static/"])
+@pytest.mark.parametrize(
+    "path", ["/static/../http.py", "/static/%2e%2e/__init__.py", "/static//etc/passwd", "/static/"]
+)
 def test_only_the_files_of_the_page_are_served(client: TestClient, path: str) -> None:
     assert client.get(path).status_code == 404
 

@@ -1,0 +1,296 @@
+"""The page as Chromium shows it."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from importlib.resources import files
+from typing import Any
+
+import pytest
+
+from rag.answers import AnswerEvent, Found, Outcome, Passage
+from rag.errors import ModelTimeout, StoreFull
+from rag.texts import LANGUAGES, texts
+from tests.doors.http.conftest import served
+from tests.doors.http.house import House, cited, done, ending, sentence
+
+QUESTION = "Wie lang ist der Urlaub?"
+QUOTE = "Der Urlaub beträgt 24 Werktage."
+
+Shown = Callable[..., Any]
+
+
+@pytest.fixture
+def shown(house: House, browser: Any) -> Iterator[Callable[..., Any]]:
+    """A page of the house in Chromium; keyword arguments go to the browser's context."""
+    with served(house) as address:
+        contexts = []
+
+        def page(path: str = "/", *, locale: str = "de", **options: Any) -> Any:
+            contexts.append(browser.new_context(locale=locale, **options))
+            opened = contexts[-1].new_page()
+            opened.set_default_timeout(30_000)
+            opened.faults = []
+            opened.on("pageerror", lambda error: opened.faults.append(str(error)))
+            opened.goto(address + path)
+            return opened
+
+        yield page
+        for context in contexts:
+            faults = [fault for opened in context.pages for fault in opened.faults]
+            context.close()
+            assert faults == []
+
+
+def ask(page: Any, question: str = QUESTION) -> None:
+    page.fill("#question", question)
+    page.keyboard.press("Enter")
+
+
+def answered(page: Any, question: str = QUESTION) -> None:
+    ask(page, question)
+    page.wait_for_selector("[data-step=done]")
+
+
+def test_sources_stand_on_the_page_before_the_first_word(house: House, shown: Shown) -> None:
+    seen = threading.Event()
+
+    def script(question: str, passages: Sequence[Passage]) -> Iterator[AnswerEvent]:
+        yield Found(passages=tuple(passages), evidence=0.9)
+        assert seen.wait(30)
+        said = [sentence("Vierundzwanzig Tage.", cited(passages[0], 1))]
+        yield said[0]
+        yield done(question, passages, said)
+
+    house.script = script
+    page = shown()
+    ask(page)
+    page.wait_for_selector(".source")
+    assert page.locator(".source .name").all_inner_texts() == ["Urlaubsordnung", "Krankmeldung"]
+    assert page.inner_text(".text") == ""
+    assert "2 Fundstellen" in page.inner_text("[role=status] >> visible=true")
+    assert page.is_visible("#stop")
+    seen.set()
+    page.wait_for_selector("[data-step=done]")
+    assert page.inner_text(".words") == "Vierundzwanzig Tage."
+    assert page.locator(".cited .name").all_inner_texts() == ["Urlaubsordnung"]
+
+
+def test_a_citation_opens_its_document_at_the_quoted_words(shown: Shown) -> None:
+    page = shown()
+    answered(page)
+    page.click(".cite")
+    page.wait_for_selector("mark")
+    assert page.inner_text("mark") == QUOTE
+    assert page.inner_text("#panel-title") == "Urlaubsordnung"
+    assert page.inner_text("#panel-where").startswith("Seite 2 · § 3 Dauer · Stand ")
+    assert page.inner_text("#panel-path") == "/srv/dokumente/urlaub.pdf"
+    assert "Vorwort 🌞" in page.inner_text("#panel-text")
+
+
+def test_the_keyboard_goes_into_the_source_and_back_to_the_citation(shown: Shown) -> None:
+    page = shown()
+    answered(page)
+    page.locator(".cite").nth(1).focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("mark")
+    assert page.evaluate("document.activeElement.id") == "panel-title"
+    page.keyboard.press("Escape")
+    assert not page.is_visible("#panel")
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Fundstelle 2: Krankmeldung · Seite 1"
+
+
+def test_a_document_that_changed_or_went_shows_the_passage_as_it_was(house: House, shown: Shown) -> None:
+    page = shown()
+    answered(page)
+    house.ledger.remove(house.passages[0].chunk.document_id)
+    page.click(".cite")
+    page.wait_for_selector("mark")
+    assert page.inner_text("mark") == QUOTE
+    assert "gibt es nicht mehr" in page.inner_text("#panel-note")
+
+
+def test_a_sentence_without_support_is_marked(house: House, shown: Shown) -> None:
+    house.script = ending(Outcome.ANSWERED, sentence("Belegt.", cited(house.passages[0], 1)), sentence("Unbelegt."))
+    page = shown()
+    answered(page)
+    assert page.inner_text(".unsupported .words") == "Unbelegt."
+    assert page.inner_text(".unsupported .tag") == "nicht belegt"
+    assert "durch keine Fundstelle belegt" in page.inner_text(".notice")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("outcome", [outcome for outcome in Outcome if outcome is not Outcome.ANSWERED])
+def test_every_other_outcome_says_what_happened_and_what_to_do(
+    house: House, shown: Shown, outcome: Outcome, language: str
+) -> None:
+    house.script = ending(outcome)
+    page = shown(locale=language)
+    answered(page)
+    assert page.inner_text(".outcome-title") == texts(language)[f"outcome.{outcome}.title"]
+    assert page.inner_text(".outcome-next") == texts(language)[f"outcome.{outcome}.next"]
+
+
+def test_nothing_found_still_offers_the_nearest_passages_behind_a_disclosure(house: House, shown: Shown) -> None:
+    house.script = ending(Outcome.NOTHING_FOUND)
+    page = shown()
+    answered(page)
+    assert not page.is_visible(".source")
+    page.click("summary")
+    assert page.locator(".source:visible").count() == 2
+
+
+def test_under_each_written_answer_stands_who_wrote_it(shown: Shown) -> None:
+    page = shown()
+    answered(page)
+    assert page.inner_text(".notice") == "Von einem Sprachmodell formuliert, jede Aussage mit Fundstelle geprüft"
+
+
+def test_an_answer_is_copied_with_its_sources(shown: Shown) -> None:
+    page = shown(permissions=["clipboard-read", "clipboard-write"])
+    answered(page)
+    page.click(".copy")
+    page.get_by_text("Kopiert").wait_for()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert f"{QUOTE} [1]" in copied
+    assert f"[1] Urlaubsordnung, Seite 2 · § 3 Dauer: „{QUOTE}“\n    /srv/dokumente/urlaub.pdf" in copied
+
+
+@pytest.mark.parametrize("error", [StoreFull("x"), ModelTimeout("x")])
+def test_a_failure_is_a_sentence_and_can_be_tried_again(house: House, shown: Shown, error: Exception) -> None:
+    def script(question: str, passages: Sequence[Passage]) -> Iterator[AnswerEvent]:
+        raise error
+        yield done(question, passages, [])
+
+    house.script = script
+    page = shown()
+    answered(page)
+    assert page.inner_text("[role=alert].outcome .outcome-next").endswith(".")
+    house.script = None
+    page.click(".again")
+    page.wait_for_selector(".answer:first-child .cite")
+
+
+def test_a_service_that_is_gone_is_a_sentence(shown: Shown) -> None:
+    page = shown()
+    page.route("**/api/ask", lambda route: route.abort())
+    answered(page)
+    assert page.inner_text(".outcome-title") == "Der Dienst ist nicht erreichbar"
+
+
+def test_stopping_frees_the_model_and_keeps_what_was_checked(house: House, shown: Shown) -> None:
+    gone = threading.Event()
+
+    def script(question: str, passages: Sequence[Passage]) -> Iterator[AnswerEvent]:
+        yield Found(passages=tuple(passages), evidence=0.9)
+        yield sentence("Erstens.", cited(passages[0], 1))
+        while True:
+            gone.wait(0.01)
+            yield sentence("Und weiter.", cited(passages[0], 1))
+
+    house.script = script
+    page = shown()
+    ask(page)
+    page.wait_for_selector(".cite")
+    page.click("#stop")
+    page.wait_for_selector("[data-outcome=broken]")
+    assert page.inner_text(".words >> nth=0") == "Erstens."
+    assert house.closed.wait(30)
+
+
+def test_an_empty_question_is_not_asked(house: House, shown: Shown) -> None:
+    page = shown()
+    page.keyboard.press("Enter")
+    assert page.inner_text("#fault") == "Bitte schreiben Sie zuerst eine Frage."
+    assert house.asked == []
+
+
+def test_the_page_speaks_the_browsers_language_until_another_is_chosen(shown: Shown) -> None:
+    page = shown(locale="de-AT")
+    assert page.inner_text("h1") == "Was möchten Sie wissen?"
+    page.click("text=English")
+    assert page.inner_text("h1") == "What would you like to know?"
+    page.goto(page.url.split("?")[0])
+    assert page.get_attribute("html", "lang") == "en"
+    assert shown(locale="fr").get_attribute("html", "lang") == "en"
+
+
+def test_the_page_loads_nothing_from_elsewhere(shown: Shown) -> None:
+    page = shown("/healthz")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    address = page.url.removesuffix("/healthz")
+    page.goto(address + "/")
+    answered(page)
+    page.click(".cite")
+    page.wait_for_selector("mark")
+    assert len(asked) > 5
+    assert [url for url in asked if not url.startswith(address + "/")] == []
+
+
+@pytest.mark.parametrize("width", [360, 380, 768, 1280])
+def test_nothing_sticks_out_of_a_narrow_screen(shown: Shown, width: int) -> None:
+    page = shown(viewport={"width": width, "height": 740})
+    answered(page, "Donaudampfschifffahrtsgesellschaftskapitänsmützenfabrik" * 3)
+    page.click(".cite")
+    page.wait_for_selector("mark")
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert page.evaluate("document.getElementById('panel').scrollWidth <= window.innerWidth")
+
+
+def test_the_first_stop_of_the_keyboard_skips_to_the_question(shown: Shown) -> None:
+    page = shown()
+    assert page.evaluate("document.querySelector('a, button, textarea').className") == "skip"
+    page.focus(".skip")
+    assert page.locator(".skip").bounding_box()["y"] >= 0
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "question"
+
+
+def test_every_part_has_a_role_and_a_name(shown: Shown) -> None:
+    page = shown()
+    answered(page)
+    assert page.get_by_role("textbox", name="Ihre Frage").count() == 1
+    assert page.get_by_role("button", name="Fundstelle 1: Urlaubsordnung").count() == 1
+    assert page.get_by_role("heading", name=QUESTION).count() == 1
+    assert page.get_by_role("heading", name="Fundstellen").count() == 1
+    assert page.get_by_role("navigation", name="Sprache").count() == 1
+    assert page.locator("[aria-live=polite]").count() == 1
+    unnamed = "[...document.querySelectorAll('button')].filter((b) => !b.textContent.trim() && !b.ariaLabel).length"
+    assert page.evaluate(unnamed) == 0
+
+
+def test_the_page_holds_no_inline_script_or_style(client: Any) -> None:
+    for path in ("/", "/?lang=en"):
+        html = client.get(path).text
+        assert re.findall(r"<script(?![^>]* src=)", html) == []
+        assert re.findall(r"<style|\sstyle=|\son[a-z]+\s*=|javascript:", html) == []
+
+
+def test_the_scripts_never_read_a_text_as_html() -> None:
+    for file in files("rag.web").joinpath("static").iterdir():
+        source = file.read_text(encoding="utf-8")
+        assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function", source)
+
+
+def test_the_whole_page_is_smaller_than_100_kb(client: Any) -> None:
+    size = len(client.get("/").content)
+    for file in files("rag.web").joinpath("static").iterdir():
+        size += len(file.read_bytes())
+    assert size < 100_000
+
+
+def test_both_languages_say_everything() -> None:
+    assert texts("de").keys() == texts("en").keys()
+    said = "".join(file.read_text(encoding="utf-8") for file in files("rag.web").joinpath("static").iterdir())
+    for key in re.findall(r'say\("([\w.]+)"', said):
+        assert f"js.{key}" in texts("de")
+
+
+def test_an_empty_index_says_how_to_fill_it(client: Any, house: House) -> None:
+    assert "rag ingest" not in client.get("/").text
+    for entry in house.ledger.entries():
+        house.ledger.remove(entry.id)
+    assert "rag ingest" in client.get("/").text
