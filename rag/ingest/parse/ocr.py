@@ -1,9 +1,10 @@
 """Reading pictures of text: Tesseract where it is installed with German, else RapidOCR, whose models are in its wheel.
 
 The parent only asks which engine there is; the engine itself is loaded or run in the child. Nothing is downloaded.
-Measured on the scans at hand (200 dpi, two threads): Tesseract 1.1 s a page, RapidOCR 1.5-3 s with OpenVINO and 3-6 s
-with onnxruntime; both read ä ö ü ß § €. RapidOCR (PP-OCRv6, one model for Latin script among others) is the better of
-the two on slanted or noisy pages, Tesseract in keeping columns apart.
+Measured on scans of A4 pages at 200 dpi: Tesseract 1.0-1.5 s a page with one thread (with two on a busy machine up to
+35 s, they spin), RapidOCR 1.4-6 s with OpenVINO and about twice that with onnxruntime, both with two threads. Both read
+ä ö ü ß § €. Tesseract keeps words apart that RapidOCR (PP-OCRv6, one model for many scripts) runs together
+("Antragwird"); RapidOCR is the better of the two on units ("Ncm") and ruled tables.
 """
 
 from __future__ import annotations

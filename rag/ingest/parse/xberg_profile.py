@@ -1,13 +1,13 @@
 """xberg (MIT, Rust) for the formats that it alone reads, or reads better than what the standard library allows.
 
-Measured on 112 real files, xberg reads nearly every format in 3.4 s together, and its text is complete. It is not
-used where a citation needs more than text:
+Measured on 112 real files without OCR: xberg 1.3.9 finds 281 of 324 known fragments in 3.4 s, our own parsers and it
+together 303 in 3.1 s. It is not used where a citation needs more than it gives:
 
-- PDF: a third of the multi-column pages come out of order, form fields are taken for tables and then repeated as text,
-  lines are neither re-joined nor un-hyphenated reliably, and OCR would come on top.
-- DOCX, PPTX, ODT, XLSX: no numbers of automatically numbered headings, speaker notes without their slide, values
-  instead of what a cell shows, page numbers of its own making for DOCX.
-- text, CSV: cp850 and Mac Roman umlauts are lost, decomposed umlauts stay decomposed.
+- PDF: a two-column article came out of order, a form was read as a table and once more as text, hyphenated line ends
+  and lines of one paragraph are not joined everywhere.
+- DOCX: numbers that Word computes ("§ 2", "1.1") are lost, such headings become list items; pages are invented.
+- PPTX: speaker notes are left out. XLSX: stored values, 0.19 for what is shown as 19 %.
+- text, CSV, Markdown, HTML: umlauts of cp850 and Mac Roman are lost, decomposed ones stay decomposed.
 
 What it gives is Markdown, read by our own reader of Markdown.
 """
