@@ -30,10 +30,10 @@ TOPICS = [
 ]
 TEXTS = [
     f"{topic} {detail}".strip()
-    for topic in TOPICS
+    for topic in TOPICS[:4]
     for detail in (
         "",
-        "§ 7 Abs. 3 BUrlG bleibt unberührt; über Härtefälle entscheidet die Geschäftsführung. " * 2,
+        "§ 7 Abs. 3 BUrlG bleibt unberührt; über Härtefälle entscheidet die Geschäftsführung.",
         "2024-03-31 12.345,67 € Größe Übermaß",
     )
 ]
@@ -86,7 +86,7 @@ def test_the_order_is_that_of_the_texts(embedder: Embedder, vectors: Vectors) ->
 
 
 def test_a_text_alone_and_among_many_is_the_same(embedder: Embedder) -> None:
-    texts = [f"{TOPICS[number % 6][:40]} {number}" for number in range(100)]
+    texts = [f"{TOPICS[number % 6][:12]} {number}" for number in range(100)]
     many = embedder.embed_passages(texts)
     for place in (0, 17, 99):
         assert embedder.embed_passages([texts[place]])[0] @ many[place] > 0.9995

@@ -139,8 +139,10 @@ def test_silence_in_the_middle_ends_in_time(dialect: Dialect, server: ScriptedSe
         exchange.hang()
 
     server.routes[dialect.generates] = answer
+    started = time.monotonic()
     with pytest.raises(ModelTimeout, match=r"no next word within 0\.3 s"):
-        asked(dialect, server)
+        asked(dialect, server, Limits(first_token_s=10, between_tokens_s=0.3))
+    assert time.monotonic() - started < 5
 
 
 def test_a_model_that_never_ends_is_ended(dialect: Dialect, server: ScriptedServer) -> None:

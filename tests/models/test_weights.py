@@ -171,6 +171,12 @@ def test_verify_reads_every_byte(home: ScriptedServer, tmp_path: Path) -> None:
         find(MODEL, directory=tmp_path, verify=True)
 
 
+def test_another_version_of_the_same_size_is_not_taken_for_it(home: ScriptedServer, tmp_path: Path) -> None:
+    get(tmp_path, home.url)
+    with pytest.raises(ModelUnavailable):
+        find(model_of(replace(MODEL.weights, sha256="0" * 64)), directory=tmp_path)
+
+
 def test_a_file_put_there_by_hand_is_found(tmp_path: Path) -> None:
     (tmp_path / "tiny").mkdir()
     (tmp_path / "tiny" / "tiny.gguf").write_bytes(CONTENT)
