@@ -10,7 +10,7 @@ import fnmatch
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from urllib.parse import quote
 from rag.access import Acl, Confidentiality
 from rag.documents import DocumentId, DocumentRef, Listing, RawDocument
 from rag.errors import DocumentVanished, SourceDenied, SourceUnavailable, UnreadableDocument
+from rag.ports import Closing
 
 _TEMPORARY = (
     "~$*",
@@ -82,6 +83,12 @@ class Folder:
             modified_at=datetime.fromtimestamp(modified, UTC),
             body=body,
         )
+
+    def watch(self, changed: Callable[[], None]) -> Closing | None:
+        """Hints from the operating system."""
+        from connectors.folder_events import FolderEvents
+
+        return FolderEvents(self.root, changed)
 
     def _walk(self, root: bytes, below: bytes) -> Iterator[Listing]:
         here = os.path.join(root, below) if below else root

@@ -35,7 +35,7 @@ class FolderEvents:
             self._observer.join()
 
 
-class _Handler(FileSystemEventHandler):
+class _Handler(FileSystemEventHandler):  # type: ignore[misc]  # watchdog comes without types here
     def __init__(self, changed: Callable[[], None]) -> None:
         self._changed = changed
 

@@ -9,7 +9,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
 
@@ -38,7 +38,7 @@ from rag.store.words import WordIndex
 
 _log = logging.getLogger(__name__)
 
-_PROMPT_TOKENS = {"embedded": 500, "ollama": 2000, "openai-compatible": 2000}
+_PROMPT_TOKENS = {"embedded": 600, "ollama": 2000, "openai-compatible": 2000}
 """Excerpts a model is given, tokens: two cores read 67 a second, a server's GPU thousands."""
 
 
@@ -263,8 +263,6 @@ class App:
 
     def watch(self) -> Watch:
         """A loop over all sources; run it in a thread of its own and stop it before closing."""
-        from connectors.folder_events import FolderEvents
-
         names = {connector.name: connector for connector in self.sources.connectors()}
 
         def bring_level(name: str) -> None:
@@ -274,11 +272,12 @@ class App:
         loop = Watch(names, bring_level, full_sync_s=self.settings.ingest.full_sync_s)
         for name, connector in names.items():
             try:
-                events = FolderEvents(connector.root, lambda name=name: loop.hint(name))  # type: ignore[attr-defined]
+                events = connector.watch(partial(loop.hint, name))
             except SourceUnavailable as error:
                 _log.warning("A source cannot be watched: %s", error, extra={"action": "not_watched", "source": name})
                 continue
-            self._close.callback(events.close)
+            if events is not None:
+                self._close.callback(events.close)
         return loop
 
     def rebuild(self) -> int:

@@ -40,6 +40,20 @@ class Connector(Protocol):
     def fetch(self, listing: Listing, ref: DocumentRef) -> RawDocument:
         """The bytes. `ref.version` is what `version` returned; a file that changed in between is UnreadableDocument."""
 
+    def watch(self, changed: Callable[[], None]) -> Closing | None:
+        """Have `changed` called whenever something may have changed; a hint, never the truth. None: nothing tells.
+
+        Raises:
+            SourceUnavailable: the source cannot be watched now.
+        """
+
+
+class Closing(Protocol):
+    """Something that runs until it is closed."""
+
+    def close(self) -> None:
+        """End it."""
+
 
 class Parser(Protocol):
     """Bytes to text. Runs in a disposable child process; gets bytes only, never a path or an address."""

@@ -11,12 +11,9 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from rag.access import Channel, Principal
 from rag.answers import Answer, AnswerEvent, Citation, Done, Found, ModelInfo, Outcome, Passage, Sentence
 from rag.ask import cite, prompt
-from rag.ask.excerpt import Excerpt, excerpts
 from rag.ask.release import divide
 from rag.ask.retrieve import Retrieved, Retriever
 from rag.ask.statements import Statement, StatementStream
@@ -33,12 +30,12 @@ _EXTRACTS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """How answers are made. `prompt_tokens` bounds the excerpts, `evidence` is the least probability of an answer."""
+    """How answers are made: `prompt_tokens` for passages, `evidence` as the least probability of an answer."""
 
     passages: int = 8
     prompt_passages: int = 5
-    prompt_tokens: int = 500
-    evidence: float = 0.5
+    prompt_tokens: int = 600
+    evidence: float = 0.25
     max_answer_tokens: int = 300
 
 
@@ -109,10 +106,15 @@ class Answerer:
         model: LanguageModel,
         principal: Principal,
     ) -> Iterator[AnswerEvent]:
-        units = cite.units_of(shown)
-        given = self._choose(course, found, units, model)
+        fitting = prompt.within(
+            shown[: self.rules.prompt_passages],
+            budget_tokens=self.rules.prompt_tokens,
+            count_tokens=self.retriever.embedder.count_tokens,
+        )
+        given = shown[:fitting]
+        units = cite.units_of(given)
         messages = prompt.messages(
-            course.question, given, shown, salt=self.audit.pseudonym(principal.user)[:8], language=course.language
+            course.question, given, salt=self.audit.pseudonym(principal.user)[:8], language=course.language
         )
         stream = StatementStream()
         generation = Generation(max_tokens=self.rules.max_answer_tokens, schema=prompt.SCHEMA)
@@ -125,7 +127,7 @@ class Answerer:
                 if delta.usage is not None:
                     finish = delta.usage.finish
                 for statement in stream.feed(delta.text):
-                    yield from self._checked(course, statement, given, units, shown)
+                    yield from self._checked(course, statement, units, given)
         except ModelError as error:
             _log.warning("The language model failed", extra={"action": "model_failed", "kind": type(error).__name__})
             if isinstance(error, ModelUnavailable) and not course.written and not course.held:
@@ -134,47 +136,21 @@ class Answerer:
             finish = "cut"
         yield self._done(course, _outcome(course, finish), shown, model=model)
 
-    def _choose(
-        self, course: _Course, found: Retrieved, units: Sequence[cite.Unit], model: LanguageModel
-    ) -> list[Excerpt]:
-        """The sentences closest to the question, by meaning and by words, as many as the budget holds."""
-        near = [unit for unit in units if unit.passage < self.rules.prompt_passages]
-        vectors = self.retriever.embedder.embed_passages([unit.text for unit in near])
-        meaning = vectors @ found.question_vector
-        coverage = np.asarray(self.retriever.words.coverage(course.question, [unit.text for unit in near]))
-        place = np.asarray([1.0 - unit.passage / 20 for unit in near])
-        relevance = (meaning + 0.15 * coverage + 0.15 * place).tolist()
-        return excerpts(
-            near,
-            relevance,
-            budget_tokens=self.rules.prompt_tokens,
-            count_tokens=self.retriever.embedder.count_tokens,
-        )
-
     def _checked(
-        self,
-        course: _Course,
-        statement: Statement,
-        given: Sequence[Excerpt],
-        units: Sequence[cite.Unit],
-        shown: Sequence[Passage],
+        self, course: _Course, statement: Statement, units: Sequence[cite.Unit], given: Sequence[Passage]
     ) -> Iterator[Sentence]:
         """The statement once it is checked; what nothing supports waits until something is supported."""
-        numbers = [excerpt.passage for excerpt in given]
-        preferred = numbers[statement.source - 1] if 0 < statement.source <= len(numbers) else None
-        near = [unit for unit in units if unit.passage in numbers]
-        meaning = self._meaning(statement.text, near)
         found = cite.support(
             statement.text,
-            near,
-            contexts=[passage.chunk.context for passage in shown],
+            units,
+            contexts=[passage.chunk.context for passage in given],
             stems=self.retriever.words.stems,
-            meaning=meaning,
-            preferred=preferred,
+            meaning=self._meaning(statement.text, units),
+            preferred=statement.source - 1,
         )
-        citations = self._verified(course, found.units, shown) if found.supported else ()
-        sentence = Sentence(text=statement.text, citations=citations, supported=bool(found.supported and citations))
-        if not sentence.supported and not course.citations:
+        citations = self._verified(course, found.units, given) if found.supported else ()
+        sentence = Sentence(text=statement.text, citations=citations, supported=bool(citations))
+        if not citations and not course.citations:
             course.held.append(sentence)
             return
         for ready in (*course.held, sentence):

@@ -12,8 +12,11 @@ from dataclasses import astuple, dataclass
 
 from rag.documents import ChunkId
 
-_WEIGHTS = (0.0, 0.0, 0.0, 0.0, 0.0)
-_INTERCEPT = 0.0
+_WEIGHTS = (3.448, 3.797, 3.950, 2.408, 1.238)
+_INTERCEPT = -4.662
+"""Fitted on XQuAD with every third article removed (German, English and both ways across) and on data/golden, each set
+weighing the same. It tells on topic from off topic (AUROC 0.985 de, 0.993 en, 0.94 to 0.96 across languages). Whether a
+passage on the topic holds the very fact asked for it does not tell (0.5 on the unanswerable golden questions)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +40,9 @@ class Features:
     ) -> Features:
         """`dense` scored by language-neutral cosine, `lexical` by BM25, `coverage` of the fused best, best first.
 
-        similarity: greatest dense score in units of `width`. margin: the same over the mean of the ten best. coverage: greatest share of
-        the question's idf mass in one of the best passages. second_coverage: the mean share. agreement: how many of the
-        five best are shared by both lists, 0 to 1.
+        similarity: greatest dense score in units of `width`. margin: the same over the mean of the ten best.
+        coverage: greatest share of the question's idf mass in one of the best passages. second_coverage: the mean
+        share. agreement: how many of the five best are shared by both lists, 0 to 1.
         """
         scores = [score / width for _, score in dense[:10]]
         top = max(scores, default=0.0)

@@ -8,11 +8,10 @@ passages and question. Passages are data: fenced, labelled as untrusted, their f
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rag.answers import Passage
-from rag.ask.excerpt import Excerpt
 from rag.ports import Message
 
 SCHEMA: Mapping[str, Any] = {
@@ -60,29 +59,35 @@ _EXAMPLES: tuple[tuple[str, str, list[dict[str, Any]]], ...] = (
 )
 
 
-def messages(
-    question: str, excerpts: Sequence[Excerpt], passages: Sequence[Passage], *, salt: str, language: str
-) -> list[Message]:
-    """The prompt. Excerpt number n of the prompt is ``excerpts[n - 1]``."""
+def within(passages: Sequence[Passage], *, budget_tokens: int, count_tokens: Callable[[str], int]) -> int:
+    """How many of the best passages fit the budget; one always does."""
+    left = budget_tokens
+    for number, passage in enumerate(passages):
+        left -= count_tokens(shown(passage))
+        if left < 0:
+            return max(1, number)
+    return len(passages)
+
+
+def messages(question: str, passages: Sequence[Passage], *, salt: str, language: str) -> list[Message]:
+    """The prompt. Number n in it is ``passages[n - 1]``."""
     turns = [Message(role="system", content=_INSTRUCTIONS)]
-    for shown, asked, statements in _EXAMPLES:
-        turns.append(Message(role="user", content=_user(shown, asked)))
+    for example, asked, statements in _EXAMPLES:
+        turns.append(Message(role="user", content=_user(example, asked)))
         turns.append(Message(role="assistant", content=json.dumps({"statements": statements}, ensure_ascii=False)))
-    shown = "\n".join(
-        f"[{number}] {_harmless(_heading(passages[excerpt.passage]))}\n{_harmless(excerpt.text)}"
-        for number, excerpt in enumerate(excerpts, 1)
-    )
+    numbered = "\n".join(f"[{number}] {shown(passage)}" for number, passage in enumerate(passages, 1))
     hint = "Antworte auf Deutsch." if language == "de" else "Answer in English."
-    turns.append(Message(role="user", content=f"({salt})\n{_user(shown, _harmless(question))} {hint}"))
+    turns.append(Message(role="user", content=f"({salt})\n{_user(numbered, _harmless(question))} {hint}"))
     return turns
+
+
+def shown(passage: Passage) -> str:
+    """A passage as the model reads it: title and headings, a table's header, the text."""
+    return _harmless(f"{passage.chunk.context or passage.title}\n{passage.chunk.text}")
 
 
 def _user(passages: str, question: str) -> str:
     return f"<passages>\n{passages}\n</passages>\nQuestion: {question}"
-
-
-def _heading(passage: Passage) -> str:
-    return passage.chunk.context.split("\n", 1)[0] or passage.title
 
 
 def _harmless(text: str) -> str:

