@@ -34,6 +34,9 @@ SWITCHES = {
 }
 """Variable → value that keeps a library from calling home."""
 
+_NEVER_IMPORTED = ("openvino_telemetry", "openvino.tools.ovc")
+"""Modules that send a usage event on import: `import openvino` alone would do it."""
+
 _BANNED_PREFIXES = ("OTEL_EXPORTER_",)
 _BANNED = ("OPENAI_API_KEY", "OLLAMA_API_KEY", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 
@@ -41,6 +44,8 @@ _BANNED = ("OPENAI_API_KEY", "OLLAMA_API_KEY", "HF_TOKEN", "HUGGING_FACE_HUB_TOK
 def close_phone_home() -> None:
     """Set every switch and drop the credentials that would let a default reach a cloud."""
     os.environ.update(SWITCHES)
+    for name in _NEVER_IMPORTED:
+        sys.modules.setdefault(name, None)  # type: ignore[arg-type]  # None makes an import of it fail, as is meant
     for name in [n for n in os.environ if n in _BANNED or n.startswith(_BANNED_PREFIXES)]:
         del os.environ[name]
 

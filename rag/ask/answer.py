@@ -18,7 +18,7 @@ from rag.ask.release import divide
 from rag.ask.retrieve import Retrieved, Retriever
 from rag.ask.statements import Statement, StatementStream
 from rag.errors import ModelError, ModelUnavailable
-from rag.language import language_of
+from rag.language import language_of_question
 from rag.ports import Generation, LanguageModel, Vector
 from rag.store.audit import AuditLog
 from rag.texts import texts
@@ -79,7 +79,7 @@ class Answerer:
         Raises:
             StoreError: no durable audit record could be made; nothing was shown.
         """
-        course = _Course(question=question, language=language_of(question) or "de", began=time.perf_counter())
+        course = _Course(question=question, language=language_of_question(question), began=time.perf_counter())
         found = self.retriever.retrieve(question, principal=principal, k=self.rules.passages, sources=sources)
         course.mark("retrieve")
         released = divide(found.passages, channel)

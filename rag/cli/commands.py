@@ -13,7 +13,7 @@ from rag import logs
 from rag.cli import FAILED, NOTHING, OK, PARTLY, output
 from rag.cli.door import Door, door, settings_of
 from rag.errors import SettingsError
-from rag.language import language_of
+from rag.language import language_of_question
 from rag.texts import texts
 
 
@@ -94,7 +94,7 @@ def _ask_one(options: argparse.Namespace, way: Door, arguments: dict[str, Any]) 
 
 def explanation(answer: dict[str, Any]) -> str | None:
     """The outcome's sentence in the question's language; None where the answer speaks for itself."""
-    return texts(language_of(answer["question"]) or "de").get(answer["outcome"])
+    return texts(language_of_question(answer["question"])).get(answer["outcome"])
 
 
 def search(options: argparse.Namespace) -> int:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from rag.documents import Parsed, Part, Section, Span
 from rag.errors import EmptyDocument, UnreadableDocument
-from rag.ingest.parse.language import language_of
+from rag.language import language_of
 
 _SPACES = re.compile(r"[ \t\v\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+")
 _SPACED_NEWLINE = re.compile(r" ?\n ?")

@@ -8,9 +8,9 @@ from rag.ingest.parse import media_type_of
 from rag.ingest.parse.charset import decode
 from rag.ingest.parse.draft import Draft
 from rag.ingest.parse.headings import numbered_level
-from rag.ingest.parse.language import language_of
 from rag.ingest.parse.lines import join_two
 from rag.ingest.parse.number_formats import show
+from rag.language import language_of
 
 
 @pytest.mark.parametrize(
