@@ -4,7 +4,7 @@ import { open } from "./panel.js";
 import { Sources } from "./sources.js";
 import { copy, element, path, place, say } from "./texts.js";
 
-const PATIENCE_S = 9;
+const PATIENCE_S = 6;
 const templates = document.getElementById("outcomes").content;
 
 export class Reply {
@@ -15,6 +15,7 @@ export class Reply {
     this.sources = new Sources(this.part(".sources"));
     this.sentences = [];
     this.began = Date.now();
+    this.foundAt = Infinity;
     this.clock = setInterval(() => this.tick(), 1000);
     this.part(".copy").addEventListener("click", (event) => copy(this.plain(), event.target));
     this.part(".again").addEventListener("click", () => retry(question));
@@ -34,7 +35,8 @@ export class Reply {
   tick() {
     const seconds = Math.round((Date.now() - this.began) / 1000);
     this.part(".elapsed").textContent = say("seconds", { n: seconds });
-    if (seconds === PATIENCE_S && this.root.dataset.step === "write" && !this.sentences.length) {
+    if (Date.now() - this.foundAt > PATIENCE_S * 1000 && !this.sentences.length) {
+      this.foundAt = Infinity;
       this.part(".status").textContent = say("patience");
     }
   }
@@ -46,6 +48,7 @@ export class Reply {
   }
 
   found(passages) {
+    this.foundAt = Date.now();
     this.sources.show(passages);
     const sentence = passages.length === 1 ? say("found_one") : say("found_many", { n: passages.length });
     this.step("write", sentence);
