@@ -57,6 +57,7 @@ class House:
     evidence: float = 0.93
     model_problem: str = ""
     asked: list[tuple[str, Principal, Channel, frozenset[str] | None]] = field(default_factory=list)
+    kept: list[Iterator[AnswerEvent]] = field(default_factory=list)  # held, so that only `close` closes an answer
     closed: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
@@ -77,6 +78,10 @@ class House:
         self, question: str, *, principal: Principal, channel: Channel, sources: frozenset[str] | None = None
     ) -> Iterator[AnswerEvent]:
         self.asked.append((question, principal, channel, sources))
+        self.kept.append(self._said(question))
+        return self.kept[-1]
+
+    def _said(self, question: str) -> Iterator[AnswerEvent]:
         try:
             yield from (self.script or answered)(question, self.passages)
         finally:
