@@ -1,17 +1,19 @@
 """Which sentences of the passages carry a statement, and whether they do. Pure.
 
-A statement is supported when every figure in it stands in the sentences cited, and those sentences hold enough of its
-words, or mean the same closely enough (another language has other words). A quote is verbatim by construction: it is a
-sentence of the passage, named by its span; `verify` checks it once more against the document itself.
+A statement is supported when every figure in it stands in the sentences cited, each of them on its topic, and those
+sentences hold enough of its words, or mean the same closely enough (another language has other words). A quote is
+verbatim by construction: it is a sentence of the passage, named by its span; `verify` checks it once more against the
+document itself.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 
 from rag.answers import Citation, Passage
+from rag.ask.figures import figures_of
 from rag.ask.sentences import sentences
 from rag.documents import Document, Span
 
@@ -25,18 +27,13 @@ MEANING_ENOUGH = 0.88
 """Cosine between statement and sentence from which the meaning alone carries it (e5-small)."""
 
 _MOST_CITATIONS = 3
-_FIGURE = re.compile(r"\d+(?:[.,:/]\d+)*")
-_NUMBER_WORDS = {
-    word: str(value)
-    for value, words in enumerate(
-        (
-            "null zero", "eins ein one", "zwei two", "drei three", "vier four", "fünf five", "sechs six",
-            "sieben seven",            "acht eight", "neun nine", "zehn ten", "elf eleven", "zwölf twelve",
-        )
-    )
-    for word in words.split()
-    if word not in ("ein", "one", "eins")
-}  # fmt: skip
+_GAIN_ENOUGH = 0.25
+"""Share of the words or of the figures still missing that a further citation must bring."""
+
+_ON_TOPIC = 0.82
+"""Cosine from which a sentence without a word of the statement may still lend it a figure (another language)."""
+
+_NAME = re.compile(r"\b(?:Herrn?|Frau|Mr\.?|Mrs\.?|Ms\.?|Dr\.|Prof\.)\s+(?:(?:Dr|Prof)\.\s+)*([A-ZÄÖÜ][\w-]+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,19 +86,24 @@ def support(
     """
     if not units or not statement.strip():
         return Support(units=(), supported=False)
-    wanted, figures = stems(statement), figures_of(statement)
+    wanted, missing = stems(statement), set(figures_of(statement))
     held = [stems(unit.text) for unit in units]
     around = [stems(context) for context in contexts]
+    on_topic = [
+        bool(wanted & (own | around[unit.passage])) or (bool(meaning) and meaning[place] >= _ON_TOPIC)
+        for place, (unit, own) in enumerate(zip(units, held, strict=True))
+    ]
+    offered = [figures_of(unit.text) if near else frozenset() for unit, near in zip(units, on_topic, strict=True)]
     chosen: list[int] = []
     covered: frozenset[str] = frozenset()
-    missing = set(figures)
     while len(chosen) < _MOST_CITATIONS:
-        best, gain = _best(units, chosen, wanted - covered, missing, held, meaning, preferred)
-        if best is None or (chosen and gain < 0.25):
+        lent = [missing & figures for figures in offered]
+        best, gain = _best(units, chosen, wanted - covered, missing, held, lent, meaning, preferred)
+        if best is None or (chosen and gain < _GAIN_ENOUGH):
             break
         chosen.append(best)
         covered |= wanted & held[best]
-        missing -= figures_of(units[best].text)
+        missing -= lent[best]
         if not missing and len(covered) >= WORDS_ENOUGH * len(wanted):
             break
     passages = {units[place].passage for place in chosen}
@@ -109,10 +111,17 @@ def support(
     missing = {figure for figure in missing if not any(figure in figures_of(contexts[n]) for n in passages)}
     words = len(said) / len(wanted) if wanted else 0.0
     close = max((meaning[place] for place in chosen), default=0.0) if meaning else 0.0
+    texts = [units[place].text for place in chosen] + [contexts[number] for number in passages]
     return Support(
         units=tuple(units[place] for place in chosen),
-        supported=not missing and (words >= WORDS_ENOUGH or close >= MEANING_ENOUGH),
+        supported=not missing and _named(statement, texts) and (words >= WORDS_ENOUGH or close >= MEANING_ENOUGH),
     )
+
+
+def _named(statement: str, texts: Sequence[str]) -> bool:
+    """Whether everybody the statement calls by title and name is named there too."""
+    there = {word for text in texts for word in re.findall(r"[\w-]+", text)}
+    return all(there & {name, name.removesuffix("s"), f"{name}s"} for name in _NAME.findall(statement))
 
 
 def _best(
@@ -121,6 +130,7 @@ def _best(
     wanted: frozenset[str],
     missing: set[str],
     held: Sequence[frozenset[str]],
+    lent: Sequence[Set[str]],
     meaning: Sequence[float],
     preferred: int | None,
 ) -> tuple[int | None, float]:
@@ -129,34 +139,12 @@ def _best(
         if place in chosen:
             continue
         words = len(wanted & held[place]) / max(1, len(wanted))
-        figures = len(missing & figures_of(unit.text)) / len(missing) if missing else 0.0
+        figures = len(lent[place]) / len(missing) if missing else 0.0
         near = max(0.0, meaning[place] - 0.7) * 2 if meaning else 0.0
         score = words + figures + near + (0.15 if unit.passage == preferred else 0.0)
         if score > best_score:
             best, best_score, best_gain = place, score, max(words, figures)
     return best, best_gain
-
-
-def figures_of(text: str) -> frozenset[str]:
-    """The numbers of a text, written one way: ``1.200,50`` and ``1,200.50`` agree, ``vier`` and ``four`` are ``4``."""
-    figures = {_plain(match) for match in _FIGURE.findall(text)}
-    figures |= {_NUMBER_WORDS[word] for word in re.findall(r"\w+", text.lower()) if word in _NUMBER_WORDS}
-    return frozenset(figures)
-
-
-def _plain(figure: str) -> str:
-    """Separators gone where they group thousands, and a point where they part decimals."""
-    pieces = re.split(r"[.,]", figure)
-    if len(pieces) == 1:
-        return figure.lstrip("0") or "0"
-    if all(len(piece) == 3 for piece in pieces[1:]) and len(pieces[0]) <= 3:
-        return "".join(pieces).lstrip("0") or "0"
-    if len(pieces) == 2:
-        return f"{pieces[0].lstrip('0') or '0'}.{pieces[1].rstrip('0')}".rstrip(".")
-    separators = re.findall(r"[.,]", figure)
-    if separators[-1] != separators[0]:
-        return f"{''.join(pieces[:-1])}.{pieces[-1].rstrip('0')}".rstrip(".")
-    return ".".join(piece.lstrip("0") or "0" for piece in pieces)
 
 
 def citation(unit: Unit, passage: Passage, marker: int) -> Citation:

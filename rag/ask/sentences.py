@@ -49,5 +49,5 @@ def _split(text: str, span: Span, pattern: re.Pattern[str], *, keep_end: bool) -
 
 
 def _trimmed(text: str, start: int, end: int) -> Span:
-    piece = text[start:end]
-    return Span(start=start + len(piece) - len(piece.lstrip()), end=start + len(piece.rstrip()))
+    piece = text[start:end].rstrip()
+    return Span(start=start + len(piece) - len(piece.lstrip()), end=start + len(piece))

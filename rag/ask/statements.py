@@ -20,7 +20,7 @@ class StatementStream:
     """Takes pieces of ``{"statements": [{"source": 1, "text": "…"}, …]}`` and gives each statement once it is whole."""
 
     def __init__(self) -> None:
-        self._text, self._at = "", 0
+        self._text, self._at, self._over = "", 0, False
 
     def feed(self, piece: str) -> list[Statement]:
         """The statements that became whole with this piece."""
@@ -31,13 +31,25 @@ class StatementStream:
                 return []
             self._at = opened + 1
         found = []
-        while (start := self._text.find("{", self._at)) >= 0:
+        while not self._over and (start := self._next()) >= 0:
             try:
-                entry, end = _DECODER.raw_decode(self._text, start)
-            except json.JSONDecodeError:
+                entry, self._at = _DECODER.raw_decode(self._text, start)
+            except (ValueError, RecursionError):  # not whole yet, or never JSON
                 break
-            self._at = end
-            if isinstance(entry, dict) and isinstance(entry.get("text"), str) and entry["text"].strip():
-                source = entry.get("source")
-                found.append(Statement(source=source if isinstance(source, int) else 0, text=entry["text"].strip()))
+            found += _statement(entry)
         return found
+
+    def _next(self) -> int:
+        """Where the next entry begins; -1 where none has, or the list has ended."""
+        start, end = self._text.find("{", self._at), self._text.find("]", self._at)
+        self._over = 0 <= end < (start if start >= 0 else len(self._text))
+        return -1 if self._over else start
+
+
+def _statement(entry: object) -> list[Statement]:
+    """The entry as a statement, if it is one; half a surrogate pair becomes a replacement character."""
+    if not isinstance(entry, dict) or not isinstance(entry.get("text"), str) or not entry["text"].strip():
+        return []
+    source = entry.get("source")
+    text = entry["text"].strip().encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return [Statement(source=source if type(source) is int else 0, text=text)]

@@ -1,0 +1,35 @@
+"""A shelf of a small house, and what it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.standins import Shelf
+
+LEAVE = (
+    "Der Urlaub beträgt im Kalenderjahr 30 Arbeitstage. Übertragene Tage müssen bis zum 30. Juni des Folgejahres "
+    "genommen sein. Den Antrag genehmigt Frau Krahl aus der Personalabteilung."
+)
+CANTEEN = "Die Kantine ist von 11:30 bis 14:00 Uhr geöffnet. Ein Mittagessen kostet 6,50 Euro."
+BADGES = "A lost badge must be reported to the front desk within 24 hours. A new badge costs 15 euros for everyone."
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
+    """Four documents, read by everyone; none of the tests changes them."""
+    with Shelf(tmp_path_factory.mktemp("shelf")) as shelf:
+        shelf.put("urlaub.txt", LEAVE)
+        shelf.put("kantine.txt", CANTEEN)
+        shelf.put("badges.txt", BADGES)
+        shelf.put("geheim.txt", "Die Prämie für Frau Beyer beträgt 4711 Euro.", readers=("user:chef",))
+        yield shelf
+
+
+@pytest.fixture
+def own_shelf(tmp_path: Path) -> Iterator[Shelf]:
+    """An empty one, to be changed."""
+    with Shelf(tmp_path) as shelf:
+        yield shelf
