@@ -38,7 +38,7 @@ from rag.store.words import WordIndex
 
 _log = logging.getLogger(__name__)
 
-_PROMPT_TOKENS = {"embedded": 600, "ollama": 2000, "openai-compatible": 2000}
+_PROMPT_TOKENS = {"embedded": 450, "ollama": 2000, "openai-compatible": 2000}
 """Excerpts a model is given, tokens: two cores read 67 a second, a server's GPU thousands."""
 
 

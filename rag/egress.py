@@ -68,9 +68,11 @@ class Guard:
         sys.addaudithook(self._watch)
 
     def _watch(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if event == "socket.getaddrinfo" or event == "socket.gethostbyname":
+        if event in ("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr"):
             self._check(arguments[0])
-        elif event in ("socket.connect", "socket.sendto"):
+        elif event == "socket.getnameinfo":
+            self._check(arguments[0][0], connecting=True)
+        elif event in ("socket.connect", "socket.sendto", "socket.sendmsg"):
             address = arguments[1]
             if isinstance(address, tuple):
                 self._check(address[0], connecting=True)

@@ -3,7 +3,8 @@
     RagError
     ├ SettingsError                          start-up only: names the key and the line
     ├ SourceError      SourceUnavailable · SourceDenied · DocumentVanished
-    ├ DocumentError    UnsupportedFormat · UnreadableDocument · EmptyDocument     recorded, the others go on
+    ├ DocumentError    UnsupportedFormat · UnreadableDocument (ChangingDocument) · EmptyDocument
+    │                                        recorded, the others go on
     ├ StoreError       StoreOwned · StoreFull · EmbedderChanged · MassRemoval
     ├ ModelError       ModelUnavailable · ModelTimeout · ModelChanged · ContextOverflow
     ├ AccessError      UnknownPrincipal
@@ -55,6 +56,10 @@ class UnsupportedFormat(DocumentError):
 
 class UnreadableDocument(DocumentError):
     """Damaged, encrypted, or over a limit."""
+
+
+class ChangingDocument(UnreadableDocument):
+    """Written while it was read; what was searchable of it stays so, and the next run reads it again."""
 
 
 class EmptyDocument(DocumentError):

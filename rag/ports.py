@@ -38,7 +38,7 @@ class Connector(Protocol):
         """
 
     def fetch(self, listing: Listing, ref: DocumentRef) -> RawDocument:
-        """The bytes. `ref.version` is what `version` returned; a file that changed in between is UnreadableDocument."""
+        """The bytes. `ref.version` is what `version` returned; a file that changed in between is ChangingDocument."""
 
     def watch(self, changed: Callable[[], None]) -> Closing | None:
         """Have `changed` called whenever something may have changed; a hint, never the truth. None: nothing tells.

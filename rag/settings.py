@@ -85,7 +85,7 @@ class RetrievalSettings:
     """`[retrieval]`: how passages are found."""
 
     passages: int = _option(8, "passages shown with an answer")
-    prompt_tokens: int = _option(0, "passage tokens given to the model; 0: 600 embedded, 2000 on a server")
+    prompt_tokens: int = _option(0, "passage tokens given to the model; 0: 450 embedded, 2000 on a server")
     evidence: float = _option(0.25, "least probability that the passages answer the question, 0 to 1")
 
 

@@ -17,6 +17,7 @@ from rag.ask import cite, prompt
 from rag.ask.release import divide
 from rag.ask.retrieve import Retrieved, Retriever
 from rag.ask.statements import Statement, StatementStream
+from rag.ask.versions import speaking as speaking_of
 from rag.errors import ModelError, ModelUnavailable
 from rag.language import language_of_question
 from rag.ports import Generation, LanguageModel, Vector
@@ -34,7 +35,7 @@ class Rules:
 
     passages: int = 8
     prompt_passages: int = 5
-    prompt_tokens: int = 600
+    prompt_tokens: int = 450
     evidence: float = 0.25
     max_answer_tokens: int = 300
 
@@ -51,6 +52,7 @@ class _Course:
     written: list[str] = field(default_factory=list)
     held: list[Sentence] = field(default_factory=list)
     timing_ms: dict[str, float] = field(default_factory=dict)
+    closed: bool = False
 
     def mark(self, stage: str) -> None:
         self.timing_ms.setdefault(stage, (time.perf_counter() - self.began) * 1000)
@@ -88,15 +90,19 @@ class Answerer:
         course.receipt = self.audit.open(
             question=question, principal=principal, channel=channel, passages=shown, acting=acting
         )
-        yield Found(passages=shown, evidence=found.evidence)
-        if not enough or not (shown or released.links):
-            yield self._done(course, Outcome.NOTHING_FOUND, shown)
-        elif not shown:
-            yield self._done(course, Outcome.LINK_ONLY, ())
-        elif self.model is None:
-            yield from self._extracts(course, found, shown)
-        else:
-            yield from self._generated(course, found, shown, self.model, principal)
+        try:
+            yield Found(passages=shown, evidence=found.evidence)
+            if not enough or not (shown or released.links):
+                yield self._done(course, Outcome.NOTHING_FOUND, shown)
+            elif not shown:
+                yield self._done(course, Outcome.LINK_ONLY, ())
+            elif self.model is None:
+                yield from self._extracts(course, found, shown)
+            else:
+                yield from self._generated(course, found, shown, self.model, principal)
+        except GeneratorExit:
+            self._abandoned(course)
+            raise
 
     def _generated(
         self,
@@ -106,12 +112,13 @@ class Answerer:
         model: LanguageModel,
         principal: Principal,
     ) -> Iterator[AnswerEvent]:
+        speaking = speaking_of(shown, course.question)[: self.rules.prompt_passages]
         fitting = prompt.within(
-            shown[: self.rules.prompt_passages],
+            speaking,
             budget_tokens=self.rules.prompt_tokens,
             count_tokens=self.retriever.embedder.count_tokens,
         )
-        given = shown[:fitting]
+        given = speaking[:fitting]
         units = cite.units_of(given)
         messages = prompt.messages(
             course.question, given, salt=self.audit.pseudonym(principal.user)[:8], language=course.language
@@ -143,7 +150,7 @@ class Answerer:
         found = cite.support(
             statement.text,
             units,
-            contexts=[passage.chunk.context for passage in given],
+            contexts=[_around(passage) for passage in given],
             stems=self.retriever.words.stems,
             meaning=self._meaning(statement.text, units),
             preferred=statement.source - 1,
@@ -192,6 +199,12 @@ class Answerer:
             yield sentence
         yield self._done(course, Outcome.EXTRACTS, shown)
 
+    def _abandoned(self, course: _Course) -> None:
+        """Whoever asked went away; what they were shown stays on record."""
+        if not course.closed:
+            cited = [citation.key for citation in course.citations]
+            self.audit.close_record(course.receipt, outcome="stopped", model="", digest="", cited=cited)
+
     def _done(
         self, course: _Course, outcome: Outcome, shown: Sequence[Passage], model: LanguageModel | None = None
     ) -> Done:
@@ -213,6 +226,7 @@ class Answerer:
             receipt=course.receipt,
             timing_ms=dict(course.timing_ms),
         )
+        course.closed = True
         self.audit.close_record(
             course.receipt,
             outcome=outcome.value,
@@ -229,6 +243,12 @@ def _outcome(course: _Course, finish: str) -> Outcome:
     if course.citations:
         return Outcome.ANSWERED
     return Outcome.UNSUPPORTED if course.held else Outcome.NOTHING_FOUND
+
+
+def _around(passage: Passage) -> str:
+    """What counts as said with every sentence of a passage: its title, headings, and a table's header row."""
+    header = passage.chunk.text.split("\n", 1)[0] if passage.chunk.text.startswith("|") else ""
+    return f"{passage.chunk.context}\n{header}"
 
 
 def _printed(sentence: Sentence, language: str) -> str:

@@ -1,4 +1,4 @@
-"""The figures of a text, each written one way, so that a changed one is seen: numbers, times, dates, in words too. Pure.
+"""The figures of a text, each written one way, so that a changed one is seen: numbers, times and dates. Pure.
 
 ``1.200,50`` and ``1,200.50`` agree, ``vier``, ``four`` and ``4``, ``14.30 Uhr`` and ``14:30``, ``24. Dezember 2024``
 and ``24.12.2024``. What cannot be told apart (is ``1.200`` a thousand or a decimal?) is read as thousands.
@@ -18,28 +18,28 @@ _DAY = re.compile(r"(?<![\d.])(\d{1,2})\.(0[1-9]|1[0-2])\.(?!\d)")
 _MAY = re.compile(r"\bMay(?=\s\d)|(?<=\d\s)May\b|(?<=(?:st|nd|rd|th)\s)May\b")
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)?")
 
-# German first, then English; the place in the list is the number
+# The place in the list is the number; German first, then English.
 _UNITS = (
-    ("null zero", "", "zwei two", "drei three", "vier four", "fünf five", "sechs six", "sieben seven")
-    + ("acht eight", "neun nine", "zehn ten", "elf eleven", "zwölf twelve", "dreizehn thirteen", "vierzehn fourteen")
-    + ("fünfzehn fifteen", "sechzehn sixteen", "siebzehn seventeen", "achtzehn eighteen", "neunzehn nineteen")
-)
+    "null zero||zwei two|drei three|vier four|fünf five|sechs six|sieben seven|acht eight|neun nine|zehn ten|"
+    "elf eleven|zwölf twelve|dreizehn thirteen|vierzehn fourteen|fünfzehn fifteen|sechzehn sixteen|"
+    "siebzehn seventeen|achtzehn eighteen|neunzehn nineteen"
+).split("|")
 _TENS = (
-    ("zwanzig twenty", "dreißig thirty", "vierzig forty", "fünfzig fifty", "sechzig sixty")
-    + ("siebzig seventy", "achtzig eighty", "neunzig ninety")
-)  # fmt: skip
+    "zwanzig twenty|dreißig thirty|vierzig forty|fünfzig fifty|sechzig sixty|siebzig seventy|achtzig eighty|"
+    "neunzig ninety"
+).split("|")
 _ORDINALS = (
-    ("zweite second", "dritte third drittel", "vierte fourth", "fünfte fifth", "sechste sixth")
-    + ("siebte siebente seventh", "eighth", "neunte ninth", "zehnte tenth", "elfte eleventh", "zwölfte twelfth")
-)  # fmt: skip
+    "zweite second|dritte third drittel|vierte fourth|fünfte fifth|sechste sixth|siebte siebente seventh|eighth|"
+    "neunte ninth|zehnte tenth|elfte eleventh|zwölfte twelfth"
+).split("|")
 _MONTHS = (
-    ("januar jänner january", "februar february", "märz march", "april", "mai", "juni june", "juli july", "august")
-    + ("september", "oktober october", "november", "dezember december")
-)  # fmt: skip
+    "januar jänner january|februar february|märz march|april|mai|juni june|juli july|august|september|"
+    "oktober october|november|dezember december"
+).split("|")
 _DAYS = (
-    ("montag monday", "dienstag tuesday", "mittwoch wednesday", "donnerstag thursday", "freitag friday")
-    + ("samstag sonnabend saturday", "sonntag sunday")
-)  # fmt: skip
+    "montag monday|dienstag tuesday|mittwoch wednesday|donnerstag thursday|freitag friday|"
+    "samstag sonnabend saturday|sonntag sunday"
+).split("|")
 
 
 def figures_of(text: str) -> frozenset[str]:

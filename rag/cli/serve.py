@@ -24,7 +24,7 @@ def serve(options: argparse.Namespace) -> int:
     if not is_local(options.host):
         raise SettingsError(
             f"Without authentication the service listens on this machine only, not on {options.host}. "
-            f"Use --host 127.0.0.1, or put a reverse proxy that authenticates in front of it."
+            f"Use --host 127.0.0.1."
         )
     listener = _listen(options.host, options.port)
     settings = settings_of(options)

@@ -14,7 +14,7 @@ from semantic_text_splitter import TextSplitter
 
 from rag.documents import Chunk, ChunkId, Document, Section, Span
 
-FINGERPRINT = "chunk-2"
+FINGERPRINT = "chunk-3"
 """Part of the recipe: change it with anything that changes the chunks."""
 
 CAPACITY = (400, 700)
@@ -33,8 +33,7 @@ def chunk(
     """The chunks of a document, in order; together they cover its text but for white space between them."""
     chunks: list[Chunk] = []
     for span, section, header in _pieces(document, capacity):
-        context = _context(document, section, header)
-        for part in _fitting(document.text, span, partial(_fits_with, context, fits)):
+        for part, context in _fitting(document.text, span, partial(_context, document, section, header), fits):
             chunks.append(
                 Chunk(
                     id=_id(document, part, recipe),
@@ -51,8 +50,8 @@ def chunk(
     return tuple(chunks)
 
 
-def _pieces(document: Document, capacity: tuple[int, int]) -> Iterator[tuple[Span, Section, str]]:
-    """(span, the section it begins in, the table header it needs)."""
+def _pieces(document: Document, capacity: tuple[int, int]) -> Iterator[tuple[Span, Section, Span | None]]:
+    """(span, the section it begins in, that table's header row)."""
     splitter = TextSplitter(capacity)
     for section in _joined(document.sections, capacity[0]):
         text = section.span.of(document.text)
@@ -61,7 +60,7 @@ def _pieces(document: Document, capacity: tuple[int, int]) -> Iterator[tuple[Spa
             continue
         for offset, piece in splitter.chunk_indices(text):
             start = section.span.start + offset
-            yield Span(start=start, end=start + len(piece)), section, ""
+            yield Span(start=start, end=start + len(piece)), section, None
 
 
 def _joined(sections: Sequence[Section], target: int) -> Iterator[Section]:
@@ -98,17 +97,16 @@ def _shared(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(shared) or first
 
 
-def _rows(text: str, section: Section, limit: int) -> Iterator[tuple[Span, Section, str]]:
-    """Whole rows as many as fit; from the second piece on, the header row stands in the context."""
+def _rows(text: str, section: Section, limit: int) -> Iterator[tuple[Span, Section, Span | None]]:
+    """Whole rows as many as fit."""
     lines = _lines(text, section.span)
-    header = lines[0].of(text) if lines else ""
-    start, first = 0, True
+    start = 0
     for place in range(1, len(lines) + 1):
         full = place < len(lines) and lines[place].end - lines[start].start > limit
         if place == len(lines) or full:
             span = Span(start=lines[start].start, end=lines[place - 1].end)
-            yield from ((part, section, "" if first else header) for part in _bounded(text, span, limit))
-            start, first = place, False
+            yield from ((part, section, lines[0]) for part in _bounded(text, span, limit))
+            start = place
 
 
 def _lines(text: str, span: Span) -> list[Span]:
@@ -129,24 +127,32 @@ def _bounded(text: str, span: Span, limit: int) -> Iterator[Span]:
         yield Span(start=span.start + offset, end=span.start + offset + len(piece))
 
 
-def _fits_with(context: str, fits: Callable[[str], bool], text: str) -> bool:
-    return fits(f"{context}\n{text}")
-
-
-def _fitting(text: str, span: Span, fits: Callable[[str], bool]) -> Iterator[Span]:
-    if len(span) <= 1 or fits(span.of(text)):
-        yield span
+def _fitting(
+    text: str, span: Span, context: Callable[[Span], str], fits: Callable[[str], bool]
+) -> Iterator[tuple[Span, str]]:
+    """The span with its context, or its parts with theirs. A context takes at most half the room."""
+    above = context(span)
+    if fits(f"{above}\n{span.of(text)}"):
+        yield span, above
+        return
+    while above and not fits(f"{above}\n{above}"):
+        above = above[: len(above) // 2]
+    if len(span) <= 1 or fits(f"{above}\n{span.of(text)}"):
+        yield span, above
         return
     for half in _bounded(text, span, max(1, (len(span) + 1) // 2)):
-        yield from _fitting(text, half, fits)
+        yield from _fitting(text, half, context, fits)
 
 
-def _context(document: Document, section: Section, header: str) -> str:
-    """Title, file name where it says something else, and headings in one line; a table's header in the next."""
+def _context(document: Document, section: Section, header: Span | None, part: Span) -> str:
+    """Title, file name where it says something else, and headings in one line; in the next the header row of a table
+    whose later rows these are."""
     stem = document.ref.id.split(":", 1)[-1].rsplit("/", 1)[-1].rsplit(".", 1)[0]
     title = document.title if stem.lower() in document.title.lower() else f"{document.title} ({stem})"
     path = " › ".join(dict.fromkeys((title, *section.headings)))[:300]
-    return f"{path}\n{header[:300]}" if header else path
+    if header is None or part.start < header.end:
+        return path
+    return f"{path}\n{header.of(document.text)[:300]}"
 
 
 def _id(document: Document, span: Span, recipe: str) -> ChunkId:

@@ -7,14 +7,16 @@ it holds one document or fifty.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
+from urllib.parse import quote
 
 import numpy as np
 
 from rag.documents import Chunk, ChunkId, Document, DocumentId, DocumentRef, Parsed, Part, RawDocument
-from rag.errors import DocumentError, UnreadableDocument
+from rag.errors import DocumentError
 from rag.ingest import chunk as chunking
 from rag.ports import Embedder, Vectors
 from rag.store.ledger import Ledger
@@ -22,6 +24,7 @@ from rag.store.rows import Facets, Version, content_hash, new_key, source_of
 from rag.store.vectors import VectorIndex
 from rag.store.words import WordIndex
 
+_HALF = re.compile(r"[\ud800-\udfff]")
 _MAX_DEPTH = 3  # a part of a part of a part is read, the next level is not
 
 
@@ -73,14 +76,17 @@ class Pipeline:
         raw = replace(raw, media_type=media_type, ref=raw.ref if raw.ref.key else replace(raw.ref, key=new_key()))
         draft = Draft(ref=raw.ref, raw=raw, stamp=stamp, parent=parent)
         try:
-            parsed = self.parser.parse(raw.body, media_type=media_type, name=name)
+            parsed = clean(self.parser.parse(raw.body, media_type=media_type, name=name))
             document = self._document(raw, parsed)
             chunks = chunking.chunk(document, recipe=self.recipe, fits=self._fits)
-            parts = self._parts(raw, parsed.parts, depth)
         except DocumentError as error:
             return [replace(draft, reason=str(error))]
-        own = replace(draft, document=document, chunks=chunks, notes=parsed.notes)
-        inner = [self.draft(part, stamp="", parent=raw.ref.key, depth=depth + 1) for part in parts]
+        parts, notes = parsed.parts, parsed.notes
+        if parts and depth >= _MAX_DEPTH:
+            notes += (f"{len(parts)} documents inside left out: more than {_MAX_DEPTH} levels deep",)
+            parts = ()
+        own = replace(draft, document=document, chunks=chunks, notes=notes)
+        inner = [self.draft(part, stamp="", parent=raw.ref.key, depth=depth + 1) for part in self._parts(raw, parts)]
         return [own, *(entry for drafts in inner for entry in drafts)]
 
     def write(self, drafts: Sequence[Draft]) -> int:
@@ -97,11 +103,12 @@ class Pipeline:
         for draft in good:
             versions.append(self._version(draft, vectors[row : row + len(draft.chunks)]))
             row += len(draft.chunks)
-        self.ledger.record(versions)
-        for draft in drafts:
-            if draft.reason is not None:
-                self._fail(draft)
-        self._drop_vanished_parts(drafts)
+        with self.ledger.transaction():
+            self.ledger.record(versions)
+            for draft in drafts:
+                if draft.reason is not None:
+                    self._fail(draft)
+            self._drop_vanished_parts(drafts)
         self.sweep()
         return len(chunks)
 
@@ -146,19 +153,18 @@ class Pipeline:
             sections=parsed.sections,
         )
 
-    def _parts(self, raw: RawDocument, parts: Sequence[Part], depth: int) -> list[RawDocument]:
-        if parts and depth >= _MAX_DEPTH:
-            raise UnreadableDocument(f"documents inside documents are read {_MAX_DEPTH} levels deep, not deeper")
+    def _parts(self, raw: RawDocument, parts: Sequence[Part]) -> list[RawDocument]:
         known = dict(self.ledger.parts(raw.ref.key))
         made: list[RawDocument] = []
         for part in parts:
-            name = DocumentId(f"{raw.ref.id}!/{_unused(part.name, made, raw.ref.id)}")
+            own = _unused(part.name, made, raw.ref.id)
+            name = DocumentId(f"{raw.ref.id}!/{own}")
             ref = replace(raw.ref, id=name, key=known.get(name, ""), version=hashlib.sha256(part.body).hexdigest())
             made.append(
                 RawDocument(
                     ref=ref,
-                    title=part.name,
-                    uri=f"{raw.uri}!/{part.name}",
+                    title=own,
+                    uri=f"{raw.uri}!/{quote(own)}",
                     media_type=part.media_type if part.media_type != "application/octet-stream" else "",
                     modified_at=raw.modified_at,
                     body=part.body,
@@ -238,6 +244,21 @@ class Pipeline:
                 for name, _ in self.ledger.parts(draft.ref.key):
                     if name not in present:
                         self.ledger.remove(name)
+
+
+def clean(parsed: Parsed) -> Parsed:
+    """The same with U+FFFD in place of half surrogate pairs, which cannot be stored; no span changes."""
+    if not _HALF.search("".join((parsed.text, parsed.title or "", *(s for e in parsed.sections for s in e.headings)))):
+        return parsed
+    return replace(
+        parsed,
+        text=_HALF.sub("\ufffd", parsed.text),
+        title=_HALF.sub("\ufffd", parsed.title or "") or None,
+        sections=tuple(
+            replace(section, headings=tuple(_HALF.sub("\ufffd", heading) for heading in section.headings))
+            for section in parsed.sections
+        ),
+    )
 
 
 def _file_title(name: str) -> str:

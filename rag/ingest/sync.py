@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rag.documents import DocumentId, DocumentRef, Listing, Plan, Recorded
-from rag.errors import DocumentError, DocumentVanished
+from rag.errors import ChangingDocument, DocumentError, DocumentVanished
 from rag.ingest.one import Draft, Pipeline
 from rag.ingest.plan import plan
 from rag.ports import Connector, Progress
@@ -78,12 +78,14 @@ def survey(
     refs: list[DocumentRef] = []
     touched: list[DocumentId] = []
     unread: dict[DocumentId, str] = {}
+    gone: set[DocumentId] = set()
     for listing in listings.values():
         stamp, version = stamps.get(listing.id, ("", ""))
         if stamp != listing.stamp or not version or read_again:
             try:
                 found = connector.version(listing)
             except DocumentVanished:
+                gone.add(listing.id)  # it was there a moment ago: the next listing decides
                 continue
             except DocumentError as error:
                 unread[listing.id] = str(error)
@@ -94,7 +96,7 @@ def survey(
         refs.append(
             DocumentRef(id=listing.id, version=version, acl=listing.acl, confidentiality=listing.confidentiality)
         )
-    readable = {name: entry for name, entry in recorded.items() if name not in unread}
+    readable = {name: entry for name, entry in recorded.items() if name not in unread.keys() | gone}
     found_plan = plan(refs, readable, recipe=pipeline.recipe)
     held = () if confirm_removals else _held(found_plan, len(recorded))
     return Survey(
@@ -164,7 +166,7 @@ def _write_documents(
         if stopped():
             break
         progress(ref.id, number, len(todo))
-        waiting += _drafts(connector, pipeline, seen.listings[ref.id], ref)
+        waiting += _drafts(connector, pipeline, seen.listings[ref.id], ref, report)
         if sum(len(draft.chunks) for draft in waiting) >= _BATCH_CHUNKS:
             _write(pipeline, waiting, added, report)
             waiting = []
@@ -172,13 +174,19 @@ def _write_documents(
     progress("", len(todo), len(todo))
 
 
-def _drafts(connector: Connector, pipeline: Pipeline, listing: Listing, ref: DocumentRef) -> Iterable[Draft]:
+def _drafts(
+    connector: Connector, pipeline: Pipeline, listing: Listing, ref: DocumentRef, report: Report
+) -> Iterable[Draft]:
     try:
         raw = connector.fetch(listing, ref)
     except DocumentVanished:
         return []
+    except ChangingDocument as error:
+        pipeline.ledger.touch(ref.id, "")  # read it again next time, whatever its stamp
+        report.failed.append({"document": ref.id, "reason": str(error)})
+        return []
     except DocumentError as error:
-        pipeline.ledger.record_unread(ref, reason=str(error), stamp="", recipe=pipeline.recipe, uri=listing.uri)
+        _unread(pipeline, listing, replace(ref, version=""), str(error), report)
         return []
     return pipeline.draft(raw, stamp=listing.stamp)
 
@@ -199,18 +207,17 @@ def _write(pipeline: Pipeline, drafts: list[Draft], added: set[DocumentId], repo
 def _record_unread(seen: Survey, pipeline: Pipeline, report: Report) -> None:
     """A file that may not be read any more is not served any more, whatever the index still holds of it."""
     for name, reason in seen.unread.items():
-        listing = seen.listings[name]
-        old = seen.recorded.get(name)
-        ref = DocumentRef(
-            id=name,
-            key=old.ref.key if old else "",
-            version="",
-            acl=listing.acl,
-            confidentiality=listing.confidentiality,
-        )
-        pipeline.ledger.record_unread(ref, reason=reason, stamp="", recipe=pipeline.recipe, uri=listing.uri)
-        report.failed.append({"document": name, "reason": reason})
+        listing, old = seen.listings[name], seen.recorded.get(name)
+        key = old.ref.key if old else ""
+        ref = DocumentRef(id=name, key=key, version="", acl=listing.acl, confidentiality=listing.confidentiality)
+        _unread(pipeline, listing, ref, reason, report)
     pipeline.sweep()
+
+
+def _unread(pipeline: Pipeline, listing: Listing, ref: DocumentRef, reason: str, report: Report) -> None:
+    """Without a version or stamp, so that the next run tries again."""
+    pipeline.ledger.record_unread(ref, reason=reason, stamp="", recipe=pipeline.recipe, uri=listing.uri)
+    report.failed.append({"document": ref.id, "reason": reason})
 
 
 def _held(found: Plan, before: int) -> tuple[DocumentId, ...]:

@@ -9,10 +9,12 @@ from collections.abc import Callable, Mapping
 
 _log = logging.getLogger(__name__)
 _RETRY_S = 60.0
+_LONGEST_S = 60.0  # a source that is never quiet is synced all the same
 
 
 class Watch:
-    """A loop that syncs each source when it has been quiet for `settle_s` after a hint, and every `full_sync_s`.
+    """A loop that syncs each source when it has been quiet for `settle_s` after a hint, or a minute after the first
+    hint where it is never quiet, and every `full_sync_s`.
 
     `sync` is called with a source's name, from one thread only.
     """
@@ -28,13 +30,15 @@ class Watch:
     ) -> None:
         self._sync, self._settle_s, self._full_sync_s, self._clock = sync, settle_s, full_sync_s, clock
         self._due = {name: clock() for name in names}
+        self._hinted: dict[str, float] = {}
         self._wake = threading.Condition()
         self._stopped = False
 
     def hint(self, name: str) -> None:
         """Something changed in a source: sync it once it has been quiet."""
         with self._wake:
-            self._due[name] = self._clock() + self._settle_s
+            first = self._hinted.setdefault(name, self._clock())
+            self._due[name] = min(self._clock() + self._settle_s, first + _LONGEST_S)
             self._wake.notify()
 
     def stop(self) -> None:
@@ -46,25 +50,33 @@ class Watch:
     def run(self) -> None:
         """Sync every source once, then keep watching until `stop`. A failed sync is logged and tried again."""
         while True:
+            self.turn()
             with self._wake:
-                while not self._stopped and not self._ready():
-                    self._wake.wait(self._pause())
                 if self._stopped:
                     return
-                names = self._ready()
-                for name in names:
-                    self._due[name] = self._clock() + self._full_sync_s
-            for name in names:
-                try:
-                    self._sync(name)
-                except Exception:
-                    with self._wake:
-                        self._due[name] = self._clock() + _RETRY_S
-                    _log.exception("A sync failed; it is tried again", extra={"action": "sync_failed", "source": name})
+                self._wake.wait(self._pause())
+
+    def turn(self) -> float:
+        """Sync what is due now; returns the seconds until something is due again."""
+        for name in self._ready():
+            if self._stopped:
+                break
+            with self._wake:
+                self._due[name] = self._clock() + self._full_sync_s
+                self._hinted.pop(name, None)
+            try:
+                self._sync(name)
+            except Exception:
+                with self._wake:
+                    self._due[name] = min(self._due[name], self._clock() + _RETRY_S)
+                _log.exception("A sync failed; it is tried again", extra={"action": "sync_failed", "source": name})
+        with self._wake:
+            return self._pause()
 
     def _ready(self) -> list[str]:
         now = self._clock()
-        return [name for name, due in self._due.items() if due <= now]
+        with self._wake:
+            return [name for name, due in self._due.items() if due <= now]
 
     def _pause(self) -> float:
-        return max(0.01, min(self._due.values(), default=3600.0) - self._clock()) if self._due else 3600.0
+        return max(0.0, min(self._due.values(), default=_LONGEST_S) - self._clock())

@@ -6,13 +6,16 @@ document is in the ledger, where it can be erased. No durable record means no an
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import hmac
 import json
+import logging
 import os
 import secrets
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +24,10 @@ from rag.access import Channel, Principal
 from rag.answers import Passage
 from rag.errors import StoreError
 
+_log = logging.getLogger(__name__)
+
 _START = "0" * 64
+_KEY_BYTES = 32
 
 
 class AuditLog:
@@ -34,6 +40,7 @@ class AuditLog:
             self._key = _key(directory / "key")
             self._path = directory / "log.jsonl"
             self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            _drop_unfinished(self._file)
             self._sequence, self._head = _last(self._path)
         except OSError as error:
             raise StoreError(f"The audit log in {directory} cannot be opened: {error.strerror}.") from error
@@ -84,9 +91,13 @@ class AuditLog:
 
     def records(self) -> Iterator[dict[str, Any]]:
         """Every record, oldest first."""
-        with self._path.open(encoding="utf-8") as lines:
-            for line in lines:
-                yield json.loads(line)
+        for number, line in enumerate(self._lines(), 1):
+            record = _record(line)
+            if record is None:
+                raise StoreError(
+                    f"Record {number} of the audit log is damaged; `rag audit verify` tells from where on."
+                )
+            yield record
 
     def verify(self) -> int | None:
         """The 1-based number of the first record that is changed, missing or out of order; None where all are well.
@@ -94,15 +105,11 @@ class AuditLog:
         A cut-off tail is seen only against a head hash that was kept elsewhere.
         """
         before = _START
-        with self._path.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
-                try:
-                    record = json.loads(line)
-                except json.JSONDecodeError:
-                    return number
-                if record.get("sequence") != number or record.get("hash") != _chained(before, record):
-                    return number
-                before = record["hash"]
+        for number, line in enumerate(self._lines(), 1):
+            record = _record(line)
+            if record is None or record.get("sequence") != number or record.get("hash") != _chained(before, record):
+                return number
+            before = record["hash"]
         return None
 
     def pseudonym(self, user: str) -> str:
@@ -118,18 +125,29 @@ class AuditLog:
         """Close the file."""
         os.close(self._file)
 
+    def _lines(self) -> Iterator[bytes]:
+        """The lines there are now; one that is being appended is not among them."""
+        with self._lock:
+            left = os.fstat(self._file).st_size
+        with self._path.open("rb") as lines:
+            for line in lines:
+                if left <= 0:
+                    return
+                left -= len(line)
+                yield line
+
     def _append(self, entry: dict[str, Any]) -> None:
         with self._lock:
             record = {"sequence": self._sequence + 1, "at": datetime.now(UTC).isoformat(), **entry}
             record["hash"] = _chained(self._head, record)
-            line = json.dumps(record, separators=(",", ":")).encode() + b"\n"
+            size = os.fstat(self._file).st_size
             try:
-                size = os.fstat(self._file).st_size
-                if os.write(self._file, line) != len(line):
-                    os.ftruncate(self._file, size)
-                    raise StoreError("The audit log is full; without a record no question is answered.")
+                if os.write(self._file, _line(record)) != len(_line(record)):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 os.fdatasync(self._file)
             except OSError as error:
+                with suppress(OSError):
+                    os.ftruncate(self._file, size)  # no half record, and none that was not acknowledged
                 raise StoreError(
                     f"The audit log cannot be written ({error.strerror}); without a record no question is answered."
                 ) from error
@@ -140,15 +158,34 @@ class AuditLog:
 
 
 def _key(path: Path) -> bytes:
+    with suppress(FileNotFoundError):
+        key = path.read_bytes()
+        if len(key) != _KEY_BYTES:
+            raise StoreError(f"The audit log's key {path} is damaged. Restore it from a backup.")
+        return key
+    key, fresh = secrets.token_bytes(_KEY_BYTES), path.with_name("key.new")
+    file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    except FileExistsError:
-        return path.read_bytes()
-    key = secrets.token_bytes(32)
-    os.write(file, key)
-    os.fsync(file)
-    os.close(file)
+        os.write(file, key)
+        os.fsync(file)
+    finally:
+        os.close(file)
+    fresh.replace(path)
     return key
+
+
+def _drop_unfinished(file: int) -> None:
+    """A last line without its end was being written when the machine stopped: nobody was answered on its strength."""
+    size = end = os.fstat(file).st_size
+    while end:
+        block = os.pread(file, min(4096, end), max(0, end - 4096))
+        end -= len(block) - (block.rfind(b"\n") + 1)
+        if b"\n" in block:
+            break
+    if end < size:
+        os.ftruncate(file, end)
+        os.fsync(file)
+        _log.warning("An unfinished audit record was taken off", extra={"action": "audit_cut", "bytes": size - end})
 
 
 def _last(path: Path) -> tuple[int, str]:
@@ -158,13 +195,25 @@ def _last(path: Path) -> tuple[int, str]:
             last = line
     if not last:
         return 0, _START
-    try:
-        record = json.loads(last)
-        return int(record["sequence"]), str(record["hash"])
-    except (ValueError, KeyError) as error:
+    record = _record(last)
+    if record is None or not isinstance(record.get("sequence"), int) or not isinstance(record.get("hash"), str):
         raise StoreError(
             f"The last record of the audit log {path} is damaged. Move the file away to keep it, and start again."
-        ) from error
+        )
+    return record["sequence"], record["hash"]
+
+
+def _line(record: dict[str, Any]) -> bytes:
+    return json.dumps(record, separators=(",", ":")).encode() + b"\n"
+
+
+def _record(line: bytes) -> dict[str, Any] | None:
+    """The record a line holds, or None where it is not, byte for byte, one that was written here."""
+    try:
+        record = json.loads(line)
+        return record if isinstance(record, dict) and _line(record) == line else None
+    except (ValueError, RecursionError):
+        return None
 
 
 def _chained(before: str, record: dict[str, Any]) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rag.errors import StoreError, StoreFull
 from rag.store import schema
+
+_FULL = "The disk is full. Nothing was lost; free some space and run the command again."
 
 
 class Database:
@@ -18,15 +21,23 @@ class Database:
     def __init__(self, path: Path) -> None:
         self._lock = threading.RLock()
         try:
+            with suppress(FileExistsError):  # SQLite alone would make it 0644; opening it twice would drop its locks
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
+        except (OSError, sqlite3.Error) as error:
+            raise _opening_error(path, error) from error
+        try:
             self._db.row_factory = sqlite3.Row
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.execute("PRAGMA foreign_keys = ON")
             self._db.execute("PRAGMA secure_delete = ON")
             schema.prepare(self._db)
-        except sqlite3.Error as error:
-            raise StoreError(f"The ledger {path} cannot be opened: {error}.") from error
+        except BaseException as error:
+            self._db.close()
+            if isinstance(error, sqlite3.Error):
+                raise _opening_error(path, error) from error
+            raise
 
     def close(self) -> None:
         """Close the database."""
@@ -35,10 +46,14 @@ class Database:
 
     def _all(self, sql: str, *parameters: object) -> list[sqlite3.Row]:
         with self._lock:
-            return self._db.execute(sql, parameters).fetchall()
+            try:
+                return self._db.execute(sql, parameters).fetchall()
+            except sqlite3.Error as error:
+                raise _store_error(error) from error
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def transaction(self) -> Iterator[None]:
+        """Everything inside becomes durable together, or not at all. One within another is a step of the larger."""
         with self._lock:
             if self._db.in_transaction:  # a step of a larger one
                 yield
@@ -55,8 +70,23 @@ class Database:
                 raise
 
 
+def disk_error(what: str, error: Exception) -> StoreError:
+    """What an index library says of its files, as ours: they raise whatever they like and name a full disk in words."""
+    words = str(error).lower()
+    if any(sign in words for sign in ("no space left", "disk is full", "disk full", "os error 28", "quota exceeded")):
+        return StoreFull(_FULL)
+    return StoreError(f"{what} could not be read or written: {error}. `rag index rebuild` makes it anew.")
+
+
+def _opening_error(path: Path, error: OSError | sqlite3.Error) -> StoreError:
+    if isinstance(error, sqlite3.Error) and isinstance(found := _store_error(error), StoreFull):
+        return found
+    what = error.strerror if isinstance(error, OSError) else error
+    return StoreError(f"The ledger {path} cannot be opened: {what}. Restore it from a backup, or move it away.")
+
+
 def _store_error(error: sqlite3.Error) -> StoreError:
     code = getattr(error, "sqlite_errorcode", None)
     if (code is not None and code & 0xFF == sqlite3.SQLITE_FULL) or "full" in str(error):
-        return StoreFull("The disk is full. Nothing was lost; free some space and run the command again.")
-    return StoreError(f"The ledger could not be written: {error}.")
+        return StoreFull(_FULL)
+    return StoreError(f"The ledger could not be read or written: {error}.")

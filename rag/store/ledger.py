@@ -25,30 +25,30 @@ class Ledger(Reading):
 
     def remember(self, name: str, value: str) -> None:
         """Keep a value under a name."""
-        with self._transaction():
+        with self.transaction():
             self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
 
     def register_source(self, name: str, path: Path) -> None:
         """Remember a folder under a name."""
-        with self._transaction():
+        with self.transaction():
             self._db.execute("INSERT OR REPLACE INTO sources VALUES (?, ?)", (name, str(path)))
 
     def forget_source(self, name: str) -> None:
         """Forget a folder; its documents are removed by the plan that follows."""
-        with self._transaction():
+        with self.transaction():
             self._db.execute("DELETE FROM sources WHERE name = ?", (name,))
 
     def acl_class(self, acl: Acl) -> int:
         """The small integer of a set of readers, made when first seen."""
         readers = json.dumps(sorted(acl.readers))
-        with self._transaction():
+        with self.transaction():
             self._db.execute("INSERT OR IGNORE INTO acl_classes (readers) VALUES (?)", (readers,))
             row = self._db.execute("SELECT id FROM acl_classes WHERE readers = ?", (readers,)).fetchone()
         return int(row["id"])
 
     def announce(self, chunks: Iterable[ChunkId]) -> None:
         """Say before the indexes are written which chunks would be too many if the switch never came."""
-        with self._transaction():
+        with self.transaction():
             self._owe(chunks, "remove")
 
     def record(self, versions: Sequence[Version]) -> None:
@@ -56,7 +56,7 @@ class Ledger(Reading):
 
         Old chunks become owed removals and new ones stop being so, in the same transaction.
         """
-        with self._transaction():
+        with self.transaction():
             for version in versions:
                 self._record(version)
 
@@ -75,7 +75,7 @@ class Ledger(Reading):
     ) -> None:
         """Remember why a document is not usable. An older version that was searchable stays so."""
         acl_class = self.acl_class(ref.acl)
-        with self._transaction():
+        with self.transaction():
             self._db.execute(
                 "INSERT INTO documents (key, id, source, parent, acl_class, confidentiality, seen_version, seen_stamp,"
                 " seen_recipe, reason, title, uri, media_type, modified_at, recorded_at)"
@@ -104,27 +104,28 @@ class Ledger(Reading):
 
     def record_unread(self, ref: DocumentRef, *, reason: str, stamp: str, recipe: str, uri: str) -> None:
         """A file that could not even be opened: its old text stops being served at once, its name and reason stay."""
-        if ref.key:
-            self.remove(ref.id)
-        self.record_failure(
-            ref,
-            reason=reason,
-            stamp=stamp,
-            recipe=recipe,
-            title=file_title(ref.id),
-            uri=uri,
-            media_type="",
-            modified_at=datetime.now(UTC),
-        )
+        with self.transaction():
+            if ref.key:
+                self.remove(ref.id)
+            self.record_failure(
+                ref,
+                reason=reason,
+                stamp=stamp,
+                recipe=recipe,
+                title=file_title(ref.id),
+                uri=uri,
+                media_type="",
+                modified_at=datetime.now(UTC),
+            )
 
     def touch(self, document: DocumentId, stamp: str) -> None:
         """The file was touched but its content is the same."""
-        with self._transaction():
+        with self.transaction():
             self._db.execute("UPDATE documents SET seen_stamp = ? WHERE id = ?", (stamp, document))
 
     def move(self, old: DocumentId, new: DocumentRef, *, stamp: str, uri: str) -> None:
         """A document, parts included, has another place; its key, chunks and vectors stay."""
-        with self._transaction():
+        with self.transaction():
             self._db.execute(
                 "UPDATE documents SET id = ?, source = ?, uri = ?, seen_stamp = ?,"
                 " title = CASE WHEN title = ? THEN ? ELSE title END WHERE id = ?",
@@ -140,7 +141,7 @@ class Ledger(Reading):
         """Change who may read a document and its parts. Holds at once; returns the chunks the indexes now owe."""
         acl_class = self.acl_class(acl)
         whole = (document, len(document) + 2, f"{document}!/")
-        with self._transaction():
+        with self.transaction():
             self._db.execute(
                 "UPDATE documents SET acl_class = ?, confidentiality = ? WHERE id = ? OR substr(id, 1, ?) = ?",
                 (acl_class, int(confidentiality), *whole),
@@ -156,14 +157,14 @@ class Ledger(Reading):
 
     def remove(self, document: DocumentId) -> None:
         """Forget a document and its parts. Not retrievable from here on; its chunks become owed removals."""
-        with self._transaction():
+        with self.transaction():
             rows = self._db.execute("SELECT key FROM documents WHERE id = ?", (document,)).fetchall()
             for row in rows:
                 self._remove(row["key"])
 
     def settle(self, chunks: Iterable[ChunkId]) -> None:
         """The indexes have done what they owed for these chunks."""
-        with self._transaction():
+        with self.transaction():
             self._db.executemany("DELETE FROM owed WHERE chunk = ?", [(chunk,) for chunk in chunks])
 
     def _record(self, version: Version) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
 from rag.errors import StoreError, StoreOwned
+
+_TRIES, _PAUSE_S = 3, 0.05  # `owner_pid` of another process holds the lock for an instant while it looks
 
 
 class Ownership:
@@ -25,21 +30,27 @@ class Ownership:
         except OSError as error:
             raise StoreError(f"The home directory {home} cannot be written: {error.strerror}.") from error
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(self._file)
         except OSError as error:
             pid = _pid(os.pread(self._file, 32, 0))
             os.close(self._file)
+            if error.errno != errno.EWOULDBLOCK:
+                raise StoreError(
+                    f"The home directory {home} cannot be locked: {error.strerror}. Use a directory on a local disk."
+                ) from error
             raise StoreOwned(
                 f"Another process owns the index in {home} (pid {pid or 'unknown'}). "
                 f"Stop it first, or use the commands that go through it.",
                 pid=pid,
             ) from error
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, str(os.getpid()).encode(), 0)
+        with suppress(OSError):  # on a full disk the lock holds all the same, only the pid is not told
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, str(os.getpid()).encode(), 0)
 
     def close(self) -> None:
         """Give it up."""
-        os.ftruncate(self._file, 0)
+        with suppress(OSError):
+            os.ftruncate(self._file, 0)
         os.close(self._file)
 
     def __enter__(self) -> Ownership:
@@ -62,6 +73,15 @@ def owner_pid(home: Path) -> int | None:
     except OSError:
         return None
     return None
+
+
+def _lock(file: int) -> None:
+    for _ in range(_TRIES - 1):
+        with suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        time.sleep(_PAUSE_S)
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _pid(content: bytes) -> int | None:

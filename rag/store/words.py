@@ -12,7 +12,8 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import tantivy
@@ -21,6 +22,7 @@ from tantivy import Filter, Occur, Query, TextAnalyzerBuilder, Tokenizer
 from rag.access import Grant
 from rag.documents import Chunk, ChunkId
 from rag.errors import StoreError
+from rag.store.database import disk_error
 from rag.store.rows import Facets
 
 _WORD = re.compile(r"\w+(?:[-./]\w+)*")
@@ -41,37 +43,43 @@ class WordIndex:
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._german, self._english = _analyzer("german"), _analyzer("english")
         try:
             self._index = tantivy.Index(_schema(), path=str(directory), reuse=True)
+            for name, language in (("german", "german"), ("english", "english")):
+                self._index.register_tokenizer(name, _analyzer(language))
+            self._writer = self._index.writer(heap_size=64_000_000, num_threads=1)
+            self._index.reload()
         except Exception as error:  # tantivy raises ValueError and OSError, by version
-            raise StoreError(f"The word index {directory} cannot be opened: {error}.") from error
-        for name, language in (("german", "german"), ("english", "english")):
-            self._index.register_tokenizer(name, _analyzer(language))
-        self._german, self._english = _analyzer("german"), _analyzer("english")
-        self._writer = self._index.writer(heap_size=64_000_000, num_threads=1)
-        self._index.reload()
+            raise StoreError(
+                f"The word index {directory} cannot be opened: {error}. Move the directory away and run the command "
+                f"again: it is made anew from the ledger."
+            ) from error
 
     def __len__(self) -> int:
         return int(self._index.searcher().num_docs)
 
     def put(self, chunks: Sequence[Chunk], facets: Sequence[Facets]) -> None:
         """Write chunks, or write them again."""
-        for chunk, facet in zip(chunks, facets, strict=True):
-            self._writer.delete_documents("id", chunk.id)
-            text = normalise(chunk.indexed_text)
-            row = tantivy.Document(id=chunk.id, source=facet.source, de=text, en=text)
-            row.add_unsigned("acl_class", facet.acl_class)
-            self._writer.add_document(row)
+        with _as_store_error():
+            for chunk, facet in zip(chunks, facets, strict=True):
+                self._writer.delete_documents("id", chunk.id)
+                text = normalise(chunk.indexed_text)
+                row = tantivy.Document(id=chunk.id, source=facet.source, de=text, en=text)
+                row.add_unsigned("acl_class", facet.acl_class)
+                self._writer.add_document(row)
 
     def delete(self, ids: Sequence[ChunkId]) -> None:
         """Take chunks out; unknown ids are no error."""
-        for name in ids:
-            self._writer.delete_documents("id", name)
+        with _as_store_error():
+            for name in ids:
+                self._writer.delete_documents("id", name)
 
     def commit(self) -> None:
         """Make what was written durable and searchable. Costs about a tenth of a second."""
-        self._writer.commit()
-        self._index.reload()
+        with _as_store_error():
+            self._writer.commit()
+            self._index.reload()
 
     def ids(self) -> set[ChunkId]:
         """Every chunk there is."""
@@ -117,12 +125,14 @@ class WordIndex:
 
     def drop(self) -> None:
         """Empty the index, for a rebuild."""
-        self._writer.delete_all_documents()
+        with _as_store_error():
+            self._writer.delete_all_documents()
         self.commit()
 
     def close(self) -> None:
         """Let go of the writer's lock and threads."""
-        self._writer.wait_merging_threads()
+        with suppress(Exception):  # a writer that failed, on a full disk, says so again
+            self._writer.wait_merging_threads()
 
     def _terms(self, question: str) -> list[tuple[str, str]]:
         words = [word for word in _WORD.findall(normalise(question)) if word.lower() not in _STOP]
@@ -142,13 +152,21 @@ class WordIndex:
             stems += [("en", term) for term in self._english.analyze(word)]
             if not stems:
                 continue
-            frequency = max(searcher.doc_freq(field, term) for field, term in stems)
+            frequency = min(documents, max(searcher.doc_freq(field, term) for field, term in stems))  # counts deleted
             names = tuple(dict.fromkeys(term for _, term in stems))
             weights[names] = math.log(1 + (documents - frequency + 0.5) / (frequency + 0.5))
         return weights
 
     def _any(self, field: str, values: Sequence[object]) -> Query:
         return Query.const_score_query(Query.term_set_query(self._index.schema, field, list(values)), 0.0)
+
+
+@contextmanager
+def _as_store_error() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, RuntimeError) as error:  # tantivy's, by version
+        raise disk_error("The word index", error) from error
 
 
 def normalise(text: str) -> str:
