@@ -63,7 +63,7 @@ class WordIndex:
         """Write chunks, or write them again."""
         with _as_store_error():
             for chunk, facet in zip(chunks, facets, strict=True):
-                self._writer.delete_documents("id", chunk.id)
+                self._writer.delete_documents_by_term("id", chunk.id)
                 text = normalise(chunk.indexed_text)
                 row = tantivy.Document(id=chunk.id, source=facet.source, de=text, en=text)
                 row.add_unsigned("acl_class", facet.acl_class)
@@ -73,7 +73,7 @@ class WordIndex:
         """Take chunks out; unknown ids are no error."""
         with _as_store_error():
             for name in ids:
-                self._writer.delete_documents("id", name)
+                self._writer.delete_documents_by_term("id", name)
 
     def commit(self) -> None:
         """Make what was written durable and searchable. Costs about a tenth of a second."""
