@@ -9,8 +9,11 @@ import errno
 import fnmatch
 import hashlib
 import os
+import re
 import stat
-from collections.abc import Callable, Iterator
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,10 +22,13 @@ from urllib.parse import quote
 
 from rag.access import Acl, Confidentiality
 from rag.documents import DocumentId, DocumentRef, Listing, RawDocument
-from rag.errors import DocumentVanished, SourceDenied, SourceUnavailable, UnreadableDocument
+from rag.errors import ChangingDocument, DocumentVanished, SourceDenied, SourceUnavailable, UnreadableDocument
 from rag.ports import Closing
 
-_TEMPORARY = (
+_NO_DOCUMENTS = (
+    "lost+found",
+    "$RECYCLE.BIN",
+    "System Volume Information",
     "~$*",
     ".~lock.*",
     "*.tmp",
@@ -34,13 +40,15 @@ _TEMPORARY = (
     "Thumbs.db",
     "desktop.ini",
 )
+_HIDDEN = re.compile(r"[%\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\udc80-\udcff]")
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Folder:
     """One folder as a source. Hidden files, editors' temporaries and everything that is no regular file are passed
-    over; `include` and `exclude` are patterns on the path below the root, with ``/`` between its parts."""
+    over; `include` and `exclude` are patterns on the path below the root, with ``/`` between its parts. A folder that
+    `exclude` names is not looked into at all."""
 
     name: str
     root: Path
@@ -51,19 +59,27 @@ class Folder:
     max_body_bytes: int = 200 * 1024 * 1024
 
     def listings(self) -> Iterator[Listing]:
-        """Every regular file, in order of path, without opening any.
+        """Every regular file, folder by folder in order of name, without opening any.
 
         Raises:
             SourceUnavailable: the root, or a folder below it, is missing or cannot be listed.
             SourceDenied: it may not be listed.
         """
-        yield from self._walk(os.fsencode(self.root), b"")
+        folders = [b""]
+        while folders:
+            below = folders.pop()
+            try:
+                found, inner = self._look(below)
+            except OSError as error:
+                raise _listing_error(os.path.join(self.root, readable(below)), error) from error
+            yield from found
+            folders += reversed(inner)
 
     def version(self, listing: Listing) -> str:
         """The sha256 of the file, in hex."""
         digest = hashlib.sha256()
         with self._open(listing) as file:
-            while block := file.read(1 << 20):
+            for block in self._blocks(file):
                 digest.update(block)
         return digest.hexdigest()
 
@@ -71,16 +87,16 @@ class Folder:
         """The file's bytes, as `version` saw them."""
         with self._open(listing) as file:
             modified = os.fstat(file.fileno()).st_mtime
-            body = file.read()
+            body = b"".join(self._blocks(file))
         if hashlib.sha256(body).hexdigest() != ref.version:
-            raise UnreadableDocument("the file changed while it was read; it is taken at the next run")
+            raise ChangingDocument("the file changed while it was read; it is taken at the next run")
         name = self._relative(listing).rsplit(b"/", 1)[-1]
         return RawDocument(
             ref=ref,
-            title=os.fsdecode(name),
+            title=name.decode("utf-8", "replace"),
             uri=listing.uri,
             media_type="",
-            modified_at=datetime.fromtimestamp(modified, UTC),
+            modified_at=_moment(modified),
             body=body,
         )
 
@@ -90,34 +106,34 @@ class Folder:
 
         return FolderEvents(self.root, changed)
 
-    def _walk(self, root: bytes, below: bytes) -> Iterator[Listing]:
-        here = os.path.join(root, below) if below else root
+    def _look(self, below: bytes) -> tuple[list[Listing], list[bytes]]:
+        """The wanted files of one folder, and the folders in it."""
+        files: list[Listing] = []
+        folders: list[bytes] = []
+        here = self._open_folder(below.split(b"/") if below else [])
         try:
             with os.scandir(here) as entries:
-                found = sorted(entries, key=lambda entry: entry.name)
-        except PermissionError as error:
-            raise SourceDenied(f"The folder {os.fsdecode(here)} may not be listed: {error.strerror}.") from error
-        except OSError as error:
-            raise SourceUnavailable(f"The folder {os.fsdecode(here)} cannot be listed: {error.strerror}.") from error
-        for entry in found:
-            if entry.name.startswith(b".") or any(
-                fnmatch.fnmatchcase(os.fsdecode(entry.name), pattern) for pattern in _TEMPORARY
-            ):
-                continue
-            path = os.path.join(below, entry.name) if below else entry.name
-            if entry.is_dir(follow_symlinks=False):
-                yield from self._walk(root, path)
-            elif entry.is_file(follow_symlinks=False) and self._wanted(os.fsdecode(path)):
-                try:
-                    yield self._listing(path, entry.stat(follow_symlinks=False))
-                except FileNotFoundError:
-                    continue  # gone between the listing and the look
+                found = sorted((entry.name, entry) for entry in entries)
+            for plain, entry in found:
+                name = os.fsencode(plain)
+                if name.startswith(b".") or any(fnmatch.fnmatchcase(plain, pattern) for pattern in _NO_DOCUMENTS):
+                    continue
+                path = os.path.join(below, name)
+                if entry.is_dir(follow_symlinks=False):
+                    if not self._shut(os.fsdecode(path)):
+                        folders.append(path)
+                elif entry.is_file(follow_symlinks=False) and self._wanted(os.fsdecode(path)):
+                    with suppress(FileNotFoundError):  # gone between the listing and the look
+                        files.append(self._listing(path, entry.stat(follow_symlinks=False)))
+        finally:
+            os.close(here)
+        return files, folders
 
     def _listing(self, path: bytes, status: os.stat_result) -> Listing:
         full = os.path.join(os.fsencode(self.root.absolute()), path)
         return Listing(
             id=DocumentId(f"{self.name}:{readable(path)}"),
-            stamp=f"{status.st_size}:{status.st_mtime_ns}:{status.st_ino}",
+            stamp=f"{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}:{status.st_ino}",
             acl=self.acl,
             confidentiality=self.confidentiality,
             uri="file://" + quote(full),
@@ -127,34 +143,74 @@ class Folder:
     def _wanted(self, path: str) -> bool:
         if self.include and not any(_matches(path, pattern) for pattern in self.include):
             return False
-        return not any(_matches(path, pattern) for pattern in self.exclude)
+        return not self._excluded(path)
+
+    def _excluded(self, path: str) -> bool:
+        return any(_matches(path, pattern) for pattern in self.exclude)
+
+    def _shut(self, folder: str) -> bool:
+        """Whether nothing in a folder is wanted: ``private``, ``private/*`` and ``private/**`` all mean the whole."""
+        whole = (pattern.removesuffix("*").removesuffix("*").removesuffix("/") for pattern in self.exclude)
+        return self._excluded(folder) or any(_matches(folder, pattern) for pattern in whole)
 
     def _open(self, listing: Listing) -> BinaryIO:
         """Opened step by step below the root, following no link at any step and waiting for no device."""
         if listing.size_bytes > self.max_body_bytes:
-            raise UnreadableDocument(f"over the limit of {self.max_body_bytes // 1024**2} MiB (ingest.max_body_mb)")
+            raise self._over_the_limit()
         *folders, name = self._relative(listing).split(b"/")
         try:
-            here = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        except OSError as error:
-            raise SourceUnavailable(f"The folder {self.root} cannot be opened: {error.strerror}.") from error
-        try:
-            for folder in folders:
-                below = os.open(folder, _READ | os.O_DIRECTORY, dir_fd=here)
+            here = self._open_folder(folders)
+            try:
+                file = os.open(name, _READ, dir_fd=here)
+            finally:
                 os.close(here)
-                here = below
-            file = os.open(name, _READ, dir_fd=here)
         except OSError as error:
             raise _reading_error(error) from error
-        finally:
-            os.close(here)
         if not stat.S_ISREG(os.fstat(file).st_mode):
             os.close(file)
             raise UnreadableDocument("not a regular file")
         return os.fdopen(file, "rb")
 
+    def _open_folder(self, folders: Sequence[bytes]) -> int:
+        """A descriptor of a folder, reached step by step below the root: the root alone may be a link."""
+        try:
+            here = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise _listing_error(str(self.root), error) from error
+        for folder in folders:
+            try:
+                below = os.open(folder, _READ | os.O_DIRECTORY, dir_fd=here)
+            finally:
+                os.close(here)
+            here = below
+        return here
+
+    def _blocks(self, file: BinaryIO) -> Iterator[bytes]:
+        """The content piece by piece, no more than the limit however the file grows meanwhile."""
+        left = self.max_body_bytes
+        try:
+            while block := file.read(1 << 20):
+                left -= len(block)
+                if left < 0:
+                    raise self._over_the_limit()
+                yield block
+        except OSError as error:
+            raise _reading_error(error) from error
+
+    def _over_the_limit(self) -> UnreadableDocument:
+        return UnreadableDocument(f"over the limit of {self.max_body_bytes // 1024**2} MiB (ingest.max_body_mb)")
+
     def _relative(self, listing: Listing) -> bytes:
         return unreadable(listing.id.split(":", 1)[1])
+
+
+def _listing_error(folder: str, error: OSError) -> SourceUnavailable | SourceDenied:
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return SourceDenied(
+            f"The folder {folder} may not be listed: {error.strerror}. Let the account that runs Archivar read it, or "
+            f"name it under `exclude`."
+        )
+    return SourceUnavailable(f"The folder {folder} cannot be listed: {error.strerror}. Nothing was changed.")
 
 
 def _reading_error(error: OSError) -> DocumentVanished | UnreadableDocument:
@@ -167,18 +223,22 @@ def _reading_error(error: OSError) -> DocumentVanished | UnreadableDocument:
     return UnreadableDocument(f"the file cannot be read: {error.strerror}")
 
 
+def _moment(seconds: float) -> datetime:
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):  # some file systems hold years beyond 9999
+        return datetime.fromtimestamp(0, UTC)
+
+
 def readable(path: bytes) -> str:
-    """A path as text: what is not UTF-8, and ``%``, control characters and line breaks, are percent-encoded."""
-    parts = []
-    for character in path.decode("utf-8", "surrogateescape"):
-        code = ord(character)
-        if 0xDC80 <= code <= 0xDCFF:
-            parts.append(f"%{code - 0xDC00:02X}")
-        elif character == "%" or code < 32 or code == 127:
-            parts.append(f"%{code:02X}")
-        else:
-            parts.append(character)
-    return "".join(parts)
+    """A path as text, each path another: percent-encoded is what is not UTF-8, ``%``, what breaks or turns a line, and
+    the ``!`` that ends a folder's name, because ``!/`` stands between a document and its parts."""
+    text = _HIDDEN.sub(_encoded, path.decode("utf-8", "surrogateescape"))
+    return text.replace("!/", "%21/")
+
+
+def _encoded(match: re.Match[str]) -> str:
+    return "".join(f"%{byte:02X}" for byte in match[0].encode("utf-8", "surrogateescape"))
 
 
 def unreadable(text: str) -> bytes:
@@ -191,6 +251,7 @@ def unreadable(text: str) -> bytes:
 
 
 def _matches(path: str, pattern: str) -> bool:
-    return fnmatch.fnmatchcase(path, pattern) or (
-        pattern.startswith("**/") and fnmatch.fnmatchcase(path, pattern.removeprefix("**/"))
-    )
+    """``*`` spans folders too; ``**/`` may stand for no folder. Composed and decomposed letters are the same."""
+    path, pattern = unicodedata.normalize("NFC", path), unicodedata.normalize("NFC", pattern)
+    without = pattern.removeprefix("**/").replace("/**/", "/")
+    return fnmatch.fnmatchcase(path, pattern) or fnmatch.fnmatchcase(path, without)
