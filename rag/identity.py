@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 from rag.access import Principal
 from rag.errors import UnknownPrincipal
@@ -23,8 +23,14 @@ def person(name: str, groups: Mapping[str, Sequence[str]]) -> Principal:
     held: set[str] = set()
     grown = True
     while grown:
-        members = {name, *(f"group:{group}" for group in held)}
-        more = {group for group, inside in groups.items() if members.intersection(inside)} - held
+        more = {group for group, inside in groups.items() if _is_in(inside, name, held)} - held
         held |= more
         grown = bool(more)
     return Principal(user=name, groups=frozenset(held))
+
+
+def _is_in(inside: Sequence[str], name: str, held: Set[str]) -> bool:
+    """Whether a group of these members holds the person; nobody is let in by being called like a group."""
+    return any(
+        member.removeprefix("group:") in held if member.startswith("group:") else member == name for member in inside
+    )

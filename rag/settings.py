@@ -1,17 +1,18 @@
 """Frozen settings; the only reader of rag.toml and of the environment. Flows receive plain values, never this object.
 
-Every field carries its unit and meaning; `template` writes them out as a commented file. A key that is not here, or a
-value that cannot be used, is refused with its line.
+Every field carries its unit and meaning (`rag.settings_template` writes them out). A key that is not here, or a value
+that cannot be used, is refused with its line.
 """
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,10 +20,23 @@ from urllib.parse import urlsplit
 from rag.access import Confidentiality
 from rag.errors import SettingsError
 from rag.models.weights import default_directory
+from rag.toml_lines import line_of
 
 
-def _option(default: Any, about: str, *, choices: tuple[str, ...] = ()) -> Any:
-    return field(default=default, metadata={"about": about, "choices": choices})
+def _option(
+    default: Any,
+    about: str,
+    *,
+    choices: tuple[str, ...] = (),
+    least: float = 0,
+    most: float = math.inf,
+    address: bool = False,
+) -> Any:
+    """A key: what it means, and what may be written. `least` and `most` bound a number, `address` wants http(s)."""
+    return field(
+        default=default,
+        metadata={"about": about, "choices": choices, "least": least, "most": most, "address": address},
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +69,7 @@ class EmbedderSettings:
         choices=("openvino", "torch", "ollama"),
     )
     model: str = _option("e5-small", "model name; for ollama for instance bge-m3")
-    base_url: str = _option("http://localhost:11434", "address of Ollama, for provider ollama")
+    base_url: str = _option("http://localhost:11434", "address of Ollama, for provider ollama", address=True)
     precision: str = _option("auto", "auto: bf16 where the CPU has it", choices=("auto", "bf16", "f32"))
     threads: int = _option(0, "threads for ingestion; 0: all cores")
 
@@ -69,13 +83,13 @@ class LlmSettings:
         "auto: Ollama if it answers, else the embedded model",
         choices=("auto", "ollama", "openai-compatible", "embedded", "none"),
     )
-    base_url: str = _option("", "address of the model server; empty: the provider's usual one")
+    base_url: str = _option("", "address of the model server; empty: the provider's usual one", address=True)
     model: str = _option("", "model name; empty: Ollama's first local chat model, or the embedded one that fits")
     digest: str = _option("", 'pinned digest, "sha256:…"; empty: not pinned')
-    context_tokens: int = _option(4096, "tokens of prompt and answer together (num_ctx)")
-    max_answer_tokens: int = _option(300, "longest answer, tokens")
-    first_token_timeout_s: float = _option(180.0, "longest wait for the first token, seconds")
-    total_timeout_s: float = _option(600.0, "longest answer, seconds")
+    context_tokens: int = _option(4096, "tokens of prompt and answer together (num_ctx)", least=512)
+    max_answer_tokens: int = _option(300, "longest answer, tokens", least=1)
+    first_token_timeout_s: float = _option(180.0, "longest wait for the first token, seconds", least=0.1)
+    total_timeout_s: float = _option(600.0, "longest answer, seconds", least=0.1)
     threads: int = _option(0, "threads of the embedded model; 0: all cores (fewer is faster on a busy machine)")
     api_key_file: str = _option("", "file that holds the key of an openai-compatible server")
 
@@ -84,9 +98,9 @@ class LlmSettings:
 class RetrievalSettings:
     """`[retrieval]`: how passages are found."""
 
-    passages: int = _option(8, "passages shown with an answer")
+    passages: int = _option(8, "passages shown with an answer", least=1)
     prompt_tokens: int = _option(0, "passage tokens given to the model; 0: 450 embedded, 2000 on a server")
-    evidence: float = _option(0.25, "least probability that the passages answer the question, 0 to 1")
+    evidence: float = _option(0.25, "least probability that the passages answer the question, 0 to 1", most=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,10 +109,10 @@ class IngestSettings:
 
     ocr: bool = _option(True, "read scans and pictures of text")
     parser: str = _option("default", "parsing profile", choices=("default", "fallback"))
-    timeout_s: float = _option(120.0, "longest time one document may take to parse, seconds")
-    memory_mb: int = _option(1024, "most memory one document may take to parse, MiB")
-    max_body_mb: int = _option(200, "largest file, MiB")
-    full_sync_s: float = _option(3600.0, "a full sync every so many seconds while watching")
+    timeout_s: float = _option(120.0, "longest time one document may take to parse, seconds", least=1)
+    memory_mb: int = _option(1024, "most memory one document may take to parse, MiB", least=64)
+    max_body_mb: int = _option(200, "largest file, MiB", least=1)
+    full_sync_s: float = _option(3600.0, "a full sync every so many seconds while watching", least=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,14 +151,14 @@ class Settings:
         return _read(Path(self.llm.api_key_file).expanduser()).strip() if self.llm.api_key_file else ""
 
 
-_TABLES: dict[str, type[Any]] = {
+TABLES: dict[str, type[Any]] = {
     "embedder": EmbedderSettings,
     "llm": LlmSettings,
     "retrieval": RetrievalSettings,
     "ingest": IngestSettings,
     "egress": EgressSettings,
 }
-_SPELLING = {"class": "confidentiality"}  # `class` cannot be a field's name
+SPELLING = {"class": "confidentiality"}  # `class` cannot be a field's name
 
 
 def load(*, config: Path | None, home: Path | None, environ: Mapping[str, str]) -> Settings:
@@ -165,7 +179,8 @@ def load(*, config: Path | None, home: Path | None, environ: Mapping[str, str]) 
         try:
             tables = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
-            raise SettingsError(f"{path} is not valid TOML: {error}.") from error
+            line = re.search(r"at line (\d+)", str(error))
+            raise SettingsError(f"{path} is not valid TOML: {error}.", line=int(line[1]) if line else None) from error
         values |= _Reader(path, text).settings(tables)
     return Settings(**values)
 
@@ -179,20 +194,32 @@ class _Reader:
     def settings(self, tables: dict[str, Any]) -> dict[str, Any]:
         values: dict[str, Any] = {}
         for name, table in tables.items():
-            if name == "sources" and isinstance(table, list):
-                values["sources"] = tuple(self._source(entry, index) for index, entry in enumerate(table))
-            elif name == "groups" and isinstance(table, dict):
-                values["groups"] = {key: self._strings("groups", key, value) for key, value in table.items()}
-            elif name in _TABLES and isinstance(table, dict):
-                values[name] = self._table(_TABLES[name], name, table)
-            else:
-                known = ", ".join(["[[sources]]", "[groups]", *(f"[{key}]" for key in _TABLES)])
+            if name not in ("sources", "groups", *TABLES):
+                known = ", ".join(["[[sources]]", "[groups]", *(f"[{key}]" for key in TABLES)])
                 raise self._error("", name, f'unknown key "{name}"; known are {known}')
+            if name == "sources":
+                if not isinstance(table, list) or not all(isinstance(entry, dict) for entry in table):
+                    raise self._error("", name, "sources are written as blocks, each under [[sources]]")
+                values["sources"] = tuple(self._source(entry, index) for index, entry in enumerate(table))
+            elif not isinstance(table, dict):
+                raise self._error("", name, f"{name} is a block of keys under [{name}]")
+            elif name == "groups":
+                values["groups"] = {key: self._members(key, value) for key, value in table.items()}
+            else:
+                values[name] = self._table(TABLES[name], name, table)
         names = [source.name for source in values.get("sources", ())]
-        for name in names:
-            if names.count(name) > 1:
-                raise self._error("sources", "name", f'two sources are called "{name}"')
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                raise self._error("sources", "name", f'two sources are called "{name}"', index)
         return values
+
+    def _members(self, group: str, value: Any) -> tuple[str, ...]:
+        members = self._strings("groups", group, value)
+        for member in members:
+            if not re.fullmatch(r"group:\S.*|(?!user:|group:)\S.*", member) or member == "everyone":
+                what = f'"{member}" is no member; write a person\'s name such as "anna", or "group:NAME"'
+                raise self._error("groups", group, what)
+        return members
 
     def _source(self, table: dict[str, Any], index: int) -> SourceSettings:
         source: SourceSettings = self._table(SourceSettings, "sources", table, index)
@@ -202,12 +229,8 @@ class _Reader:
             raise self._error("sources", "path", f'source "{source.name}" needs a path', index)
         for reader in source.readers:
             if not re.fullmatch(r"everyone|(user|group):\S+", reader):
-                raise self._error(
-                    "sources",
-                    "readers",
-                    f'"{reader}" is no reader; write "everyone", "user:NAME" or "group:NAME"',
-                    index,
-                )
+                what = f'"{reader}" is no reader; write "everyone", "user:NAME" or "group:NAME"'
+                raise self._error("sources", "readers", what, index)
         return source
 
     def _table(self, kind: type[Any], name: str, table: dict[str, Any], index: int = 0) -> Any:
@@ -215,10 +238,10 @@ class _Reader:
         hints = typing.get_type_hints(kind)
         values = {}
         for key, value in table.items():
-            entry = known.get(_SPELLING.get(key, key))
-            if entry is None or key in _SPELLING.values():
-                spelled = ", ".join(_spelled(entry) for entry in known.values())
-                raise self._error(name, key, f'unknown key "{key}" in [{name}]; known are {spelled}', index)
+            entry = known.get(SPELLING.get(key, key))
+            if entry is None or key in SPELLING.values():
+                keys = ", ".join(spelled(field) for field in known.values())
+                raise self._error(name, key, f'unknown key "{key}" in [{name}]; known are {keys}', index)
             values[entry.name] = self._value(name, key, value, hints[entry.name], entry, index)
         return kind(**values)
 
@@ -232,8 +255,10 @@ class _Reader:
         choices = entry.metadata["choices"]
         if choices and value not in choices:
             raise self._error(table, key, f"{key} is one of {', '.join(choices)}, not {value!r}", index)
-        if kind in (int, float) and value < 0:
-            raise self._error(table, key, f"{key} cannot be negative", index)
+        if kind in (int, float) and not entry.metadata["least"] <= value <= entry.metadata["most"]:
+            raise self._error(table, key, f"{key} is {_bounds(entry)}, not {value!r}", index)
+        if entry.metadata["address"] and value and not re.fullmatch(r"https?://[^/\s]+\S*", value):
+            raise self._error(table, key, f"{key} is an address such as http://localhost:11434, not {value!r}", index)
         return value
 
     def _strings(self, table: str, key: str, value: Any, index: int = 0) -> tuple[str, ...]:
@@ -242,7 +267,7 @@ class _Reader:
         return tuple(value)
 
     def _error(self, table: str, key: str, what: str, index: int = 0) -> SettingsError:
-        line = _line_of(self._lines, table, key, index)
+        line = line_of(self._lines, table, key, index)
         where = f"{self._path}, line {line}" if line else str(self._path)
         return SettingsError(f"{where}: {what}.", key=f"{table}.{key}" if table else key, line=line)
 
@@ -250,23 +275,9 @@ class _Reader:
 _KINDS = {str: "a text in quotes", int: "a whole number", float: "a number", bool: "true or false"}
 
 
-def _line_of(lines: list[str], table: str, key: str, index: int) -> int | None:
-    """The 1-based line of a key in the index-th table of that name; the table's own line where the key is missing."""
-    current, seen, header = "", -1, None
-    for number, line in enumerate(lines, 1):
-        found = re.match(r"\s*\[+\s*([^\]]+?)\s*\]+", line)
-        if found:
-            current = found[1].strip("\"' ")
-            seen += current == table
-            if current == table and seen == max(index, 0):
-                header = number
-            if current == key and not table:
-                return number
-        elif current == table and (not table or seen == max(index, 0)):
-            name = re.match(r"\s*[\"']?([^\"'=]+?)[\"']?\s*=", line)
-            if name and name[1] == key:
-                return number
-    return header
+def _bounds(entry: Field[Any]) -> str:
+    least, most = entry.metadata["least"], entry.metadata["most"]
+    return f"at least {least}" if most == math.inf else f"between {least} and {most}"
 
 
 def _config_path(config: Path | None, environ: Mapping[str, str]) -> Path | None:
@@ -281,45 +292,12 @@ def _config_path(config: Path | None, environ: Mapping[str, str]) -> Path | None
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")  # some editors put a mark in front
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise SettingsError(f"The file {path} cannot be read: {reason}.") from error
 
 
-def _spelled(entry: Field[Any]) -> str:
-    return next((spelling for spelling, name in _SPELLING.items() if name == entry.name), entry.name)
-
-
-def template() -> str:
-    """A commented rag.toml: every key with its meaning and default, all commented out but one example source."""
-    parts = [
-        "# Archivar settings. Every key is optional; what is commented out shows its default.\n",
-        "# A source is a folder that is watched. Repeat the block for more.",
-        "# [[sources]]",
-        *_lines(SourceSettings),
-        "",
-        '# Groups of people; a group may hold groups.\n# [groups]\n# hr = ["anna", "group:managers"]\n',
-    ]
-    for name, kind in _TABLES.items():
-        parts += [f"# {(kind.__doc__ or '').split(': ', 1)[-1]}", f"[{name}]", *_lines(kind), ""]
-    return "\n".join(parts)
-
-
-def _lines(kind: type[Any]) -> list[str]:
-    lines = []
-    for entry in fields(kind):
-        default = entry.default if entry.default is not MISSING else ""
-        about = entry.metadata["about"]
-        if entry.metadata["choices"]:
-            about += f" ({' | '.join(entry.metadata['choices'])})"
-        lines.append(f"# {_spelled(entry)} = {_toml(default)}  # {about}")
-    return lines
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, tuple):
-        return "[" + ", ".join(f'"{entry}"' for entry in value) + "]"
-    return f'"{value}"' if isinstance(value, str) else str(value)
+def spelled(entry: Field[Any]) -> str:
+    """A field's key in the file."""
+    return next((spelling for spelling, name in SPELLING.items() if name == entry.name), entry.name)

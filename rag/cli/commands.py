@@ -194,7 +194,7 @@ def audit(options: argparse.Namespace) -> int:
 
 def init(options: argparse.Namespace) -> int:
     """Write the commented settings."""
-    from rag.settings import template
+    from rag.settings_template import template
 
     path = options.config or Path("rag.toml")
     if path.exists() and not options.force:

@@ -1,0 +1,42 @@
+"""The commented rag.toml that `rag init` writes, made from the settings' own fields."""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, fields
+from typing import Any
+
+from rag.settings import TABLES, SourceSettings, spelled
+
+
+def template() -> str:
+    """A commented rag.toml: every key with its meaning and default, all commented out but one example source."""
+    parts = [
+        "# Archivar settings. Every key is optional; what is commented out shows its default.\n",
+        "# A source is a folder that is watched. Repeat the block for more.",
+        "# [[sources]]",
+        *_lines(SourceSettings),
+        "",
+        '# Groups of people; a group may hold groups.\n# [groups]\n# hr = ["anna", "group:managers"]\n',
+    ]
+    for name, kind in TABLES.items():
+        parts += [f"# {(kind.__doc__ or '').split(': ', 1)[-1]}", f"[{name}]", *_lines(kind), ""]
+    return "\n".join(parts)
+
+
+def _lines(kind: type[Any]) -> list[str]:
+    lines = []
+    for entry in fields(kind):
+        default = entry.default if entry.default is not MISSING else ""
+        about = entry.metadata["about"]
+        if entry.metadata["choices"]:
+            about += f" ({' | '.join(entry.metadata['choices'])})"
+        lines.append(f"# {spelled(entry)} = {_toml(default)}  # {about}")
+    return lines
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return "[" + ", ".join(f'"{entry}"' for entry in value) + "]"
+    return f'"{value}"' if isinstance(value, str) else str(value)
