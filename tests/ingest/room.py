@@ -1,5 +1,5 @@
-"""A home with real ledger, Chroma, tantivy and chunker. Only what reads bytes and what makes vectors stands in: both are
-exact, need no weights and tell how often they were asked."""
+"""A home with real ledger, Chroma, tantivy and chunker. Only what reads bytes and what makes vectors stands in: both
+are exact, need no weights and tell how often they were asked."""
 
 from __future__ import annotations
 
