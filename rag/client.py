@@ -36,6 +36,7 @@ class Client:
         Raises:
             RagError: what the operation raised, under its own name.
         """
+        begun = False
         try:
             with (
                 reach(self._home) as path,
@@ -44,10 +45,21 @@ class Client:
                 ) as client,
                 client.stream("POST", f"http://owner/{operation}", json=dict(arguments)) as response,
             ):
+                if response.status_code != httpx.codes.OK:
+                    raise StoreError(
+                        f"The process that owns the index (pid {self._pid or 'unknown'}) did not understand the "
+                        f"command (HTTP {response.status_code}); is it another version of Archivar? Restart it."
+                    )
+                begun = True
                 for line in response.iter_lines():
                     if line:
                         yield _event(line)
         except httpx.TransportError as error:
+            if begun:
+                raise StoreError(
+                    f"The process that owns the index (pid {self._pid or 'unknown'}) ended in the middle of this "
+                    f"command. Run it again."
+                ) from error
             raise StoreOwned(
                 f"Another process (pid {self._pid or 'unknown'}) owns the index in {self._home} and does not answer. "
                 f"Wait for it to end, or stop it.",

@@ -16,7 +16,7 @@ from typing import Any
 from llama_index.core.base.base_retriever import BaseRetriever
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.node_parser import NodeParser
-from llama_index.core.schema import BaseNode, NodeWithScore, QueryBundle, TextNode
+from llama_index.core.schema import BaseNode, NodeRelationship, NodeWithScore, QueryBundle, TextNode
 
 from rag.access import Principal
 from rag.answers import Passage
@@ -59,11 +59,20 @@ class ArchivarNodeParser(NodeParser):  # type: ignore[misc]  # llama_index is no
                     TextNode(
                         id_=piece.id,
                         text=piece.text,
-                        metadata=node.metadata,
+                        metadata=dict(node.metadata),
                         start_char_idx=piece.span.start,
                         end_char_idx=piece.span.end,
+                        relationships={NodeRelationship.SOURCE: node.as_related_node_info()},
                     )
                 )
+        return made
+
+    def _postprocess_parsed_nodes(self, nodes: list[BaseNode], parent_doc_map: dict[str, Any]) -> list[BaseNode]:
+        """What LlamaIndex adds, but for its spans: it searches for the text, and the same text may stand twice."""
+        spans = [(node.start_char_idx, node.end_char_idx) for node in nodes]
+        made: list[BaseNode] = super()._postprocess_parsed_nodes(nodes, parent_doc_map)
+        for node, (start, end) in zip(made, spans, strict=True):
+            node.start_char_idx, node.end_char_idx = start, end
         return made
 
 

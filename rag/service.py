@@ -9,14 +9,17 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
+from inspect import signature
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from rag.access import LOOPBACK
+from rag.access import LOOPBACK, Principal
 from rag.answers import AnswerEvent, Done, Found
 from rag.app import App
 from rag.errors import SettingsError
+from rag.govern import checks
 from rag.store.rows import Entry
 
 Event = dict[str, Any]
@@ -41,6 +44,7 @@ class Service:
             "remove_source": self.remove_source,
             "rebuild": self.rebuild,
             "audit": self.audit,
+            "doctor": self.doctor,
         }
 
     def call(self, operation: str, arguments: Mapping[str, Any]) -> Iterator[Event]:
@@ -54,7 +58,14 @@ class Service:
             raise SettingsError(
                 f"The service knows no operation called {operation}; is it another version of Archivar?"
             )
-        return self._operations[operation](**arguments)
+        run = self._operations[operation]
+        try:
+            signature(run).bind(**arguments)
+        except TypeError as error:
+            raise SettingsError(
+                f"The service was asked wrongly ({operation}: {error}); is it another version of Archivar?"
+            ) from error
+        return run(**arguments)
 
     def stop(self) -> None:
         """End what is running at its next step; finished documents stay."""
@@ -68,10 +79,10 @@ class Service:
         app.sources.check(sources or ())
         events = app.ask(
             question,
-            principal=app.person(user or OWNER),
+            principal=self._asker(user),
             channel=LOOPBACK,
             sources=frozenset(sources) if sources else None,
-            acting=OWNER if user else None,
+            acting=None if user is None else OWNER,
             model=model,
         )
         return (event_json(event) for event in events)
@@ -81,10 +92,10 @@ class Service:
     ) -> Iterator[Event]:
         """``{"evidence", "passages"}``; asking as somebody else leaves a record."""
         app = self._app
-        person = app.person(user or OWNER)
+        person = self._asker(user)
         app.sources.check(sources or ())
         found = app.search(query, principal=person, k=k, sources=frozenset(sources) if sources else None)
-        if user:
+        if user is not None:
             app.audit.open(question=query, principal=person, channel=LOOPBACK, passages=found.passages, acting=OWNER)
         yield {
             "evidence": round(found.evidence, 4),
@@ -103,6 +114,8 @@ class Service:
         if dry_run:
             yield {"plan": _plan_json(app, paths or [])}
             return
+        for path in paths or []:
+            app.sources.unregistered(Path(path))  # all of them are there, or none is registered
         names = frozenset(app.sources.register(Path(path)) for path in paths or []) or None
         if confirm_removals:
             names = frozenset(confirm_removals)
@@ -173,6 +186,20 @@ class Service:
             yield {"first_bad_record": self._app.audit.verify(), "head": self._app.audit.head}
         else:
             yield {"records": list(self._app.audit.records())}
+
+    def doctor(self) -> Iterator[Event]:
+        """``{"well", "checks"}``: everything this installation stands on."""
+        app, settings = self._app, self._app.settings
+        found = [checks.switches(), *checks.home(settings.home)]
+        if settings.embedder.provider != "ollama":
+            found.append(checks.weights(settings.embedder.model, settings.models))
+        found.append(checks.language_model(app.language_model, lambda: app.model_problem))
+        found.append(checks.index(app.ledger))
+        yield {"well": all(check.well for check in found), "checks": [asdict(check) for check in found]}
+
+    def _asker(self, user: str | None) -> Principal:
+        """The person asked for, the owner where none is; an empty name is nobody, not the owner."""
+        return self._app.person(OWNER if user is None else user)
 
     def _source_rows(self) -> Iterator[Event]:
         app = self._app

@@ -10,7 +10,7 @@ _KEY = re.compile(r"\s*([^\"'=#\s]+|\"[^\"]*\"|'[^']*')\s*=")
 
 
 def line_of(lines: Sequence[str], table: str, key: str, index: int = 0) -> int | None:
-    """The 1-based line of a key in the index-th table of that name, or of a key or table at the top where `table` is "".
+    """The 1-based line of a key in the index-th table of that name; where `table` is "", of a key or table at the top.
 
     The table's own line where the key is not written out; None where neither is found.
     """

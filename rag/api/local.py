@@ -6,6 +6,7 @@ The socket is made with mode 0600 before anyone can connect, and each peer's use
 from __future__ import annotations
 
 import json
+import logging
 import os
 import socket
 import struct
@@ -23,6 +24,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from rag.client import SOCKET, reach
 from rag.errors import RagError
 from rag.service import Service
+
+_log = logging.getLogger(__name__)
 
 
 class LocalDoor:
@@ -109,8 +112,7 @@ def _lines(service: Service, operation: str, arguments: dict[str, Any]) -> Itera
             yield json.dumps(event) + "\n"
     except RagError as error:
         yield json.dumps({"error": {"kind": type(error).__name__, "message": str(error)}}) + "\n"
-    except TypeError as error:
-        yield (
-            json.dumps({"error": {"kind": "SettingsError", "message": f"The service was asked wrongly: {error}"}})
-            + "\n"
-        )
+    except Exception as error:
+        _log.exception("An operation failed", extra={"action": "operation_failed", "operation": operation})
+        message = f"This should not have happened in the owner of the index: {type(error).__name__}. Its log says more."
+        yield json.dumps({"error": {"kind": "StoreError", "message": message}}) + "\n"

@@ -9,6 +9,7 @@ imported before a command needs it.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -25,6 +26,9 @@ def run(arguments: Sequence[str]) -> int:
         options = parse(arguments)
     except SystemExit as stop:
         return int(stop.code or 0)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a letter the terminal cannot show is no reason to fail
     from rag.cli import commands
 
     try:

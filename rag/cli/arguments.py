@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
 
     serve = command("serve", "Answer over HTTP, with the web page, and keep the sources level.")
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
-    serve.add_argument("--port", type=int, default=8088, help="port to listen on (8088)")
+    serve.add_argument("--port", type=_port, default=8088, help="port to listen on (8088)")
     serve.add_argument("--no-watch", action="store_true", help="do not watch the sources")
 
     command("status", "What is indexed, with which models, by whom.")
@@ -101,6 +101,13 @@ def _parser() -> argparse.ArgumentParser:
 def _asking(command: argparse.ArgumentParser) -> None:
     command.add_argument("--as", dest="user", metavar="USER", help="ask as this person (audited)")
     command.add_argument("--source", action="append", dest="sources", metavar="NAME", help="only this source")
+
+
+def _port(text: str) -> int:
+    value = int(text)
+    if not 0 <= value <= 65535:
+        raise argparse.ArgumentTypeError("must be 0 (any free one) to 65535")
+    return value
 
 
 def _positive(text: str) -> int:

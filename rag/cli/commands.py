@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +60,10 @@ def ask(options: argparse.Namespace) -> int:
     """One question, streamed; or a file of them."""
     _one_of(options, "question")
     arguments = {"user": options.user, "sources": options.sources, "model": options.model}
+    lines = list(_batch_lines(options.batch)) if options.batch else []
     with door(settings_of(options)) as way:
         if options.batch:
-            return _batch(options, lambda text: _last(way.call("ask", {"question": text, **arguments})))
+            return _batch(lines, lambda text: _last(way.call("ask", {"question": text, **arguments})))
         return _ask_one(options, way, {"question": options.question, **arguments})
 
 
@@ -101,9 +102,10 @@ def search(options: argparse.Namespace) -> int:
     """Passages for one query, or for a file of them."""
     _one_of(options, "query")
     arguments = {"k": options.k, "user": options.user, "sources": options.sources}
+    lines = list(_batch_lines(options.batch)) if options.batch else []
     with door(settings_of(options)) as way:
         if options.batch:
-            return _batch(options, lambda text: _last(way.call("search", {"query": text, **arguments})))
+            return _batch(lines, lambda text: _last(way.call("search", {"query": text, **arguments})))
         found = _last(way.call("search", {"query": options.query, **arguments}))
     output.print_json(found) if options.json else output.passages(found)
     return OK if found["passages"] else NOTHING
@@ -111,7 +113,7 @@ def search(options: argparse.Namespace) -> int:
 
 def status(options: argparse.Namespace) -> int:
     """Counts, sources, models."""
-    found = _single(options, "status")
+    found = single(options, "status")
     if not options.json:
         rows = [("home", found["home"]), ("documents", found["documents"]), ("failed", found["failed"])]
         rows += [("chunks", found["chunks"]), ("embedder", found["embedder"])]
@@ -122,7 +124,7 @@ def status(options: argparse.Namespace) -> int:
 
 def documents(options: argparse.Namespace) -> int:
     """Every document and its state."""
-    found = _single(options, "documents", failed=options.failed)
+    found = single(options, "documents", failed=options.failed)
     if not options.json:
         output.table(
             ("document", "state", "chunks", "title or reason"),
@@ -136,15 +138,16 @@ def documents(options: argparse.Namespace) -> int:
 
 def show(options: argparse.Namespace) -> int:
     """The text and nothing else."""
-    found = _single(options, "show", document=options.document)
+    found = single(options, "show", document=options.document)
     if not options.json:
-        sys.stdout.write(found["text"] + "\n")
+        text = output.visible(found["text"]) if sys.stdout.isatty() else found["text"]
+        sys.stdout.write(text + "\n")
     return OK
 
 
 def why(options: argparse.Namespace) -> int:
     """May they, and by which reader."""
-    found = _single(options, "why", user=options.user, document=options.document)
+    found = single(options, "why", user=options.user, document=options.document)
     if not options.json:
         if found["may_read"]:
             output.out.print(f"Yes: {output.safe(found['user'])} reads it as {', '.join(found['by'])}.")
@@ -159,11 +162,11 @@ def sources(options: argparse.Namespace) -> int:
     if options.action == "remove":
         if not options.name:
             raise SettingsError("Which source? `rag sources` lists them; then `rag sources remove NAME`.")
-        found = _single(options, "remove_source", name=options.name)
+        found = single(options, "remove_source", name=options.name)
         if not options.json:
             output.out.print(f"Forgotten, with {found['removed']} documents.")
         return OK
-    found = _single(options, "sources")
+    found = single(options, "sources")
     if not options.json:
         keys = ("name", "path", "class", "from")
         output.table(keys, [[entry[key] for key in keys] for entry in found["sources"]])
@@ -172,7 +175,7 @@ def sources(options: argparse.Namespace) -> int:
 
 def index(options: argparse.Namespace) -> int:
     """Rebuild."""
-    found = _single(options, "rebuild")
+    found = single(options, "rebuild")
     if not options.json:
         output.out.print(f"Both indexes were made anew: {found['chunks']} chunks, nothing embedded.")
     return OK
@@ -180,7 +183,7 @@ def index(options: argparse.Namespace) -> int:
 
 def audit(options: argparse.Namespace) -> int:
     """Print the records, or check them."""
-    found = _single(options, "audit", verify=options.action == "verify")
+    found = single(options, "audit", verify=options.action == "verify")
     if options.action == "verify":
         bad = found["first_bad_record"]
         if not options.json:
@@ -204,7 +207,8 @@ def init(options: argparse.Namespace) -> int:
     return OK
 
 
-def _single(options: argparse.Namespace, operation: str, **arguments: Any) -> dict[str, Any]:
+def single(options: argparse.Namespace, operation: str, **arguments: Any) -> dict[str, Any]:
+    """The one result of an operation, printed where it is wanted as JSON."""
     with door(settings_of(options)) as way:
         found = _last(way.call(operation, arguments))
     if options.json:
@@ -220,24 +224,26 @@ def _last(events: Iterator[dict[str, Any]]) -> dict[str, Any]:
     return last
 
 
-def _batch(options: argparse.Namespace, answer: Callable[[str], dict[str, Any]]) -> int:
-    """A line in, a line out, in order; a line that is none is refused before any is worked on."""
-    for line in list(_batch_lines(options.batch)):
+def _batch(lines: Sequence[dict[str, str]], answer: Callable[[str], dict[str, Any]]) -> int:
+    """A line in, a line out, in order."""
+    for line in lines:
         output.print_json({"id": line["id"], **answer(line["text"])})
     return OK
 
 
 def _batch_lines(name: str) -> Iterator[dict[str, str]]:
+    """What is asked; a line that is none is refused before anything is worked on."""
     try:
-        content = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+        content = (sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"The file {name} cannot be read: {error}.") from error
-    for number, line in enumerate(content.splitlines(), 1):
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise SettingsError(f"The file {name} cannot be read: {reason}.") from error
+    for number, line in enumerate(content.split("\n"), 1):  # a line of JSON may hold other line separators
         if not line.strip():
             continue
         try:
             entry = json.loads(line)
-            yield {"id": entry["id"], "text": str(entry["text"])}
+            yield {"id": entry["id"], "text": "" + entry["text"]}
         except (ValueError, KeyError, TypeError) as error:
             raise SettingsError(f'{name}, line {number}: a line is {{"id": …, "text": …}}.') from error
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from rag.errors import StoreOwned
 from rag.settings import Settings, load
+from rag.store.owner import owner_pid
 
 if TYPE_CHECKING:
     import argparse
@@ -50,10 +51,15 @@ def owned(settings: Settings) -> Iterator[App]:
 
 @contextmanager
 def door(settings: Settings, *, listen: bool = False) -> Iterator[Door]:
-    """Own the store if nobody does, else go through the owner. With `listen`, others can come through us.
+    """Go through the owner of the store, or own it if nobody does. With `listen`, others can come through us.
 
     A short command that owns the store does not answer others; it is waited for.
     """
+    from rag.client import SOCKET, Client
+
+    if _answers(settings.home / SOCKET):  # asked first: whoever goes through an owner loads no library of the index
+        yield Client(settings.home, pid=owner_pid(settings.home))
+        return
     from rag.service import Service
 
     try:
@@ -67,8 +73,6 @@ def door(settings: Settings, *, listen: bool = False) -> Iterator[Door]:
             with LocalDoor(service, settings.home):
                 yield service
     except _Elsewhere as elsewhere:
-        from rag.client import Client
-
         yield Client(settings.home, pid=elsewhere.pid)
 
 

@@ -13,19 +13,39 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-out = Console(highlight=False, soft_wrap=True)
+_LINE_ENDS = {ord(end): f"\\u{ord(end):04x}" for end in "\x85\u2028\u2029"}
+"""What JSON may hold but many a reader takes for the end of a line."""
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Whoever read us has gone: said to `rag.cli.run`, which chooses the exit code."""
+        raise BrokenPipeError
+
+
+out = _Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False)
 
 
 def print_json(value: object) -> None:
-    """One object, one line."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    """One object, one line; letters that stdout cannot write are escaped, not lost."""
+    line = json.dumps(value, ensure_ascii=False).translate(_LINE_ENDS)
+    try:
+        line.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        line = json.dumps(value)
+    sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
 
+def visible(text: str) -> str:
+    """Text without the control characters that could move a terminal's cursor or turn its letters round."""
+    return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs"))
+
+
 def safe(text: str) -> str:
-    """Text without the control characters that could move a terminal's cursor, and without markup."""
-    return escape("".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs")))
+    """`visible` text whose square brackets are no markup."""
+    return escape(visible(text))
 
 
 def sentence(event: dict[str, Any]) -> None:

@@ -21,14 +21,17 @@ def serve(options: argparse.Namespace) -> int:
     """Answer over HTTP until SIGTERM or Ctrl-C; open answers get ten seconds to end."""
     import uvicorn
 
-    if not is_local(options.host):
+    if not options.host or not is_local(options.host):
         raise SettingsError(
-            f"Without authentication the service listens on this machine only, not on {options.host}. "
-            f"Use --host 127.0.0.1."
+            f"Without authentication the service listens on this machine only, not on "
+            f"{options.host or 'every address'}. Use --host 127.0.0.1."
         )
-    listener = _listen(options.host, options.port)
-    settings = settings_of(options)
-    with listener, owned(settings) as app, _local_door(app), _watching(app, wanted=not options.no_watch):
+    with (
+        owned(settings_of(options)) as app,
+        _listen(options.host, options.port) as listener,
+        _local_door(app),
+        _watching(app, wanted=not options.no_watch),
+    ):
         from rag.api.http import create_app
 
         config = uvicorn.Config(
@@ -37,7 +40,8 @@ def serve(options: argparse.Namespace) -> int:
         server = uvicorn.Server(config)
         address = f"http://{options.host}:{listener.getsockname()[1]}/"
         output.err.print(f"Archivar answers at [bold]{address}[/] · stop with Ctrl-C")
-        server.run(sockets=[listener])
+        with _signals_heeded():
+            server.run(sockets=[listener])
     return OK
 
 
@@ -54,6 +58,17 @@ def watch(options: argparse.Namespace) -> int:
         output.err.print("Watching. Stop with Ctrl-C.")
         loop.run()
     return OK
+
+
+@contextmanager
+def _signals_heeded() -> Iterator[None]:
+    """uvicorn ends on a signal and then raises it again; by then it has been heeded, and everything is to be closed."""
+    before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

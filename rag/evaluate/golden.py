@@ -53,11 +53,14 @@ def read(folder: Path) -> list[Question]:
     """
     path = folder / "questions.jsonl" if folder.is_dir() else folder
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise SettingsError(f"The questions {path} cannot be read: {error.strerror}.") from error
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise SettingsError(f"The questions {path} cannot be read: {reason}.") from error
     questions = []
     for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
         try:
             entry = json.loads(line)
             questions.append(

@@ -69,15 +69,18 @@ def weights(name: str, directory: Path) -> Check:
 
 def language_model(open_model: Callable[[], LanguageModel | None], problem: Callable[[], str]) -> Check:
     """A language model can run."""
-    model = open_model()
-    if model is None:
+    try:
+        model = open_model()
+        info = model.info if model is not None else None
+    except RagError as error:
+        return Check(name="language model", well=False, finding="it cannot be used", advice=str(error))
+    if info is None:
         return Check(
             name="language model",
             well=False,
             finding="none; answers are extracts from the documents",
             advice=problem() or "llm.provider is none in rag.toml.",
         )
-    info = model.info
     return Check(name="language model", well=True, finding=f"{info.name} ({info.runtime}), {info.digest[:19]}")
 
 

@@ -1,0 +1,286 @@
+"""The command as it is typed: what it prints, where, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.doors.conftest import QUESTION, TRUE, Line, Writer, owner, papers
+
+pytestmark = pytest.mark.usefixtures("said")
+
+
+@pytest.fixture(scope="module")
+def filled(line: Line) -> Iterator[tuple[Line, dict[str, Any]]]:
+    """A home with documents, and the report of how they came in; afterwards an owner answers for it."""
+    report = line.json("ingest", papers(line.folder / "papers"), code=3)
+    with owner(line):
+        yield line, report
+
+
+@pytest.fixture
+def full(filled: tuple[Line, dict[str, Any]]) -> Line:
+    return filled[0]
+
+
+def test_one_file_that_cannot_be_read_is_reported_and_the_rest_is_indexed(
+    filled: tuple[Line, dict[str, Any]],
+) -> None:
+    line, report = filled
+    assert (report["added"], [entry["document"] for entry in report["failed"]]) == (2, ["papers:kaputt.pdf"])
+    assert report["failed"][0]["reason"]
+    failed = line.json("documents", "--failed")["documents"]
+    assert [(entry["document_id"], entry["state"]) for entry in failed] == [("papers:kaputt.pdf", "failed")]
+
+
+def test_an_answer_is_one_object_with_every_part_of_the_contract(full: Line) -> None:
+    answer = full.json("ask", QUESTION)
+    assert list(answer) == [
+        "question", "outcome", "text", "citations", "passages", "model", "receipt", "timing_ms"
+    ]  # fmt: skip
+    assert (answer["outcome"], answer["text"]) == ("answered", f"{TRUE} [1]")
+    (citation,) = answer["citations"]
+    start, end = citation["span"]
+    assert full.run("show", citation["document_id"]).stdout[start:end] == citation["quote"] == TRUE
+    assert answer["model"] == {"name": "writer:latest", "digest": f"sha256:{'1' * 64}"}
+
+
+def test_an_answer_for_a_person_names_its_sources(full: Line) -> None:
+    done = full.run("ask", QUESTION)
+    assert done.returncode == 0
+    assert f"{TRUE} [1]" in done.stdout
+    assert "[1] papers:urlaub.txt" in done.stdout
+    assert f"„{TRUE}“" in done.stdout
+
+
+def test_nothing_found_ends_with_four_and_says_so_in_the_questions_language(full: Line, said: Writer) -> None:
+    said.pieces = ('{"statements": []}',)
+    done = full.run("ask", "Wer war der erste Mensch auf dem Mars?")
+    assert done.returncode == 4
+    assert "nichts gefunden" in done.stdout
+
+
+def test_a_search_gives_passages_and_their_evidence(full: Line, said: Writer) -> None:
+    found = full.json("search", "new badge euros", "-k", "1")
+    assert [passage["document_id"] for passage in found["passages"]] == ["papers:badges.md"]
+    assert 0 <= found["evidence"] <= 1
+    assert said.prompts == []
+
+
+def test_a_search_without_any_passage_ends_with_four(fresh: Line) -> None:
+    assert fresh.json("search", "anything", code=4) == {"evidence": 0.0, "passages": []}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (("ask",), 2, "Give either a question or --batch FILE."),
+        (("ask", "  "), 2, "Give either a question"),
+        (("search", "x", "--batch", "y"), 2, "Give either a query"),
+        (("show", "papers:nowhere.txt"), 2, "There is no document 'papers:nowhere.txt'"),
+        (("ask", "x", "--source", "nowhere"), 2, 'no source called "nowhere". Known sources: papers'),
+        (("ask", "x", "--as", ""), 2, "A person's name is needed"),
+        (("search", "x", "--as", "a\nb"), 2, "A person's name is needed"),
+        (("ingest", "nowhere"), 1, "does not exist"),
+        (("ingest", "papers/urlaub.txt"), 1, "is not a folder"),
+        (("sources", "remove"), 2, "Which source?"),
+        (("sources", "remove", "nowhere"), 2, 'no registered source called "nowhere"'),
+        (("ask", "x", "--model", "nowhere"), 1, "ollama pull nowhere"),
+        (("--config", "nowhere.toml", "status"), 2, "nowhere.toml cannot be read"),
+        (("serve", "--host", "0.0.0.0"), 2, "this machine only, not on 0.0.0.0"),
+        (("serve", "--host", ""), 2, "this machine only, not on every address"),
+        (("serve", "--port", "70000"), 2, "must be 0 (any free one) to 65535"),
+        (("search", "x", "-k", "0"), 2, "must be at least 1"),
+        (("dance",), 2, "invalid choice"),
+    ],
+)
+def test_what_goes_wrong_is_one_sentence_on_stderr_and_nothing_on_stdout(
+    full: Line, arguments: tuple[str, ...], code: int, says: str
+) -> None:
+    done = full.run(*arguments, "--json")
+    assert (done.returncode, done.stdout) == (code, "")
+    assert says in done.stderr
+    assert len([line for line in done.stderr.splitlines() if line.startswith("rag")]) == 1
+
+
+def test_a_missing_folder_beside_a_good_one_registers_neither(fresh: Line) -> None:
+    (fresh.folder / "good").mkdir()
+    assert fresh.run("ingest", "good", "missing").returncode == 1
+    assert fresh.json("sources") == {"sources": []}
+
+
+def test_an_unknown_settings_key_ends_with_two_and_names_its_line(full: Line) -> None:
+    path = full.folder / "bad.toml"
+    path.write_text("[llm]\nmodle = 'x'\n")
+    done = full.run("status", "--config", path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f'{path}, line 2: unknown key "modle" in [llm]' in done.stderr
+
+
+def test_an_empty_folder_is_no_failure_but_is_remarked_on(fresh: Line) -> None:
+    (fresh.folder / "empty").mkdir()
+    done = fresh.run("ingest", "empty")
+    assert done.returncode == 0
+    assert "There is no document in the folder" in done.stderr
+
+
+def test_a_dry_run_says_what_would_be_done_and_does_nothing(fresh: Line) -> None:
+    plan = fresh.json("ingest", papers(fresh.folder / "papers"), "--dry-run")
+    assert plan["add"] == ["papers:badges.md", "papers:kaputt.pdf", "papers:urlaub.txt"]
+    assert fresh.json("status")["documents"] == 0
+    assert fresh.json("sources") == {"sources": []}
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_the_general_options_stand_before_or_after_the_command(full: Line, before: bool) -> None:
+    general = ("--home", str(full.home), "--json", "--config", str(full.config))
+    done = full.run(*general, "documents") if before else full.run("documents", *general)
+    assert len(json.loads(done.stdout)["documents"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "key"),
+    [
+        (("status",), "documents"),
+        (("sources",), "sources"),
+        (("show", "papers:urlaub.txt"), "text"),
+        (("why", "anna", "papers:urlaub.txt"), "may_read"),
+        (("audit", "show"), "records"),
+        (("audit", "verify"), "head"),
+        (("models",), "models"),
+        (("index", "rebuild"), "chunks"),
+    ],
+)
+def test_every_command_gives_one_object(full: Line, arguments: tuple[str, ...], key: str) -> None:
+    assert key in full.json(*arguments)
+
+
+def test_show_prints_the_text_and_nothing_else(full: Line) -> None:
+    done = full.run("show", "papers:urlaub.txt")
+    assert done.stdout == (full.folder / "papers/urlaub.txt").read_text() + "\n"
+    assert done.stderr == ""
+
+
+def test_asking_as_somebody_is_done_with_their_rights_and_leaves_a_record(full: Line, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.mkdir()
+    (secret / "praemie.txt").write_text("Die Prämie der Leitung beträgt 4711 Euro.")
+    config = tmp_path / "rag.toml"
+    config.write_text(
+        full.config.read_text() + f'\n[[sources]]\nname = "secret"\npath = "{secret}"\nreaders = ["group:hr"]\n'
+    )
+    own = Line(tmp_path, config)
+    assert own.run("ingest").returncode == 0
+    for user, found in (("anna", 1), ("berta", 0), (None, 0)):
+        chosen = ("--as", user) if user else ()
+        result = own.run("search", "Prämie der Leitung", "--json", *chosen)
+        assert len(json.loads(result.stdout)["passages"]) == found
+    records = own.json("audit", "show")["records"]
+    assert [bool(record.get("acting")) for record in records] == [True, True]
+    assert "anna" not in json.dumps(records)
+    assert own.json("why", "anna", "secret:praemie.txt")["by"] == ["group:hr"]
+    assert own.json("why", "berta", "secret:praemie.txt")["may_read"] is False
+
+
+def test_a_batch_answers_line_by_line_under_its_ids(full: Line) -> None:
+    lines = [{"id": "a", "text": "new badge\u2028euros"}, {"id": 7, "text": "Urlaub"}]
+    told = "\n\n".join(json.dumps(line, ensure_ascii=False) for line in lines) + "\n"
+    done = full.run("search", "--batch", "-", "-k", "1", told=told)
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(entry["id"], entry["passages"][0]["document_id"]) for entry in found] == [
+        ("a", "papers:badges.md"),
+        (7, "papers:urlaub.txt"),
+    ]
+    asked = full.run("ask", "--batch", "-", told=told)
+    assert [json.loads(line)["outcome"] for line in asked.stdout.splitlines()] == ["answered", "answered"]
+
+
+@pytest.mark.parametrize("bad", ["{", '{"id": 1}', '["id", "text"]', '{"id": 1, "text": 5}'])
+def test_a_bad_batch_line_is_named_and_nothing_is_worked_on(full: Line, bad: str) -> None:
+    done = full.run("search", "--batch", "-", told=f'{{"id": 1, "text": "Urlaub"}}\n{bad}\n')
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "-, line 2: a line is" in done.stderr
+
+
+def test_whoever_reads_only_the_first_line_is_not_told_of_a_broken_pipe(full: Line) -> None:
+    told = "".join(f'{{"id": {number}, "text": "Urlaub"}}\n' for number in range(40))
+    for arguments in ("search --batch - -k 2", "documents", "show papers:urlaub.txt"):
+        script = f"{' '.join(full.command(*arguments.split()))} | head -c 1 >/dev/null; exit ${{PIPESTATUS[0]}}"
+        done = subprocess.run(
+            ["bash", "-c", script],
+            cwd=full.folder,
+            env=full.environ,
+            input=told,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_title_cannot_move_the_cursor_of_a_terminal(full: Line) -> None:
+    for arguments in (("documents",), ("search", "badge"), ("show", "papers:badges.md")):
+        seen = on_terminal(full, *arguments)
+        assert "adge" in seen
+        assert "\x1b[2J" not in seen
+        assert "\x07" not in seen
+
+
+def on_terminal(line: Line, *arguments: str) -> str:
+    """What a terminal is sent."""
+    ours, theirs = pty.openpty()
+    with line.start(*arguments, stdin=subprocess.DEVNULL, stdout=theirs, stderr=subprocess.DEVNULL) as process:
+        os.close(theirs)
+        seen = b""
+        while True:
+            try:
+                piece = os.read(ours, 65536)
+            except OSError:  # Linux says so when the other end has closed
+                break
+            if not piece:
+                break
+            seen += piece
+        assert process.wait(60) == 0
+    os.close(ours)
+    return seen.decode()
+
+
+def test_a_terminal_that_knows_no_umlaut_is_no_reason_to_fail(full: Line) -> None:
+    done = full.run("ask", QUESTION, PYTHONIOENCODING="ascii")
+    assert done.returncode == 0
+    assert "Der Urlaub betr?gt" in done.stdout
+    answer = json.loads(full.run("ask", QUESTION, "--json", PYTHONIOENCODING="ascii").stdout)
+    assert answer["text"].startswith(TRUE)
+
+
+def test_init_writes_settings_that_can_be_read_and_does_not_write_over_them(fresh: Line) -> None:
+    path = fresh.folder / "own.toml"
+    assert fresh.json("init", "--config", path) == {"written": str(path)}
+    assert fresh.run("models", "--config", path).returncode == 0
+    path.write_text(path.read_text() + "# mine\n")
+    again = fresh.run("init", "--config", path)
+    assert again.returncode == 2
+    assert "exists; --force writes over it" in again.stderr
+    assert path.read_text().endswith("# mine\n")
+    assert fresh.run("init", "--config", path, "--force").returncode == 0
+    assert "# mine" not in path.read_text()
+
+
+def test_the_doctor_names_what_is_not_well_and_ends_with_one(full: Line) -> None:
+    found = full.json("doctor", code=1)
+    assert {check["name"]: check["well"] for check in found["checks"]} == {
+        "phone-home switches": True,
+        "home directory": True,
+        "disk": True,
+        "language model": True,
+        "index": False,
+    }
+    assert found["well"] is False
