@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rag.access import Grant
+from rag.documents import ChunkId
+from rag.errors import StoreError
+from rag.store.words import WordIndex
+from tests.store.makers import chunk, facets
+
+ALL = Grant(acl_classes=frozenset({1, 2}))
+TEXTS = {
+    "leave": "Der Urlaub beträgt 24 Werktage. Gehälter und Kündigungsfristen.",
+    "sick": "A medical certificate is required from the third day of sickness.",
+    "other": "Reisekosten werden nach Belegen erstattet.",
+}
+
+
+@pytest.fixture
+def words(tmp_path: Path) -> Iterator[WordIndex]:
+    index = WordIndex(tmp_path / "words")
+    index.put([chunk(name, text) for name, text in TEXTS.items()], [facets()] * len(TEXTS))
+    index.commit()
+    yield index
+    index.close()
+
+
+def found(index: WordIndex, question: str, grant: Grant = ALL) -> list[str]:
+    return [name for name, _ in index.search(question, grant=grant, k=100)]
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD", "NFKC", "NFKD"])
+def test_composed_and_decomposed_letters_find_each_other(words: WordIndex, form: str) -> None:
+    question = unicodedata.normalize(form, "Gehälter")
+    assert found(words, question) == ["leave"]
+    words.put([chunk("nfd", unicodedata.normalize(form, "Prüfbericht"))], [facets()])
+    words.commit()
+    assert found(words, "Prüfbericht") == ["nfd"]
+
+
+@pytest.mark.parametrize(
+    ("question", "name"),
+    [
+        ("Urlaubs", "leave"),
+        ("GEHÄLTER", "leave"),
+        ("Gehalter", "leave"),
+        ("Kündigungsfrist", "leave"),
+        ("certificates", "sick"),
+        ("requires", "sick"),
+        ("Beleg", "other"),
+        ("\uff22\uff45\uff4c\uff45\uff47", "other"),
+    ],
+)
+def test_inflected_words_find_their_text(words: WordIndex, question: str, name: str) -> None:
+    assert name in found(words, question)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        *(
+            "",
+            "   ",
+            "der die das",
+            "AND OR NOT",
+            "( [ {",
+            '"',
+            "'; DROP TABLE chunks;--",
+            "de:* id:leave",
+            "*",
+            "?",
+            "~",
+        ),
+        *('+-&&||!(){}[]^"~*?:\\/', "\0", "\ud800", "a" * 100_000, "ﷺ" * 50, "📄🔥", "١٢٣", "x\ny", "Urlaub^9e99"),
+    ],
+)
+def test_no_question_is_too_strange(words: WordIndex, question: str) -> None:
+    assert set(found(words, question)) <= set(TEXTS)
+    assert all(0 <= share <= 1 for share in words.coverage(question, list(TEXTS.values())))
+
+
+def test_ten_thousand_words_are_a_question(words: WordIndex) -> None:
+    question = " ".join(f"wort{number}" for number in range(10_000)) + " Urlaub"
+    assert found(words, question) == ["leave"]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(max_size=60), st.lists(st.text(max_size=60) | st.sampled_from(sorted(TEXTS.values())), max_size=4))
+def test_coverage_is_a_share(words: WordIndex, question: str, passages: list[str]) -> None:
+    shares = words.coverage(question, passages)
+    assert len(shares) == len(passages)
+    assert all(0 <= share <= 1 for share in shares)
+
+
+def test_coverage_is_one_where_every_word_stands_and_none_where_no_word_does(words: WordIndex) -> None:
+    assert words.coverage("Wie viele Werktage Urlaub?", [TEXTS["leave"], TEXTS["other"]]) == [1.0, 0.0]
+
+
+def test_coverage_stays_a_share_when_deleted_rows_are_not_merged_away(words: WordIndex) -> None:
+    for _ in range(5):
+        words.put([chunk("leave", TEXTS["leave"])], [facets()])
+        words.commit()
+    words.delete([ChunkId("sick"), ChunkId("other")])
+    words.commit()
+    shares = words.coverage("Urlaub Werktage Reise", [TEXTS["leave"], "Urlaub", "Reise", ""])
+    assert all(0 <= share <= 1 for share in shares)
+    assert shares[0] > shares[1] > 0
+
+
+@pytest.mark.parametrize(
+    "grant", [Grant(acl_classes=frozenset()), Grant(acl_classes=frozenset({1}), sources=frozenset())]
+)
+def test_an_empty_grant_finds_nothing(words: WordIndex, grant: Grant) -> None:
+    assert found(words, "Urlaub", grant) == []
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.frozensets(st.integers(1, 4)), st.none() | st.frozensets(st.sampled_from(["docs", "hr", "none"])))
+def test_only_granted_chunks_are_found(
+    words: WordIndex, classes: frozenset[int], sources: frozenset[str] | None
+) -> None:
+    rows = [(c, s) for c in (1, 2, 3) for s in ("docs", "hr")]
+    for number, (acl_class, source) in enumerate(rows):
+        words.put([chunk(str(number), "gemeinsames Stichwort")], [facets(acl_class, source)])
+    words.commit()
+    expected = {
+        str(number)
+        for number, (acl_class, source) in enumerate(rows)
+        if acl_class in classes and (sources is None or source in sources)
+    }
+    assert set(found(words, "Stichwort", Grant(acl_classes=classes, sources=sources))) == expected
+
+
+def test_rights_change_the_filter_not_the_score(words: WordIndex) -> None:
+    before = words.search("Urlaub", grant=ALL, k=1)
+    assert words.search("Urlaub", grant=Grant(acl_classes=frozenset({1}), sources=frozenset({"docs"})), k=1) == before
+
+
+def test_a_chunk_written_again_is_there_once_with_its_new_rights(words: WordIndex) -> None:
+    words.put([chunk("leave", TEXTS["leave"])], [facets(acl_class=2)])
+    words.commit()
+    assert len(words) == 3
+    assert found(words, "Urlaub", Grant(acl_classes=frozenset({1}))) == []
+    assert found(words, "Urlaub", Grant(acl_classes=frozenset({2}))) == ["leave"]
+
+
+def test_ids_tells_what_was_committed_and_what_was_deleted_is_gone(tmp_path: Path, words: WordIndex) -> None:
+    words.put([chunk("late")], [facets()])
+    assert words.ids() == set(TEXTS)
+    words.delete([ChunkId("sick"), ChunkId("unknown")])
+    words.commit()
+    assert words.ids() == {"leave", "other", "late"}
+    words.drop()
+    assert (words.ids(), len(words), found(words, "Urlaub")) == (set(), 0, [])
+
+
+def test_what_was_committed_is_there_after_reopening_and_nothing_else(tmp_path: Path) -> None:
+    first = WordIndex(tmp_path / "w")
+    first.put([chunk("kept", "bleibt")], [facets()])
+    first.commit()
+    first.put([chunk("lost", "fehlt")], [facets()])
+    first.close()
+    second = WordIndex(tmp_path / "w")
+    assert second.ids() == {"kept"}
+    second.close()
+
+
+def test_the_context_is_searched_with_the_text(words: WordIndex) -> None:
+    words.put([chunk("ctx", "Betrag 5", context="Reisekosten › Kilometergeld")], [facets()])
+    words.commit()
+    assert "ctx" in found(words, "Kilometergeld")
+
+
+def test_stems_leave_out_stop_words_and_figures(words: WordIndex) -> None:
+    assert words.stems("Der Urlaub und die 24 Urlaube") == words.stems("Urlaub")
+    assert words.stems("24 der die") == frozenset()
+
+
+def test_an_index_that_cannot_be_opened_is_told_in_words(tmp_path: Path) -> None:
+    (tmp_path / "w").mkdir()
+    (tmp_path / "w" / "meta.json").write_text("no index")
+    with pytest.raises(StoreError, match=r"cannot be opened.*it is made anew from the ledger"):
+        WordIndex(tmp_path / "w")
