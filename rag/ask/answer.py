@@ -154,6 +154,7 @@ class Answerer:
             stems=self.retriever.words.stems,
             meaning=self._meaning(statement.text, units),
             preferred=statement.source - 1,
+            foreign=self._foreign(given, language_of_question(statement.text)),
         )
         citations = self._verified(course, found.units, given) if found.supported else ()
         sentence = Sentence(text=statement.text, citations=citations, supported=bool(citations))
@@ -165,6 +166,13 @@ class Answerer:
             course.written.append(_printed(ready, course.language))
             yield ready
         course.held.clear()
+
+    def _foreign(self, given: Sequence[Passage], language: str) -> frozenset[int]:
+        """The passages in another language than the statement."""
+        spoken = self.retriever.ledger.languages(passage.chunk.id for passage in given)
+        return frozenset(
+            number for number, passage in enumerate(given) if spoken.get(passage.chunk.id, language) != language
+        )
 
     def _meaning(self, statement: str, units: Sequence[cite.Unit]) -> list[float]:
         vectors = self.retriever.embedder.embed_passages([statement, *(unit.text for unit in units)])
