@@ -54,7 +54,8 @@ class Guard:
     """Denies connections and name look-ups beyond loopback, except to listed hosts.
 
     Python cannot remove an audit hook, so the guard is installed once for the life of the process and can only be
-    told more hosts by the code that holds it.
+    told more hosts by the code that holds it. One thing it cannot stop: a name given straight to `socket.connect` is
+    looked up by the interpreter before the hook is asked; the connection is stopped, the look-up is not.
     """
 
     def __init__(self, allow: Iterable[str] = ()) -> None:

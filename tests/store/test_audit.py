@@ -1,0 +1,233 @@
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from rag.access import LOOPBACK, Principal
+from rag.answers import Passage
+from rag.errors import StoreError
+from rag.store.audit import AuditLog
+from tests.store.makers import chunk
+
+SECRETS = [
+    "Wie hoch ist das Gehalt?",
+    "anna.müller",
+    "boss",
+    "Gehaltsliste 2026",
+    "file:///srv/gehalt.xlsx",
+    "docs:gehalt",
+]
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[AuditLog]:
+    opened = AuditLog(tmp_path / "audit")
+    yield opened
+    opened.close()
+
+
+def ask(log: AuditLog, question: str = SECRETS[0]) -> str:
+    passage = Passage(
+        chunk=chunk("c", "Frau Beispiel 4711 Euro", document="docs:gehalt.xlsx"),
+        title=SECRETS[3],
+        uri=SECRETS[4],
+        score=1.0,
+        key="k" * 24,
+    )
+    return log.open(
+        question=question, principal=Principal(user=SECRETS[1]), channel=LOOPBACK, passages=[passage], acting=SECRETS[2]
+    )
+
+
+def close(log: AuditLog, receipt: str) -> None:
+    log.close_record(receipt, outcome="answered", model="m", digest="d", cited=["k" * 24])
+
+
+def test_an_answer_leaves_two_records_that_belong_together(log: AuditLog) -> None:
+    receipt = ask(log)
+    close(log, receipt)
+    opened, closed = log.records()
+    assert (opened["event"], closed["event"]) == ("opened", "closed")
+    assert opened["receipt"] == closed["receipt"] == receipt
+    assert opened["passages"] == [["k" * 24, "v1", 0, 23]]
+    assert log.verify() is None
+    assert closed["hash"] == log.head
+
+
+def test_it_holds_no_question_no_name_no_title_and_no_path(tmp_path: Path, log: AuditLog) -> None:
+    close(log, ask(log))
+    written = b"".join(file.read_bytes() for file in (tmp_path / "audit").iterdir()).decode("latin-1")
+    for secret in [*SECRETS, "anna", "Gehalt", "gehalt", "Beispiel", "4711"]:
+        assert secret not in written
+        assert json.dumps(secret)[1:-1] not in written
+
+
+def test_a_person_has_one_pseudonym_in_a_home_and_another_in_another(tmp_path: Path, log: AuditLog) -> None:
+    other = AuditLog(tmp_path / "other")
+    assert log.pseudonym("anna") == log.pseudonym("anna") != log.pseudonym("berta")
+    assert log.pseudonym("anna") != other.pseudonym("anna")
+    other.close()
+
+
+def test_the_chain_goes_on_after_a_restart(tmp_path: Path, log: AuditLog) -> None:
+    ask(log)
+    again = AuditLog(tmp_path / "audit")
+    ask(again)
+    assert [record["sequence"] for record in again.records()] == [1, 2]
+    assert again.verify() is None
+    assert again.pseudonym("anna") == log.pseudonym("anna")
+    again.close()
+
+
+def changed(lines: list[bytes], data: st.DataObject) -> list[bytes]:
+    """One byte is another."""
+    content = bytearray(b"".join(lines))
+    place = data.draw(st.integers(0, len(content) - 1))
+    content[place] = data.draw(st.integers(0, 255))
+    return [bytes(content)]
+
+
+def dropped(lines: list[bytes], data: st.DataObject) -> list[bytes]:
+    """One record, not the last, is gone."""
+    place = data.draw(st.integers(0, len(lines) - 2))
+    return lines[:place] + lines[place + 1 :]
+
+
+def reordered(lines: list[bytes], data: st.DataObject) -> list[bytes]:
+    return list(data.draw(st.permutations(lines)))
+
+
+def inserted(lines: list[bytes], data: st.DataObject) -> list[bytes]:
+    """A record, one of them or another, stands where none stood."""
+    place = data.draw(st.integers(0, len(lines)))
+    strange = [b"{}\n", b"[]\n", b"5\n", b"\n", b"\xff\n", b"[" * 5000 + b"\n", b'{"sequence":1}\n']
+    return [*lines[:place], data.draw(st.sampled_from(lines + strange)), *lines[place:]]
+
+
+def respelled(lines: list[bytes], data: st.DataObject) -> list[bytes]:
+    """The same JSON, written otherwise, or with a key that is read over."""
+    place = data.draw(st.integers(0, len(lines) - 1))
+    record = json.loads(lines[place])
+    other = data.draw(st.sampled_from([json.dumps(record), "twice"]))
+    line = lines[place].replace(b"{", b'{"event":"opened",', 1) if other == "twice" else other.encode() + b"\n"
+    return [*lines[:place], line, *lines[place + 1 :]]
+
+
+@pytest.mark.parametrize("tamper", [changed, dropped, reordered, inserted, respelled])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_whoever_changes_the_file_is_found_out(
+    tmp_path: Path, log: AuditLog, tamper: Callable[[list[bytes], st.DataObject], list[bytes]], data: st.DataObject
+) -> None:
+    path = tmp_path / "audit" / "log.jsonl"
+    original = path.read_bytes()
+    if not original:
+        for _ in range(3):
+            close(log, ask(log))
+        original = path.read_bytes()
+    made = b"".join(tamper(original.splitlines(keepends=True), data))
+    assume(made != original)
+    path.write_bytes(made)
+    try:
+        assert log.verify() is not None
+    finally:
+        path.write_bytes(original)
+
+
+def test_the_first_bad_record_is_named_and_not_shown(tmp_path: Path, log: AuditLog) -> None:
+    for _ in range(4):
+        ask(log)
+    path = tmp_path / "audit" / "log.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:2], lines[2].replace(b"loopback", b"intranet"), lines[3]]))
+    assert log.verify() == 3
+    path.write_bytes(b"".join([*lines[:2], b"\xff\n"]))
+    with pytest.raises(StoreError, match="Record 3 of the audit log is damaged"):
+        list(log.records())
+
+
+def test_threads_write_one_unbroken_chain(log: AuditLog) -> None:
+    threads = [threading.Thread(target=lambda: [close(log, ask(log)) for _ in range(20)]) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        assert log.verify() is None
+    for thread in threads:
+        thread.join()
+    assert log.verify() is None
+    assert len(list(log.records())) == 160
+
+
+def test_a_record_that_was_being_written_when_the_machine_stopped_is_taken_off(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = AuditLog(tmp_path)
+    ask(log)
+    whole = (tmp_path / "log.jsonl").read_bytes()
+    ask(log)
+    log.close()
+    torn = (tmp_path / "log.jsonl").read_bytes()
+    for rest in (torn[: len(whole) + 30], torn[:-1], whole + b"x" * 10_000):
+        (tmp_path / "log.jsonl").write_bytes(rest)
+        again = AuditLog(tmp_path)
+        assert (tmp_path / "log.jsonl").read_bytes() == whole
+        assert [record["sequence"] for record in again.records()] == [1]
+        again.close()
+    assert {record.__dict__["action"] for record in caplog.records} == {"audit_cut"}
+
+
+def test_a_log_with_nothing_but_a_torn_record_begins_anew(tmp_path: Path) -> None:
+    (tmp_path / "log.jsonl").write_bytes(b'{"seq' * 2000)
+    log = AuditLog(tmp_path)
+    ask(log)
+    assert log.verify() is None
+    log.close()
+
+
+@pytest.mark.parametrize("line", [b"{}\n", b"5\n", b"no json\n", b'{"sequence":"1","hash":"x"}\n', b"\xff\n"])
+def test_a_damaged_last_record_is_refused_in_words(tmp_path: Path, line: bytes) -> None:
+    (tmp_path / "log.jsonl").write_bytes(line)
+    with pytest.raises(StoreError, match=r"last record .* is damaged. Move the file away"):
+        AuditLog(tmp_path)
+
+
+def test_a_damaged_key_is_refused_in_words(tmp_path: Path) -> None:
+    AuditLog(tmp_path).close()
+    (tmp_path / "key").write_bytes(b"")
+    with pytest.raises(StoreError, match=r"key .* is damaged"):
+        AuditLog(tmp_path)
+
+
+def test_a_record_that_cannot_be_written_is_an_error_and_the_chain_goes_on(tmp_path: Path) -> None:
+    log = AuditLog(tmp_path)
+    ask(log)
+    own, log._file = log._file, os.open(tmp_path / "log.jsonl", os.O_RDONLY)
+    with pytest.raises(StoreError, match="without a record no question is answered"):
+        ask(log)
+    os.close(log._file)
+    log._file = own
+    ask(log)
+    assert log.verify() is None
+    assert len(list(log.records())) == 2
+    log.close()
+
+
+def test_the_log_and_its_key_are_closed_to_other_accounts(tmp_path: Path, log: AuditLog) -> None:
+    assert {file.name: file.stat().st_mode & 0o777 for file in (tmp_path / "audit").iterdir()} == {
+        "key": 0o600,
+        "log.jsonl": 0o600,
+    }
+    assert (tmp_path / "audit").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_place_that_cannot_be_written_is_told_in_words(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match=r"audit log in .* cannot be opened"):
+        AuditLog(tmp_path / "file")
