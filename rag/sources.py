@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -113,4 +114,11 @@ def _folder(path: Path) -> Path:
     if not full.is_dir():
         what = "is not a folder" if full.exists() else "does not exist"
         raise SourceUnavailable(f"The folder {path} {what}. Give the path of a folder that holds documents.")
+    try:
+        os.fspath(full).encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise SourceUnavailable(
+            f"The path {str(full)!a} is not UTF-8 and cannot be remembered. Rename it, or give a folder above it: "
+            f"names below a source may be anything."
+        ) from error
     return full
