@@ -9,12 +9,16 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from rag.app import App
 from rag.cli import OK, output
 from rag.cli.door import owned, settings_of
 from rag.egress import is_local
 from rag.errors import SettingsError
+
+if TYPE_CHECKING:
+    import uvicorn
 
 
 def serve(options: argparse.Namespace) -> int:
@@ -39,8 +43,8 @@ def serve(options: argparse.Namespace) -> int:
         )
         server = uvicorn.Server(config)
         address = f"http://{options.host}:{listener.getsockname()[1]}/"
-        output.err.print(f"Archivar answers at [bold]{address}[/] · stop with Ctrl-C")
-        with _signals_heeded():
+        with _stopped_by_signals(server):
+            output.err.print(f"Archivar answers at [bold]{address}[/] · stop with Ctrl-C")
             server.run(sockets=[listener])
     return OK
 
@@ -61,9 +65,13 @@ def watch(options: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _signals_heeded() -> Iterator[None]:
-    """uvicorn ends on a signal and then raises it again; by then it has been heeded, and everything is to be closed."""
-    before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGTERM, signal.SIGINT)}
+def _stopped_by_signals(server: uvicorn.Server) -> Iterator[None]:
+    """A signal ends the server, also before it runs; uvicorn raises it once more afterwards, and it harms nothing."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        server.should_exit = True
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     finally:

@@ -135,10 +135,16 @@ class Line:
         assert done.stdout.count("\n") == 1
         return json.loads(done.stdout)
 
-    def start(self, *arguments: str | Path, **options: Any) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+    @contextmanager
+    def start(self, *arguments: str | Path, **options: Any) -> Iterator[subprocess.Popen[str]]:
+        """The command while it runs; it does not outlive the test."""
+        with subprocess.Popen(
             self.command(*arguments), cwd=self.folder, env=self.environ, encoding="utf-8", text=True, **options
-        )
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
 
 @pytest.fixture(scope="session")
