@@ -45,19 +45,19 @@ Rules:
 Write only JSON: {"statements": [{"source": 1, "text": "..."}]}"""
 
 _HINT = {
-    "de": "Antworte auf Deutsch; übersetze, was auf Englisch dasteht.",
-    "en": "Answer in English; translate what stands there in German.",
+    "de": "Antworte auf Deutsch.",
+    "en": "Answer in English.",
 }
 
 _EXAMPLES: tuple[tuple[str, str, list[dict[str, Any]]], ...] = (
     (
-        "[1] Parkordnung › Besucher\nBesucher parken auf Deck 2. Die Schranke öffnet um 6:30 Uhr.\n"
-        "[2] Kantine\nDie Kantine ist von 11:30 bis 14:00 Uhr geöffnet.",
+        "[1] Parking › Visitors\nVisitors park on deck 2. The gate opens at 6:30.\n"
+        "[2] Canteen\nThe canteen is open from 11:30 to 14:00.",
         "Wann macht die Kantine zu?",
         [{"source": 2, "text": "Die Kantine schließt um 14:00 Uhr."}],
     ),
     (
-        "[1] Badges › Loss\nReport a lost badge to the front desk within 24 hours. A new badge costs 15 euros.\n"
+        "[1] Ausweise › Verlust\nEin verlorener Ausweis ist binnen 24 Stunden zu melden. Ein neuer kostet 15 Euro.\n"
         "[2] Schlüssel\nSchlüssel verwaltet die Haustechnik.",
         "What do I have to pay for a new badge?",
         [{"source": 1, "text": "A new badge costs 15 euros."}],
