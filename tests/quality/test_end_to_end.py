@@ -32,8 +32,8 @@ def app(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> Iterator[App
     settings = Settings(
         home=tmp_path_factory.mktemp("home"),
         models=weights,
-        llm=LlmSettings(provider="embedded", model="qwen2.5-0.5b", max_answer_tokens=80),
-        retrieval=RetrievalSettings(prompt_tokens=300),
+        llm=LlmSettings(provider="embedded", model="qwen2.5-0.5b", max_answer_tokens=40),
+        retrieval=RetrievalSettings(prompt_tokens=60),
         ingest=IngestSettings(parser="fallback", ocr=False),
     )
     with App(settings) as app:
