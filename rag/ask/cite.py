@@ -35,8 +35,18 @@ _MOST_CITATIONS = 3
 _GAIN_ENOUGH = 0.25
 """Share of the words or of the figures still missing that a further citation must bring."""
 
+_TOPIC_WORDS = 1 / 3
+"""Share of a statement's stems that a sentence must hold, headings included, to lend it a figure."""
+
 _ON_TOPIC = 0.82
-"""Cosine from which a sentence without a word of the statement may still lend it a figure (another language)."""
+"""Cosine from which a sentence in another language may lend a figure without sharing a word."""
+
+_NEGATION = re.compile(
+    r"\b(?:nicht|nichts|kein\w*|nie|niemals|niemand|weder|ohne|not|no|never|nobody|none|nor|neither|cannot|without|"
+    r"\w+n['’]t|verboten\w*|untersagt\w*|unzulässig\w*|ausgeschlossen\w*|entf[aä]ll\w*|"
+    r"prohibit\w*|forbid\w*|exclu\w*|unless)\b",
+    re.IGNORECASE,
+)
 
 _NAME = re.compile(r"\b(?:Herrn?|Frau|Mr\.?|Mrs\.?|Ms\.?|Dr\.|Prof\.)\s+(?:(?:Dr|Prof)\.\s+)*([A-ZÄÖÜ][\w-]+)")
 
@@ -98,7 +108,8 @@ def support(
     held = [stems(unit.text) for unit in units]
     around = [stems(context) for context in contexts]
     on_topic = [
-        bool(wanted & (own | around[unit.passage])) or (bool(meaning) and meaning[place] >= _ON_TOPIC)
+        len(wanted & (own | around[unit.passage])) >= _TOPIC_WORDS * len(wanted)
+        or (unit.passage in foreign and bool(meaning) and meaning[place] >= _ON_TOPIC)
         for place, (unit, own) in enumerate(zip(units, held, strict=True))
     ]
     offered = [figures_of(unit.text) if near else frozenset() for unit, near in zip(units, on_topic, strict=True)]
@@ -119,11 +130,13 @@ def support(
         enough = MEANING_TRANSLATED if context in foreign and figures else MEANING_ENOUGH
         supported = not missing and (words >= WORDS_ENOUGH or close >= enough)
     texts = [text for place in chosen for text in (units[place].text, contexts[units[place].passage])]
-    return Support(units=tuple(units[place] for place in chosen), supported=supported and _named(statement, texts))
+    return Support(units=tuple(units[place] for place in chosen), supported=supported and _agrees(statement, texts))
 
 
-def _named(statement: str, texts: Sequence[str]) -> bool:
-    """Whether everybody the statement calls by title and name is named there too."""
+def _agrees(statement: str, texts: Sequence[str]) -> bool:
+    """Whether everybody the statement calls by title and name is named there too, and it denies nothing by itself."""
+    if _NEGATION.search(statement) and not any(_NEGATION.search(text) for text in texts):
+        return False
     there = {word for text in texts for word in re.findall(r"[\w-]+", text)}
     return all(there & {name, name.removesuffix("s"), f"{name}s"} for name in _NAME.findall(statement))
 

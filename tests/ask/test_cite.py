@@ -37,7 +37,13 @@ def passage(text: str, *, start: int = 0, context: str = "", number: int = 0) ->
     return Passage(chunk=chunk, title="Ordnung", uri="file:///ordnung", score=1.0, key=f"key{number}")
 
 
-def support(statement: str, *texts: str, context: str = "", meaning: list[float] | None = None) -> Support:
+def support(
+    statement: str,
+    *texts: str,
+    context: str = "",
+    meaning: list[float] | None = None,
+    foreign: frozenset[int] = frozenset(),
+) -> Support:
     passages = [passage(text, number=number) for number, text in enumerate(texts)]
     return cite.support(
         statement,
@@ -45,6 +51,7 @@ def support(statement: str, *texts: str, context: str = "", meaning: list[float]
         contexts=[context for _ in passages],
         stems=stems,
         meaning=meaning or [],
+        foreign=foreign,
     )
 
 
@@ -95,6 +102,25 @@ def test_a_figure_from_a_sentence_about_something_else_lends_no_support() -> Non
     assert not support("Der Urlaub beträgt 24 Arbeitstage.", LEAVE, "Es gibt 24 Parkplätze.").supported
 
 
+def test_a_figure_from_a_sentence_that_shares_but_a_word_lends_no_support() -> None:
+    statement = "Der Urlaub beträgt im Kalenderjahr 24 Arbeitstage."
+    other = "Die Probezeit beträgt 24 Wochen."
+    assert not support(statement, LEAVE, other, meaning=[0.98, 0.9, 0.97]).supported
+
+
+@pytest.mark.parametrize("word", ["nicht", "niemals", "keine"])
+def test_a_denial_that_stands_in_no_sentence_is_not_supported(word: str) -> None:
+    statement = f"Der Urlaub beträgt {word} 30 Arbeitstage."
+    assert not support(statement, LEAVE, meaning=[0.99, 0.7]).supported
+
+
+def test_a_denial_in_other_words_is_supported() -> None:
+    assert support(
+        "Rauchen im Lager ist nicht gestattet.", "Im Lager ist das Rauchen untersagt.", meaning=[0.95]
+    ).supported
+    assert support("Smoking in the store isn't allowed.", "No smoking in the store is allowed.").supported
+
+
 def test_a_figure_in_the_heading_or_table_header_around_a_sentence_counts_as_said() -> None:
     row = "Leeds: zehn Wochen."
     assert not support("Leeds: zehn Wochen nach 2 Jahren.", row).supported
@@ -120,13 +146,14 @@ def test_a_second_sentence_that_adds_nothing_is_not_cited() -> None:
 
 def test_another_languages_words_are_carried_by_their_meaning() -> None:
     statement = "Employees get 30 days off."
-    near, far = [cite.MEANING_ENOUGH + 0.01, 0.7], [cite.MEANING_ENOUGH - 0.01, 0.7]
-    assert support(statement, LEAVE, meaning=near).supported
-    assert not support(statement, LEAVE, meaning=far).supported
+    near, far = [cite.MEANING_TRANSLATED + 0.01, 0.7], [cite.MEANING_TRANSLATED - 0.01, 0.7]
+    assert support(statement, LEAVE, meaning=near, foreign=frozenset({0})).supported
+    assert not support(statement, LEAVE, meaning=far, foreign=frozenset({0})).supported
 
 
 def test_meaning_does_not_excuse_a_changed_figure() -> None:
-    assert not support("Employees get 31 days off.", LEAVE, meaning=[0.99, 0.7]).supported
+    statement = "Employees get 31 days off."
+    assert not support(statement, LEAVE, meaning=[0.99, 0.7], foreign=frozenset({0})).supported
 
 
 def test_between_equal_sentences_the_passage_the_model_named_wins() -> None:
