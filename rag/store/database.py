@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 from rag.errors import StoreError, StoreFull
 from rag.store import schema
 
+_NEARLY_FULL_BYTES = 1 << 20
 _FULL = "The disk is full. Nothing was lost; free some space and run the command again."
 
 
@@ -70,10 +72,11 @@ class Database:
                 raise
 
 
-def disk_error(what: str, error: Exception) -> StoreError:
-    """What an index library says of its files, as ours: they raise whatever they like and name a full disk in words."""
+def disk_error(what: str, error: Exception, directory: Path) -> StoreError:
+    """What an index library says of its files, as ours: they raise whatever they like, and not all name a full disk."""
     words = str(error).lower()
-    if any(sign in words for sign in ("no space left", "disk is full", "disk full", "os error 28", "quota exceeded")):
+    named = any(sign in words for sign in ("no space left", "disk is full", "os error 28", "quota exceeded"))
+    if named or shutil.disk_usage(directory).free < _NEARLY_FULL_BYTES:
         return StoreFull(_FULL)
     return StoreError(f"{what} could not be read or written: {error}. `rag index rebuild` makes it anew.")
 

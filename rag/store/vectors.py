@@ -40,17 +40,17 @@ class VectorIndex:
                 f"again: it is made anew from the ledger."
             ) from error
         self._refuse_code(directory)
-        self._dimension = dimension
+        self._directory, self._dimension = directory, dimension
 
     def __len__(self) -> int:
-        with _as_store_error():
+        with self._as_store_error():
             return int(self._rows.count())
 
     def put(self, chunks: Sequence[Chunk], vectors: Vectors, facets: Sequence[Facets]) -> None:
         """Write rows, or write them again. `vectors` is (len(chunks), dimension)."""
         for start in range(0, len(chunks), _MAX_ROWS):
             stop = start + _MAX_ROWS
-            with _as_store_error():
+            with self._as_store_error():
                 self._rows.upsert(
                     ids=[chunk.id for chunk in chunks[start:stop]],
                     embeddings=vectors[start:stop],
@@ -60,12 +60,12 @@ class VectorIndex:
     def delete(self, ids: Sequence[ChunkId]) -> None:
         """Take rows out of the search; unknown ids are no error. Bytes leave the disk by rebuilding only."""
         for start in range(0, len(ids), _MAX_ROWS):
-            with _as_store_error():
+            with self._as_store_error():
                 self._rows.delete(ids=list(ids[start : start + _MAX_ROWS]))
 
     def ids(self) -> set[ChunkId]:
         """Every row there is."""
-        with _as_store_error():
+        with self._as_store_error():
             return {ChunkId(name) for name in self._rows.get(include=[])["ids"]}
 
     def search(self, vector: Vector, *, grant: Grant, language: str, k: int) -> list[tuple[ChunkId, float]]:
@@ -80,7 +80,7 @@ class VectorIndex:
             if not grant.sources:
                 return []
             terms.append({"source": {"$in": sorted(grant.sources)}})
-        with _as_store_error():
+        with self._as_store_error():
             found = self._rows.query(
                 query_embeddings=[vector], n_results=k, where={"$and": terms}, include=["distances"]
             )
@@ -92,7 +92,7 @@ class VectorIndex:
     def drop(self) -> None:
         """Empty the index, for a rebuild."""
         name = self._rows.name
-        with _as_store_error():
+        with self._as_store_error():
             self._client.delete_collection(name)
             self._rows = self._collection(name)
 
@@ -104,6 +104,13 @@ class VectorIndex:
         return self._client.get_or_create_collection(
             name=name, embedding_function=None, configuration={"hnsw": {"space": "cosine", "ef_search": 128}}
         )
+
+    @contextmanager
+    def _as_store_error(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # Chroma raises from Rust, sqlite and pydantic alike
+            raise disk_error("The vector index", error, self._directory) from error
 
     def _refuse_code(self, directory: Path) -> None:
         """Chroma builds, on a write, whatever embedding function the files name: a way to run code from a changed file.
@@ -117,14 +124,6 @@ class VectorIndex:
                 f"The vector index {directory} names an embedding function, which Archivar never writes: its files "
                 f"were changed by something else. Move the directory away; it is made anew from the ledger."
             )
-
-
-@contextmanager
-def _as_store_error() -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:  # Chroma raises from Rust, sqlite and pydantic alike
-        raise disk_error("The vector index", error) from error
 
 
 def _embedding_functions(stored: object) -> Iterator[object]:

@@ -43,12 +43,13 @@ class WordIndex:
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._directory = directory
         self._german, self._english = _analyzer("german"), _analyzer("english")
         try:
             self._index = tantivy.Index(_schema(), path=str(directory), reuse=True)
             for name, language in (("german", "german"), ("english", "english")):
                 self._index.register_tokenizer(name, _analyzer(language))
-            self._writer = self._index.writer(heap_size=64_000_000, num_threads=1)
+            self._writer: tantivy.IndexWriter | None = self._new_writer()
             self._index.reload()
         except Exception as error:  # tantivy raises ValueError and OSError, by version
             raise StoreError(
@@ -61,24 +62,24 @@ class WordIndex:
 
     def put(self, chunks: Sequence[Chunk], facets: Sequence[Facets]) -> None:
         """Write chunks, or write them again."""
-        with _as_store_error():
+        with self._writing() as writer:
             for chunk, facet in zip(chunks, facets, strict=True):
-                self._writer.delete_documents_by_term("id", chunk.id)
+                writer.delete_documents_by_term("id", chunk.id)
                 text = normalise(chunk.indexed_text)
                 row = tantivy.Document(id=chunk.id, source=facet.source, de=text, en=text)
                 row.add_unsigned("acl_class", facet.acl_class)
-                self._writer.add_document(row)
+                writer.add_document(row)
 
     def delete(self, ids: Sequence[ChunkId]) -> None:
         """Take chunks out; unknown ids are no error."""
-        with _as_store_error():
+        with self._writing() as writer:
             for name in ids:
-                self._writer.delete_documents_by_term("id", name)
+                writer.delete_documents_by_term("id", name)
 
     def commit(self) -> None:
         """Make what was written durable and searchable. Costs about a tenth of a second."""
-        with _as_store_error():
-            self._writer.commit()
+        with self._writing() as writer:
+            writer.commit()
             self._index.reload()
 
     def ids(self) -> set[ChunkId]:
@@ -125,14 +126,30 @@ class WordIndex:
 
     def drop(self) -> None:
         """Empty the index, for a rebuild."""
-        with _as_store_error():
-            self._writer.delete_all_documents()
+        with self._writing() as writer:
+            writer.delete_all_documents()
         self.commit()
 
     def close(self) -> None:
         """Let go of the writer's lock and threads."""
-        with suppress(Exception):  # a writer that failed, on a full disk, says so again
-            self._writer.wait_merging_threads()
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.wait_merging_threads()
+
+    def _new_writer(self) -> tantivy.IndexWriter:
+        return self._index.writer(heap_size=64_000_000, num_threads=1)
+
+    @contextmanager
+    def _writing(self) -> Iterator[tantivy.IndexWriter]:
+        """The writer. One that failed, on a full disk, is dead: it is let go of and the next write gets another."""
+        try:
+            if self._writer is None:
+                self._writer = self._new_writer()
+            yield self._writer
+        except (OSError, ValueError, RuntimeError) as error:  # tantivy's, by version
+            with suppress(Exception):
+                self.close()
+            raise disk_error("The word index", error, self._directory) from error
 
     def _terms(self, question: str) -> list[tuple[str, str]]:
         words = [word for word in _WORD.findall(normalise(question)) if word.lower() not in _STOP]
@@ -159,14 +176,6 @@ class WordIndex:
 
     def _any(self, field: str, values: Sequence[object]) -> Query:
         return Query.const_score_query(Query.term_set_query(self._index.schema, field, list(values)), 0.0)
-
-
-@contextmanager
-def _as_store_error() -> Iterator[None]:
-    try:
-        yield
-    except (OSError, ValueError, RuntimeError) as error:  # tantivy's, by version
-        raise disk_error("The word index", error) from error
 
 
 def normalise(text: str) -> str:

@@ -12,6 +12,7 @@ import pytest
 
 from rag.errors import StoreError
 from rag.ingest.one import Pipeline
+from rag.store.rows import Facets
 from tests.ingest.crash import NEW, OLD, drafts
 from tests.ingest.room import HashedWords, Room
 
@@ -137,6 +138,13 @@ def test_what_an_index_has_too_much_or_too_little_is_mended_at_the_next_start(tm
     with Room(tmp_path) as room:
         assert room.mended == {"vectors": 2, "words": 4}
         assert not room.embedder.embedded
+        check(room, OLD_TEXTS)
+        (spare,) = drafts(room, b"nie verzeichnet")[:1]
+        room.vectors.put(
+            spare.chunks, room.embedder.embed_passages(["x"]), [Facets(acl_class=1, source="s", language="")]
+        )
+    with Room(tmp_path) as room:
+        assert room.mended == {"vectors": 1}
         check(room, OLD_TEXTS)
     with Room(tmp_path) as room:
         assert room.mended == {}

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from rag.documents import DocumentRef, Listing, RawDocument
+from rag.documents import DocumentId, DocumentRef, Listing, Plan, RawDocument
 from rag.errors import ChangingDocument, SourceUnavailable, UnreadableDocument
-from rag.ingest.sync import survey, sync
+from rag.ingest.sync import _held, survey, sync
 from tests.ingest.room import Counted, JsonReader, Room, folder
 
 
@@ -173,6 +173,14 @@ def test_removals_are_held_when_they_look_like_a_dropped_share(
         confirmed = room.sync(folder(docs), confirm=True)
         assert (confirmed.held, confirmed.removed) == (0, held)
         assert len(room.texts()) == after
+
+
+@pytest.mark.parametrize(
+    ("gone", "before", "held"), [(51, 5000, True), (50, 5000, False), (10, 199, True), (9, 9, False)]
+)
+def test_more_than_fifty_removals_are_held_however_large_the_source(gone: int, before: int, held: bool) -> None:
+    names = tuple(DocumentId(f"docs:{number}") for number in range(gone))
+    assert _held(Plan(remove=names), before) == (names if held else ())
 
 
 def test_stopping_half_way_keeps_what_is_finished_and_the_next_run_goes_on(room: Room, docs: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from rag.access import LOOPBACK, Principal
 from rag.answers import Passage
 from rag.errors import StoreError
-from rag.store.audit import AuditLog
+from rag.store.audit import AuditLog, _chained, _line
 from tests.store.makers import chunk
 
 SECRETS = [
@@ -111,6 +112,16 @@ def inserted(lines: list[bytes], data: st.DataObject) -> list[bytes]:
     return [*lines[:place], data.draw(st.sampled_from(lines + strange)), *lines[place:]]
 
 
+def rehashed(lines: list[bytes], data: st.DataObject) -> list[bytes]:
+    """A record says something else and has the right hash for it; only the next one can tell."""
+    place = data.draw(st.integers(0, len(lines) - 2))
+    record = json.loads(lines[place])
+    before = json.loads(lines[place - 1])["hash"] if place else "0" * 64
+    record["receipt"] = "another"
+    record["hash"] = _chained(before, record)
+    return [*lines[:place], _line(record), *lines[place + 1 :]]
+
+
 def respelled(lines: list[bytes], data: st.DataObject) -> list[bytes]:
     """The same JSON, written otherwise, or with a key that is read over."""
     place = data.draw(st.integers(0, len(lines) - 1))
@@ -120,7 +131,7 @@ def respelled(lines: list[bytes], data: st.DataObject) -> list[bytes]:
     return [*lines[:place], line, *lines[place + 1 :]]
 
 
-@pytest.mark.parametrize("tamper", [changed, dropped, reordered, inserted, respelled])
+@pytest.mark.parametrize("tamper", [changed, dropped, reordered, inserted, rehashed, respelled])
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_whoever_changes_the_file_is_found_out(
@@ -217,6 +228,21 @@ def test_a_record_that_cannot_be_written_is_an_error_and_the_chain_goes_on(tmp_p
     assert log.verify() is None
     assert len(list(log.records())) == 2
     log.close()
+
+
+def test_half_a_record_is_taken_off_at_once(log: AuditLog, tmp_path: Path) -> None:
+    ask(log)
+    size = (tmp_path / "audit" / "log.jsonl").stat().st_size
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 100, hard))
+    try:
+        with pytest.raises(StoreError, match="No space left on device"):
+            ask(log)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    ask(log)
+    assert log.verify() is None
+    assert len(list(log.records())) == 2
 
 
 def test_the_log_and_its_key_are_closed_to_other_accounts(tmp_path: Path, log: AuditLog) -> None:

@@ -88,6 +88,57 @@ def test_a_full_disk_is_told_and_nothing_acknowledged_is_lost(tmp_path: Path) ->
     ], done.stderr
 
 
+ONE_INDEX = """
+import subprocess, sys
+from pathlib import Path
+home, index = Path(sys.argv[1]), sys.argv[2]
+(home / "home" / index).mkdir(parents=True)
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", str(home / "home" / index)], check=True)
+from rag.errors import StoreFull
+from tests.ingest.room import Room, folder
+docs = home / "docs"
+docs.mkdir()
+(docs / "a.txt").write_text("erste Fassung")
+with Room(home / "home") as room:
+    room.sync(folder(docs))
+    with (home / "home" / index / "filler").open("wb", buffering=0) as file:
+        try:
+            while file.write(b"x" * 4096):
+                pass
+        except OSError:
+            pass
+    for number in range(20):
+        (docs / f"{number}.txt").write_text(" ".join(f"Nummer {number} {word}" for word in range(3000)))
+    try:
+        room.sync(folder(docs))
+    except StoreFull as error:
+        print("full:", error)
+    print("found:", room.found("erste"))
+    (home / "home" / index / "filler").unlink()
+    subprocess.run(["mount", "-o", "remount,size=60m", str(home / "home" / index)], check=True)
+    room.sync(folder(docs))
+    print("goes on:", len(room.texts()), room.level())
+"""
+
+
+@pytest.mark.skipif(not may_mount(), reason="no small disk can be mounted here (user namespaces are not allowed)")
+@pytest.mark.parametrize("index", ["chroma", "words"])
+def test_a_full_disk_under_one_index_is_told_as_such(tmp_path: Path, index: str) -> None:
+    done = subprocess.run(
+        ["unshare", "-rm", sys.executable, "-c", ONE_INDEX, str(tmp_path), index],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONPATH": str(Path.cwd())},
+        timeout=120,
+    )
+    assert done.stdout.splitlines() == [
+        "full: The disk is full. Nothing was lost; free some space and run the command again.",
+        "found: {'docs:a.txt'}",
+        "goes on: 21 True",
+    ], done.stderr
+
+
 INDEXES = """
 import subprocess, sys
 from pathlib import Path

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
@@ -78,20 +79,12 @@ def test_a_copied_home_is_not_owned(tmp_path: Path) -> None:
 
 def test_somebody_asking_for_the_owner_does_not_keep_a_new_one_out(tmp_path: Path) -> None:
     Ownership(tmp_path).close()
-    stop = threading.Event()
-
-    def ask() -> None:
-        while not stop.is_set():
-            owner_pid(tmp_path)
-
-    asking = threading.Thread(target=ask)
-    asking.start()
-    try:
-        for _ in range(300):
-            Ownership(tmp_path).close()
-    finally:
-        stop.set()
-        asking.join()
+    asking = (tmp_path / "owner.lock").open("rb")
+    fcntl.flock(asking, fcntl.LOCK_SH)
+    answered = threading.Timer(0.02, asking.close)
+    answered.start()
+    Ownership(tmp_path).close()
+    answered.join()
 
 
 def test_a_home_that_was_never_used_is_owned_by_nobody(tmp_path: Path) -> None:

@@ -133,14 +133,12 @@ def test_the_directory_is_closed_to_other_accounts(tmp_path: Path) -> None:
 def test_settings_lying_about_in_the_working_directory_are_not_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / ".env").write_text("IS_PERSISTENT=FALSE\nPERSIST_DIRECTORY=/nowhere\nANONYMIZED_TELEMETRY=TRUE\n")
+    (tmp_path / ".env").write_text("ALLOW_RESET=TRUE\nMIGRATIONS=none\nCHROMA_MEMORY_LIMIT_BYTES=77\n")
     monkeypatch.chdir(tmp_path)
-    first = opened(tmp_path)
-    put(first, 1)
-    first.close()
-    second = opened(tmp_path)
-    assert second.ids() == {"1"}
-    second.close()
+    index = opened(tmp_path)
+    held = index._client.get_settings()
+    index.close()
+    assert (held.allow_reset, held.migrations, held.chroma_memory_limit_bytes) == (False, "apply", 0)
 
 
 EVIL = {

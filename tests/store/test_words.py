@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from rag.access import Grant
@@ -103,10 +103,10 @@ def test_coverage_is_one_where_every_word_stands_and_none_where_no_word_does(wor
 
 
 def test_coverage_stays_a_share_when_deleted_rows_are_not_merged_away(words: WordIndex) -> None:
-    for _ in range(5):
-        words.put([chunk("leave", TEXTS["leave"])], [facets()])
-        words.commit()
-    words.delete([ChunkId("sick"), ChunkId("other")])
+    copies = [chunk(f"copy{number}", TEXTS["leave"]) for number in range(30)]
+    words.put(copies, [facets()] * 30)
+    words.commit()
+    words.delete([ChunkId("sick"), ChunkId("other"), *(part.id for part in copies[1:])])
     words.commit()
     shares = words.coverage("Urlaub Werktage Reise", [TEXTS["leave"], "Urlaub", "Reise", ""])
     assert all(0 <= share <= 1 for share in shares)
@@ -120,7 +120,8 @@ def test_an_empty_grant_finds_nothing(words: WordIndex, grant: Grant) -> None:
     assert found(words, "Urlaub", grant) == []
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(frozenset({1, 2}), frozenset({"hr"}))
 @given(st.frozensets(st.integers(1, 4)), st.none() | st.frozensets(st.sampled_from(["docs", "hr", "none"])))
 def test_only_granted_chunks_are_found(
     words: WordIndex, classes: frozenset[int], sources: frozenset[str] | None
