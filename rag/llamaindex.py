@@ -59,7 +59,7 @@ class ArchivarNodeParser(NodeParser):  # type: ignore[misc]  # llama_index is no
                     TextNode(
                         id_=piece.id,
                         text=piece.text,
-                        metadata=dict(node.metadata),
+                        metadata=node.metadata,
                         start_char_idx=piece.span.start,
                         end_char_idx=piece.span.end,
                         relationships={NodeRelationship.SOURCE: node.as_related_node_info()},

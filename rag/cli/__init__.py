@@ -32,7 +32,9 @@ def run(arguments: Sequence[str]) -> int:
     from rag.cli import commands
 
     try:
-        return commands.run(options)
+        code = commands.run(options)
+        sys.stdout.flush()  # here, where it can still be said that nobody reads
+        return code
     except (SettingsError, UnknownPrincipal) as error:
         return _say(error, USAGE)
     except StoreOwned as error:

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from rag.api.local import LocalDoor
+from rag.service import Service
 from tests.doors.conftest import QUESTION, TRUE, Line, Writer, owner, papers
 
 pytestmark = pytest.mark.usefixtures("said")
@@ -182,8 +184,9 @@ def test_asking_as_somebody_is_done_with_their_rights_and_leaves_a_record(full: 
         chosen = ("--as", user) if user else ()
         result = own.run("search", "Prämie der Leitung", "--json", *chosen)
         assert len(json.loads(result.stdout)["passages"]) == found
-    records = own.json("audit", "show")["records"]
-    assert [bool(record.get("acting")) for record in records] == [True, True]
+    own.json("ask", "Prämie der Leitung", "--as", "anna")
+    records = [record for record in own.json("audit", "show")["records"] if record["event"] == "opened"]
+    assert [bool(record.get("acting")) for record in records] == [True, True, True]
     assert "anna" not in json.dumps(records)
     assert own.json("why", "anna", "secret:praemie.txt")["by"] == ["group:hr"]
     assert own.json("why", "berta", "secret:praemie.txt")["may_read"] is False
@@ -209,29 +212,62 @@ def test_a_bad_batch_line_is_named_and_nothing_is_worked_on(full: Line, bad: str
     assert "-, line 2: a line is" in done.stderr
 
 
-def test_whoever_reads_only_the_first_line_is_not_told_of_a_broken_pipe(full: Line) -> None:
-    told = "".join(f'{{"id": {number}, "text": "Urlaub"}}\n' for number in range(40))
-    for arguments in ("search --batch - -k 2", "documents", "show papers:urlaub.txt"):
-        script = f"{' '.join(full.command(*arguments.split()))} | head -c 1 >/dev/null; exit ${{PIPESTATUS[0]}}"
-        done = subprocess.run(
-            ["bash", "-c", script],
-            cwd=full.folder,
-            env=full.environ,
-            input=told,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert (done.returncode, done.stderr) == (0, "")
+@pytest.mark.parametrize("arguments", ["search --batch -", "documents", "show papers:urlaub.txt", "status --json"])
+def test_whoever_stops_reading_is_not_told_of_a_broken_pipe(full: Line, arguments: str) -> None:
+    ours, theirs = os.pipe()
+    os.close(ours)
+    with full.start(*arguments.split(), stdin=subprocess.PIPE, stdout=theirs, stderr=subprocess.PIPE) as process:
+        os.close(theirs)
+        _, told = process.communicate('{"id": 1, "text": "Urlaub"}\n', timeout=60)
+    assert (process.returncode, told) == (0, "")
 
 
-def test_a_title_cannot_move_the_cursor_of_a_terminal(full: Line) -> None:
-    for arguments in (("documents",), ("search", "badge"), ("show", "papers:badges.md")):
-        seen = on_terminal(full, *arguments)
-        assert "adge" in seen
-        assert "\x1b[2J" not in seen
-        assert "\x07" not in seen
+HOSTILE = "Badges \x1b[2J\x1b]0;owned\x07 \u202egnp.exe [red]x[/] \\"
+
+
+class Hostile(Service):
+    """A service whose documents are called and say what could move a terminal's cursor."""
+
+    def documents(self, *, failed: bool = False) -> Iterator[dict[str, Any]]:
+        yield {"documents": [{"document_id": HOSTILE, "state": "indexed", "chunks": 1, "reason": "", "title": HOSTILE}]}
+
+    def show(self, document: str) -> Iterator[dict[str, Any]]:
+        yield {"text": HOSTILE}
+
+    def search(self, query: str, **options: Any) -> Iterator[dict[str, Any]]:
+        passage = {"document_id": HOSTILE, "page": 1, "headings": [HOSTILE], "text": HOSTILE, "score": 1.0}
+        yield {"evidence": 1.0, "passages": [passage]}
+
+    def ask(self, question: str, **options: Any) -> Iterator[dict[str, Any]]:
+        citation = {"marker": 1, "document_id": HOSTILE, "page": 1, "headings": [HOSTILE], "quote": HOSTILE}
+        yield {"event": "sentence", "text": HOSTILE, "supported": True, "citations": [citation]}
+        yield {
+            "event": "done",
+            "question": "x",
+            "outcome": "answered",
+            "citations": [citation],
+            "model": {"name": HOSTILE},
+            "timing_ms": {},
+            "receipt": "",
+        }
+
+
+@pytest.mark.parametrize("arguments", ["documents", "search badge", "show badge", "ask badge"])
+def test_no_text_can_move_the_cursor_of_a_terminal_or_turn_its_letters_round(fresh: Line, arguments: str) -> None:
+    app: Any = None
+    fresh.home.mkdir(mode=0o700)
+    with LocalDoor(Hostile(app), fresh.home):
+        seen = on_terminal(fresh, *arguments.split())
+    assert "gnp.exe" in seen
+    assert "[red]x[/]" in seen
+    assert not [mark for mark in ("\x1b[2J", "\x1b]0", "\x07", "\u202e") if mark in seen]
+
+
+def test_what_is_not_read_by_a_terminal_is_given_as_it_is(fresh: Line) -> None:
+    app: Any = None
+    fresh.home.mkdir(mode=0o700)
+    with LocalDoor(Hostile(app), fresh.home):
+        assert fresh.run("show", "badge").stdout == HOSTILE + "\n"
 
 
 def on_terminal(line: Line, *arguments: str) -> str:
