@@ -54,8 +54,8 @@ $(VENV)/installed: $(BIN)/python pyproject.toml requirements.lock
 
 $(VENV)/installed-for-tests: $(VENV)/installed requirements-test.lock
 	@echo "Installing what the tests need …"
-	$(PIP) install --require-hashes -r requirements-test.lock
 	$(PIP) install --no-deps "$(TORCH)"
+	$(PIP) install --require-hashes -r requirements-test.lock
 	@touch $@
 
 # Both locks anew, with hashes; torch and its GPU libraries are left out on purpose. Needs uv.

@@ -266,7 +266,7 @@ class App:
         names = {connector.name: connector for connector in self.sources.connectors()}
 
         def bring_level(name: str) -> None:
-            report = self.ingest(frozenset({name}))
+            report = self.ingest(frozenset({name}), stopped=lambda: loop.stopped)
             _log.info("A source was brought level", extra={"action": "synced", "source": name, **_counts(report)})
 
         loop = Watch(names, bring_level, full_sync_s=self.settings.ingest.full_sync_s)

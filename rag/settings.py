@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from rag.access import Confidentiality
 from rag.errors import SettingsError
-from rag.models.weights import default_directory
+from rag.models.catalogue import default_directory
 from rag.toml_lines import line_of
 
 

@@ -47,6 +47,11 @@ class Watch:
             self._stopped = True
             self._wake.notify()
 
+    @property
+    def stopped(self) -> bool:
+        """Whether `stop` was called: a long sync asks this between two documents."""
+        return self._stopped
+
     def run(self) -> None:
         """Sync every source once, then keep watching until `stop`. A failed sync is logged and tried again."""
         while True:

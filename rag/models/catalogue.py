@@ -242,3 +242,11 @@ _MODELS = (
 
 MODELS: Mapping[str, Model] = MappingProxyType({model.name: model for model in _MODELS})
 """Name → model."""
+
+
+def default_directory(environ: Mapping[str, str]) -> Path:
+    """Where weights lie unless told otherwise: `$RAG_MODELS`, else the user's data directory."""
+    if named := environ.get("RAG_MODELS"):
+        return Path(named).expanduser()
+    data = environ.get("XDG_DATA_HOME") or Path(environ.get("HOME") or "~").expanduser() / ".local" / "share"
+    return Path(data) / "archivar" / "models"

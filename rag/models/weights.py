@@ -17,7 +17,7 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,14 +43,6 @@ class Weights:
     path: Path
     sha256: str
     quality: Quality
-
-
-def default_directory(environ: Mapping[str, str]) -> Path:
-    """Where weights lie unless told otherwise: `$RAG_MODELS`, else the user's data directory."""
-    if named := environ.get("RAG_MODELS"):
-        return Path(named).expanduser()
-    data = environ.get("XDG_DATA_HOME") or Path(environ.get("HOME") or "~").expanduser() / ".local" / "share"
-    return Path(data) / "archivar" / "models"
 
 
 def known(name: str) -> Model:

@@ -146,9 +146,19 @@ def test_a_second_sentence_that_adds_nothing_is_not_cited() -> None:
 
 def test_another_languages_words_are_carried_by_their_meaning() -> None:
     statement = "Employees get 30 days off."
-    near, far = [cite.MEANING_TRANSLATED + 0.01, 0.7], [cite.MEANING_TRANSLATED - 0.01, 0.7]
+    near, far = [cite.TRANSLATED_MEANING_WITH_FIGURES + 0.01, 0.7], [cite.TRANSLATED_MEANING_WITH_FIGURES - 0.01, 0.7]
     assert support(statement, LEAVE, meaning=near, foreign=frozenset({0})).supported
     assert not support(statement, LEAVE, meaning=far, foreign=frozenset({0})).supported
+
+
+def test_without_a_figure_another_languages_words_need_more_meaning() -> None:
+    statement, almost = "Employees get days off.", cite.TRANSLATED_MEANING - 0.01
+    assert support(statement, LEAVE, meaning=[cite.TRANSLATED_MEANING, 0.7], foreign=frozenset({0})).supported
+    assert not support(statement, LEAVE, meaning=[almost, 0.7], foreign=frozenset({0})).supported
+
+
+def test_in_one_language_meaning_alone_carries_nothing() -> None:
+    assert not support("Die Geschäftsleitung genehmigt Dienstreisen.", LEAVE, meaning=[0.99, 0.99]).supported
 
 
 def test_meaning_does_not_excuse_a_changed_figure() -> None:

@@ -7,8 +7,8 @@ import statistics
 import time
 from typing import Any
 
+from rag.models.catalogue import default_directory
 from rag.models.embedder import open_embedder
-from rag.models.weights import default_directory
 from tests.bench.machine import sample_app
 
 

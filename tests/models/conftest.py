@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from rag.errors import ModelUnavailable
-from rag.models.weights import Weights, default_directory, find
+from rag.models.catalogue import default_directory
+from rag.models.weights import Weights, find
 from tests.models.protocol_server import openai_server
 
 

@@ -15,8 +15,8 @@ import pytest
 
 from rag.errors import ModelUnavailable
 from rag.models import from_home
-from rag.models.catalogue import MODELS, File, Home, Kind, Model, Part, Quality
-from rag.models.weights import default_directory, fetch, find
+from rag.models.catalogue import MODELS, File, Home, Kind, Model, Part, Quality, default_directory
+from rag.models.weights import fetch, find
 from tests.models.scripted_server import Exchange, ScriptedServer
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from rag.errors import ModelUnavailable
-from rag.models.weights import default_directory, find
+from rag.models.catalogue import default_directory
+from rag.models.weights import find
 
 
 @pytest.fixture(scope="session")
