@@ -267,7 +267,7 @@ class App:
 
         def bring_level(name: str) -> None:
             report = self.ingest(frozenset({name}), stopped=lambda: loop.stopped)
-            _log.info("A source was brought level", extra={"action": "synced", "source": name, **_counts(report)})
+            _log.info("A source was brought level", extra={"action": "synced", "source": name, **report.counts()})
 
         loop = Watch(names, bring_level, full_sync_s=self.settings.ingest.full_sync_s)
         for name, connector in names.items():
@@ -300,8 +300,3 @@ class App:
                 self.ledger.remove(document)
             pipeline.sweep()
         return len(documents)
-
-
-def _counts(report: Report) -> dict[str, int]:
-    found = report.as_json()
-    return {name: value if isinstance(value, int) else len(value) for name, value in found.items() if name != "seconds"}

@@ -43,6 +43,11 @@ class Report:
             "seconds": round(self.seconds, 2),
         }
 
+    def counts(self) -> dict[str, int]:
+        """Every figure but the time, for the log: it names no document."""
+        found = {name: value for name, value in self.as_json().items() if name != "seconds"}
+        return {name: len(value) if isinstance(value, list) else value for name, value in found.items()}
+
     def add(self, other: Report) -> None:
         """Count another source in."""
         for name in ("added", "replaced", "moved", "reprotected", "removed", "unchanged", "held", "chunks", "seconds"):
