@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
 
     sources = actions(command("sources", "The folders that are indexed."))
     remove = sources("remove", "Forget a folder and its documents; the files stay where they are.")
-    remove.add_argument("name", metavar="NAME", help="as `rag sources` lists it")
+    remove.add_argument("name", nargs="?", metavar="NAME", help="as `rag sources` lists it")
 
     index = command("index", "Look after the indexes.")
     index.add_argument("action", choices=("rebuild",), help="make both anew from the ledger, embedding nothing")

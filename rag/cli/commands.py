@@ -160,6 +160,8 @@ def why(options: argparse.Namespace) -> int:
 def sources(options: argparse.Namespace) -> int:
     """List them, or forget one."""
     if options.action == "remove":
+        if not options.name:
+            raise SettingsError("Which source? `rag sources` lists them; then `rag sources remove NAME`.")
         found = single(options, "remove_source", name=options.name)
         if not options.json:
             output.out.print(f"Forgotten, with {found['removed']} documents.")

@@ -26,11 +26,8 @@ def test_a_command_with_actions_lists_without_one(command: str) -> None:
     assert parse([command, "list", "--json"]).json
 
 
-def test_forgetting_a_source_needs_its_name(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as stop:
-        parse(["sources", "remove"])
-    assert stop.value.code == 2
-    assert "NAME" in capsys.readouterr().err
+def test_a_source_is_named_after_the_flags_too() -> None:
+    assert parse(["sources", "remove", "--json", "docs"]).name == "docs"
 
 
 @pytest.mark.parametrize("typed", ["--home /a ask Was?", "ask --home /a Was?", "ask Was? --home /a"])

