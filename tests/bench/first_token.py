@@ -58,6 +58,8 @@ def measure() -> dict[str, Any]:
         "bare_ms_median": round(statistics.median(row["bare_ms"] for row in rows)),
         "later_ms_median": round(statistics.median(later)),
         "later_ms_worst": round(max(later)),
+        "before_the_model_ms_median": round(statistics.median(row["prompt_ms"] for row in rows)),
+        "before_the_model_ms_worst": round(max(row["prompt_ms"] for row in rows)),
         "allowed_ms_median": round(statistics.median(allowed)),
         "first_sentence_ms_median": round(statistics.median(row["sentence_ms"] for row in rows)),
         "within": sum(lateness <= most for lateness, most in zip(later, allowed, strict=True)),
@@ -78,6 +80,7 @@ def _row(app: App, ear: _Listening, model: LanguageModel, question: str) -> dict
         pass
     return {
         "service_ms": timing["first_token"],
+        "prompt_ms": timing["prompt"],
         "bare_ms": bare,
         "sentence_ms": timing.get("first_sentence", timing["total"]),
     }
