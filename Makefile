@@ -3,6 +3,7 @@
 # PYTHON   the interpreter to build the environment with (3.11 or newer)
 # TORCH    the torch to install for the tests and on a GPU; it stands outside the hash lock, because its CPU build has
 #          no hash of its own in the registry: on Linux without a GPU, point pip at PyTorch's CPU builds first
+# BENCH    the benches to run (default: all; see tests/bench)
 # RAG_MODELS  where model weights are kept, shared by every home (default: the user's data directory)
 
 PYTHON ?= python3
@@ -34,7 +35,7 @@ check: $(VENV)/installed-for-tests
 	$(BIN)/lint-imports
 
 bench: $(VENV)/installed-for-tests
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench $(BENCH)
 
 soak: $(VENV)/installed-for-tests
 	$(BIN)/python -m pytest -m "soak or not soak" --override-ini addopts="-ra --import-mode=importlib"
