@@ -358,7 +358,7 @@ def test_the_probe_is_quick_and_tells_whether_ollama_is_there(ollama: ScriptedSe
     ollama.routes["GET /api/version"] = lambda exchange: exchange.hang()
     started = time.monotonic()
     assert not answers(ollama.url)
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < 10
 
 
 # OpenAI-compatible alone

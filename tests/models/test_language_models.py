@@ -126,7 +126,7 @@ def test_closing_the_stream_stops_the_model(llm: LanguageModel) -> None:
     deltas.close()  # type: ignore[attr-defined]
     started = time.monotonic()
     text_of(llm.stream(QUESTION, Generation(max_tokens=2)))  # there is one seat: it waits for whoever sits there
-    assert time.monotonic() - started < 4
+    assert time.monotonic() - started < 12
     assert threading.active_count() <= threads + 1  # the test's own Ollama front may still hold one
 
 
