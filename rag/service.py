@@ -20,6 +20,7 @@ from rag.answers import AnswerEvent, Done, Found
 from rag.app import App
 from rag.errors import SettingsError
 from rag.govern import checks
+from rag.ports import Progress
 from rag.store.rows import Entry
 
 Event = dict[str, Any]
@@ -120,8 +121,11 @@ class Service:
         if confirm_removals:
             names = frozenset(confirm_removals)
         yield from _with_progress(
-            lambda progress: app.ingest(
-                names, confirm_removals=bool(confirm_removals), progress=progress, stopped=self._stopped.is_set
+            lambda progress, left: app.ingest(
+                names,
+                confirm_removals=bool(confirm_removals),
+                progress=progress,
+                stopped=lambda: left.is_set() or self._stopped.is_set(),
             ).as_json()
         )
 
@@ -276,13 +280,17 @@ def _plan_json(app: App, paths: list[str]) -> Event:
     }
 
 
-def _with_progress(work: Callable[[Callable[[str, int, int], None]], Event]) -> Iterator[Event]:
-    """Run `work` in a thread and pass its progress on while it runs."""
+def _with_progress(work: Callable[[Progress, threading.Event], Event]) -> Iterator[Event]:
+    """Run `work` in a thread and pass its progress on while it runs.
+
+    The event is set when whoever asked has gone, or pressed Ctrl-C: the work ends after the document under way.
+    """
     events: SimpleQueue[Event | BaseException] = SimpleQueue()
+    left = threading.Event()
 
     def run() -> None:
         try:
-            result = work(lambda what, done, total: events.put({"progress": [what, done, total]}))
+            result = work(lambda what, done, total: events.put({"progress": [what, done, total]}), left)
             events.put(result)
         except BaseException as error:
             events.put(error)
@@ -298,4 +306,5 @@ def _with_progress(work: Callable[[Callable[[str, int, int], None]], Event]) -> 
             if "progress" not in event:
                 return
     finally:
+        left.set()
         thread.join()

@@ -41,9 +41,12 @@ def ingest(options: argparse.Namespace) -> int:
         _print_plan(options, result["plan"])
         return OK
     output.print_json(result) if options.json else output.report(result)
-    if not options.json and not any(result[name] for name in ("added", "replaced", "moved", "unchanged", "failed")):
+    if not options.json and not any(result[name] for name in _ANY_DOCUMENT):
         output.err.print("There is no document in the folder. Put files in it, or give another folder.")
     return PARTLY if result["failed"] else OK
+
+
+_ANY_DOCUMENT = ("added", "replaced", "moved", "reprotected", "removed", "unchanged", "failed", "held")
 
 
 def _print_plan(options: argparse.Namespace, plan: dict[str, Any]) -> None:

@@ -162,7 +162,7 @@ class Bar:
 
     def _show(self, key: str, what: str, done: int, total: int) -> None:
         if key not in self._tasks:
-            self._tasks[key] = self._progress.add_task("", total=None)
+            self._tasks[key] = self._progress.add_task("", total=1)
         shown = what if len(what) <= 48 else f"…{what[-47:]}"
         self._progress.update(
             self._tasks[key], description=safe(shown), completed=done / self._unit, total=max(1, total) / self._unit

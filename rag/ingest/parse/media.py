@@ -156,7 +156,7 @@ def _looks_binary(head: bytes) -> bool:
     if nuls and _in_step(sample):
         return False
     odd = sum(byte < 32 and byte not in b"\t\n\r\f\x1b\x00" for byte in sample)
-    return (odd + nuls) / len(sample) > 0.10 and set(sample) != {0}
+    return (odd + nuls) / len(sample) > 0.05 and set(sample) != {0}
 
 
 def _in_step(sample: bytes) -> bool:
