@@ -210,7 +210,9 @@ def _listing_error(folder: str, error: OSError) -> SourceUnavailable | SourceDen
             f"The folder {folder} may not be listed: {error.strerror}. Let the account that runs Archivar read it, or "
             f"name it under `exclude`."
         )
-    return SourceUnavailable(f"The folder {folder} cannot be listed: {error.strerror}. Nothing was changed.")
+    return SourceUnavailable(
+        f"The folder {folder} cannot be listed: {error.strerror}. Nothing was changed in its part of the index."
+    )
 
 
 def _reading_error(error: OSError) -> DocumentVanished | UnreadableDocument:

@@ -79,7 +79,7 @@ class Service:
         app = self._app
         app.sources.check(sources or ())
         events = app.ask(
-            question,
+            _text(question),
             principal=self._asker(user),
             channel=LOOPBACK,
             sources=frozenset(sources) if sources else None,
@@ -95,7 +95,7 @@ class Service:
         app = self._app
         person = self._asker(user)
         app.sources.check(sources or ())
-        found = app.search(query, principal=person, k=k, sources=frozenset(sources) if sources else None)
+        found = app.search(_text(query), principal=person, k=k, sources=frozenset(sources) if sources else None)
         if user is not None:
             app.audit.open(question=query, principal=person, channel=LOOPBACK, passages=found.passages, acting=OWNER)
         yield {
@@ -173,11 +173,11 @@ class Service:
         yield {"sources": list(self._source_rows())}
 
     def remove_source(self, name: str) -> Iterator[Event]:
-        """Forget a registered folder and its documents."""
-        if name not in self._app.ledger.sources():
-            configured = any(source.name == name for source in self._app.settings.sources)
-            where = "It stands in rag.toml; remove it there." if configured else "`rag sources` lists what there is."
-            raise SettingsError(f'There is no registered source called "{name}". {where}')
+        """Forget a registered folder, or one that was taken out of rag.toml, and its documents."""
+        if any(source.name == name for source in self._app.settings.sources):
+            raise SettingsError(f'The source "{name}" stands in rag.toml. Take it out there first, then repeat this.')
+        if name not in self._app.ledger.sources() and not self._app.ledger.recorded(name):
+            raise SettingsError(f'There is no registered source called "{name}". `rag sources` lists what there is.')
         yield {"removed": self._app.remove_source(name)}
 
     def rebuild(self) -> Iterator[Event]:
@@ -226,6 +226,11 @@ class Service:
             part = self._app.ledger.entry(key)
             if part is not None:
                 yield from self._texts(part)
+
+
+def _text(typed: str) -> str:
+    """What was typed, as text: bytes a terminal in another encoding sent become question marks."""
+    return typed.encode("utf-8", "replace").decode("utf-8")
 
 
 def event_json(event: AnswerEvent) -> Event:

@@ -93,6 +93,8 @@ def _ask_one(options: argparse.Namespace, way: Door, arguments: dict[str, Any]) 
         output.print_json(answer)
     else:
         output.ending(answer, explanation(answer))
+    if answer["outcome"] == "nothing_found" and not answer["passages"]:
+        _say_where_to_look(options)
     return NOTHING if answer["outcome"] == "nothing_found" else OK
 
 
@@ -111,7 +113,15 @@ def search(options: argparse.Namespace) -> int:
             return _batch(lines, lambda text: _last(way.call("search", {"query": text, **arguments})))
         found = _last(way.call("search", {"query": options.query, **arguments}))
     output.print_json(found) if options.json else output.passages(found)
+    if not found["passages"]:
+        _say_where_to_look(options)
     return OK if found["passages"] else NOTHING
+
+
+def _say_where_to_look(options: argparse.Namespace) -> None:
+    """No passage at all mostly means another home, or a source that nobody may read."""
+    home = output.safe(str(settings_of(options).home))
+    output.err.print(f"[dim]No passage at all in {home}: `rag status` tells what is indexed there.[/]")
 
 
 def status(options: argparse.Namespace) -> int:
