@@ -153,4 +153,4 @@ def test_ten_thousand_ranges_cost_no_time(client: TestClient) -> None:
     ranges = "bytes=" + ",".join(f"{n}-{n}" for n in range(10_000))
     began = time.perf_counter()
     client.get("/static/page.js", headers={"range": ranges})
-    assert time.perf_counter() - began < 20
+    assert time.perf_counter() - began < 1
