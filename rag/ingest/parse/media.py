@@ -148,7 +148,11 @@ def _sniffed(head: bytes) -> str:
 
 
 def _looks_binary(head: bytes) -> bool:
-    """Control bytes that no text has; UTF-16 and UTF-32 have NULs, but in step."""
+    """Control bytes that no text has; UTF-16 and UTF-32 have NULs, but in step.
+
+    A tenth of control bytes is too much for any text; a twentieth is, where the high bytes are no letters either: random
+    and compressed bytes have 11 % of the one and 50 % of the other, a terminal's log has the first alone.
+    """
     if not head or head[:2] in (b"\xff\xfe", b"\xfe\xff") or head[:4] == b"\x00\x00\xfe\xff":
         return False
     sample = head[:4096]
@@ -156,7 +160,9 @@ def _looks_binary(head: bytes) -> bool:
     if nuls and _in_step(sample):
         return False
     odd = sum(byte < 32 and byte not in b"\t\n\r\f\x1b\x00" for byte in sample)
-    return (odd + nuls) / len(sample) > 0.05 and set(sample) != {0}
+    share = (odd + nuls) / len(sample)
+    high = len(sample.decode("utf-8", "ignore").encode()) < 0.8 * len(sample)
+    return share > (0.05 if high else 0.10) and set(sample) != {0}
 
 
 def _in_step(sample: bytes) -> bool:

@@ -25,6 +25,8 @@ from rag.language import language_of
         ("a.txt", b"RIFF\x00\x00\x00\x00WAVE", "audio/x-riff"),
         ("a.txt", "Größe".encode("utf-16-be"), "text/plain"),
         ("a.txt", bytes(range(32)) * 20, "application/octet-stream"),
+        ("a.txt", bytes((37 * i * i + 11 * i) % 251 for i in range(4000)), "application/octet-stream"),
+        ("a.txt", b"Absatz eins\x00\x01\x02\x1b[31mrot\x1b[0m\x07 Absatz zwei \xff\xfe\x80 Ende", "text/plain"),
         ("~$brief.docx", b"PK\x03\x04", "application/octet-stream"),
         ("Thumbs.db", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "application/octet-stream"),
         ("geheim.xlsx", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "application/x-ole-storage"),
