@@ -8,7 +8,17 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from tests.bench import command_line, embedding, first_token, golden_set, languages
+from tests.bench import (
+    command_line,
+    embedding,
+    first_token,
+    freshness,
+    golden_set,
+    growth,
+    ingestion,
+    languages,
+    scanning,
+)
 from tests.bench.machine import Busy
 
 BENCHES: dict[str, Callable[[], dict[str, Any]]] = {
@@ -17,6 +27,10 @@ BENCHES: dict[str, Callable[[], dict[str, Any]]] = {
     "first_token": first_token.measure,
     "embedding": embedding.measure,
     "languages": languages.measure,
+    "ingestion": ingestion.measure,
+    "scanning": scanning.measure,
+    "freshness": freshness.measure,
+    "growth": growth.measure,
 }
 
 
