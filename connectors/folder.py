@@ -6,41 +6,27 @@ Nothing is ever written into a source.
 from __future__ import annotations
 
 import errno
-import fnmatch
 import hashlib
 import os
 import re
 import stat
-import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote
 
+from connectors.names import matcher, no_document, readable, unreadable, whole_folders
+from connectors.roots import identities
 from rag.access import Acl, Confidentiality
-from rag.documents import DocumentId, DocumentRef, Listing, RawDocument
+from rag.documents import DocumentId, DocumentRef, Listing, RawDocument, Shut
 from rag.errors import ChangingDocument, DocumentVanished, SourceDenied, SourceUnavailable, UnreadableDocument
 from rag.ports import Closing
 
-_NO_DOCUMENTS = (
-    "lost+found",
-    "$RECYCLE.BIN",
-    "System Volume Information",
-    "~$*",
-    ".~lock.*",
-    "*.tmp",
-    "*.part",
-    "*.crdownload",
-    "*.swp",
-    "*~",
-    ".DS_Store",
-    "Thumbs.db",
-    "desktop.ini",
-)
-_HIDDEN = re.compile(r"[%\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\udc80-\udcff]")
+_PLAIN = re.compile(r"[\w .,;()+&@='#~$^{}\[\]-]+/?", re.ASCII)
+_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -58,22 +44,36 @@ class Folder:
     exclude: tuple[str, ...] = ()
     max_body_bytes: int = 200 * 1024 * 1024
 
-    def listings(self) -> Iterator[Listing]:
-        """Every regular file, folder by folder in order of name, without opening any.
+    def listings(self, ranges: Sequence[str] = ("",)) -> Iterator[Listing | Shut]:
+        """Every regular file in the ranges, in order of id, without opening any.
+
+        A folder that may not be looked into is `Shut`; so is one that was gone when its turn came, without a reason.
 
         Raises:
-            SourceUnavailable: the root, or a folder below it, is missing or cannot be listed.
-            SourceDenied: it may not be listed.
+            SourceUnavailable: the root is missing, or it or a folder below it cannot be listed.
+            SourceDenied: the root may not be listed.
         """
-        folders = [b""]
-        while folders:
-            below = folders.pop()
-            try:
-                found, inner = self._look(below)
-            except OSError as error:
-                raise _listing_error(os.path.join(self.root, readable(below)), error) from error
-            yield from found
-            folders += reversed(inner)
+        for entry in ranges:
+            if entry and not entry.endswith("/"):
+                yield from self._one(entry)
+            elif self._inside(entry):
+                yield from self._below(entry)
+
+    def roots(self) -> Mapping[str, str]:
+        """Identity of the root, under "", and of each mount below it.
+
+        Raises:
+            SourceUnavailable, SourceDenied: the root cannot be reached.
+        """
+        try:
+            return {readable(os.fsencode(path)): which for path, which in identities(self.root).items()}
+        except OSError as error:
+            raise _listing_error(str(self.root), error) from error
+
+    def uri(self, document: DocumentId) -> str:
+        """Where a person opens the file."""
+        path = os.path.join(os.fsencode(self.root.absolute()), unreadable(document.split(":", 1)[1]))
+        return "file://" + quote(path)
 
     def version(self, listing: Listing) -> str:
         """The sha256 of the file, in hex."""
@@ -84,74 +84,112 @@ class Folder:
         return digest.hexdigest()
 
     def fetch(self, listing: Listing, ref: DocumentRef) -> RawDocument:
-        """The file's bytes, as `version` saw them."""
+        """The file's bytes: those `version` saw, or, for a reference without a version, those there are now."""
         with self._open(listing) as file:
-            modified = os.fstat(file.fileno()).st_mtime
+            before = os.fstat(file.fileno())
             body = b"".join(self._blocks(file))
-        if hashlib.sha256(body).hexdigest() != ref.version:
+            after = os.fstat(file.fileno())
+        found = hashlib.sha256(body).hexdigest()
+        if _stamp(before) != _stamp(after) or ref.version not in ("", found):
             raise ChangingDocument("the file changed while it was read; it is taken at the next run")
         name = self._relative(listing).rsplit(b"/", 1)[-1]
         return RawDocument(
-            ref=ref,
+            ref=replace(ref, version=found),
             title=name.decode("utf-8", "replace"),
-            uri=listing.uri,
+            uri=self.uri(listing.id),
             media_type="",
-            modified_at=_moment(modified),
+            modified_at=_moment(before.st_mtime),
             body=body,
         )
 
-    def watch(self, changed: Callable[[], None]) -> Closing | None:
+    def watch(self, changed: Callable[[str], None]) -> Closing | None:
         """Hints from the operating system."""
         from connectors.folder_events import FolderEvents
 
         return FolderEvents(self.root, changed)
 
-    def _look(self, below: bytes) -> tuple[list[Listing], list[bytes]]:
-        """The wanted files of one folder, and the folders in it."""
-        files: list[Listing] = []
-        folders: list[bytes] = []
-        here = self._open_folder(below.split(b"/") if below else [])
+    def _one(self, entry: str) -> Iterator[Listing]:
+        folder, slash, _ = entry.rpartition("/")
+        path = unreadable(entry)
+        name = os.fsdecode(path.rsplit(b"/", 1)[-1])
+        if no_document(name) or not self._inside(folder + slash) or not self._wanted(os.fsdecode(path)):
+            return
         try:
-            with os.scandir(here) as entries:
-                found = sorted((entry.name, entry) for entry in entries)
-            for plain, entry in found:
-                name = os.fsencode(plain)
-                if name.startswith(b".") or any(fnmatch.fnmatchcase(plain, pattern) for pattern in _NO_DOCUMENTS):
-                    continue
-                path = os.path.join(below, name)
-                if entry.is_dir(follow_symlinks=False):
-                    if not self._shut(os.fsdecode(path)):
-                        folders.append(path)
-                elif entry.is_file(follow_symlinks=False) and self._wanted(os.fsdecode(path)):
-                    with suppress(FileNotFoundError):  # gone between the listing and the look
-                        files.append(self._listing(path, entry.stat(follow_symlinks=False)))
+            here = self._open_folder(path.split(b"/")[:-1])
+        except OSError as error:
+            self._vanished_or_raise(folder, error)
+            return
+        try:
+            status = os.stat(path.rsplit(b"/", 1)[-1], dir_fd=here, follow_symlinks=False)
+        except OSError as error:
+            self._vanished_or_raise(entry, error)
+            return
         finally:
             os.close(here)
-        return files, folders
+        if stat.S_ISREG(status.st_mode):
+            yield Listing(
+                DocumentId(f"{self.name}:{entry}"), _stamp(status), self.acl, self.confidentiality, status.st_size
+            )
 
-    def _listing(self, path: bytes, status: os.stat_result) -> Listing:
-        full = os.path.join(os.fsencode(self.root.absolute()), path)
-        return Listing(
-            id=DocumentId(f"{self.name}:{readable(path)}"),
-            stamp=f"{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}:{status.st_ino}",
-            acl=self.acl,
-            confidentiality=self.confidentiality,
-            uri="file://" + quote(full),
-            size_bytes=status.st_size,
-        )
+    def _below(self, folder: str) -> Iterator[Listing | Shut]:
+        """Everything in and below a folder, "" or ending in ``/``, in order of id: files and folders sort together, a
+        folder as its name with the ``/``."""
+        waiting = [(folder, "", 0)]
+        while waiting:
+            path, stamp, size = waiting.pop()
+            if stamp:
+                yield Listing(DocumentId(f"{self.name}:{path}"), stamp, self.acl, self.confidentiality, size)
+                continue
+            try:
+                waiting += reversed(self._look(unreadable(path)))
+            except PermissionError as error:
+                if not path:
+                    raise _listing_error(str(self.root), error) from error
+                yield Shut(f"{self.name}:{path}", f"no permission to look into the folder {path[:-1]}")
+            except OSError as error:
+                if not path or error.errno not in _GONE:
+                    raise _listing_error(os.path.join(self.root, path), error) from error
+                yield Shut(f"{self.name}:{path}", "")
+
+    def _look(self, below: bytes) -> list[tuple[str, str, int]]:
+        """(readable path, stamp, size) of the wanted files of one folder and of the folders in it, which have neither
+        stamp nor size, in order of path."""
+        found: list[tuple[str, str, int]] = []
+        prefix, above = readable(below), os.fsdecode(below)
+        here = self._open_folder(below.split(b"/")[:-1])
+        try:
+            with os.scandir(here) as entries:
+                for entry in entries:
+                    name = entry.name
+                    if no_document(name):
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        if not self._shut(above + name):
+                            found.append((prefix + _text(name + "/"), "", 0))
+                    elif entry.is_file(follow_symlinks=False) and self._wanted(above + name):
+                        with suppress(FileNotFoundError):  # gone between the listing and the look
+                            status = entry.stat(follow_symlinks=False)
+                            found.append((prefix + _text(name), _stamp(status), status.st_size))
+        finally:
+            os.close(here)
+        found.sort()
+        return found
+
+    def _inside(self, folder: str) -> bool:
+        """Whether a folder, "" or ending in ``/``, would have been reached from the root."""
+        parts = os.fsdecode(unreadable(folder)).split("/")[:-1]
+        paths = ["/".join(parts[: depth + 1]) for depth in range(len(parts))]
+        return not any(map(no_document, parts)) and not any(map(self._shut, paths))
+
+    def _vanished_or_raise(self, path: str, error: OSError) -> None:
+        if error.errno not in _GONE:
+            raise _listing_error(os.path.join(self.root, path), error) from error
 
     def _wanted(self, path: str) -> bool:
-        if self.include and not any(_matches(path, pattern) for pattern in self.include):
-            return False
-        return not self._excluded(path)
-
-    def _excluded(self, path: str) -> bool:
-        return any(_matches(path, pattern) for pattern in self.exclude)
+        return (not self.include or matcher(self.include)(path)) and not (self.exclude and matcher(self.exclude)(path))
 
     def _shut(self, folder: str) -> bool:
-        """Whether nothing in a folder is wanted: ``private``, ``private/*`` and ``private/**`` all mean the whole."""
-        whole = (pattern.removesuffix("*").removesuffix("*").removesuffix("/") for pattern in self.exclude)
-        return self._excluded(folder) or any(_matches(folder, pattern) for pattern in whole)
+        return bool(self.exclude) and matcher(whole_folders(self.exclude))(folder)
 
     def _open(self, listing: Listing) -> BinaryIO:
         """Opened step by step below the root, following no link at any step and waiting for no device."""
@@ -232,28 +270,10 @@ def _moment(seconds: float) -> datetime:
         return datetime.fromtimestamp(0, UTC)
 
 
-def readable(path: bytes) -> str:
-    """A path as text, each path another: percent-encoded is what is not UTF-8, ``%``, what breaks or turns a line, and
-    the ``!`` that ends a folder's name, because ``!/`` stands between a document and its parts."""
-    text = _HIDDEN.sub(_encoded, path.decode("utf-8", "surrogateescape"))
-    return text.replace("!/", "%21/")
+def _stamp(status: os.stat_result) -> str:
+    return f"{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}:{status.st_ino}"
 
 
-def _encoded(match: re.Match[str]) -> str:
-    return "".join(f"%{byte:02X}" for byte in match[0].encode("utf-8", "surrogateescape"))
-
-
-def unreadable(text: str) -> bytes:
-    """The bytes `readable` was given."""
-    pieces = text.split("%")
-    encoded = pieces[0].encode("utf-8")
-    for piece in pieces[1:]:
-        encoded += bytes([int(piece[:2], 16)]) + piece[2:].encode("utf-8")
-    return encoded
-
-
-def _matches(path: str, pattern: str) -> bool:
-    """``*`` spans folders too; ``**/`` may stand for no folder. Composed and decomposed letters are the same."""
-    path, pattern = unicodedata.normalize("NFC", path), unicodedata.normalize("NFC", pattern)
-    without = pattern.removeprefix("**/").replace("/**/", "/")
-    return fnmatch.fnmatchcase(path, pattern) or fnmatch.fnmatchcase(path, without)
+def _text(name: str) -> str:
+    """`readable` of a name as `os.scandir` gives it; most are plain."""
+    return name if _PLAIN.fullmatch(name) else readable(os.fsencode(name))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -16,7 +17,10 @@ from rag.documents import Chunk, DocumentId, Span
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passage:
-    """A chunk found. `score` is the fused score, 0 to about 1, higher is better; it compares within one search."""
+    """A chunk found. `score` is the fused score, 0 to about 1, higher is better; it compares within one search.
+
+    `as_of` is set where the document's source cannot be reached: when it last could.
+    """
 
     chunk: Chunk
     title: str
@@ -24,6 +28,7 @@ class Passage:
     score: float
     key: str = ""
     confidentiality: Confidentiality = Confidentiality.STRICT
+    as_of: datetime | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The public form."""
@@ -36,12 +41,14 @@ class Passage:
             "span": [self.chunk.span.start, self.chunk.span.end],
             "text": self.chunk.text,
             "score": round(self.score, 4),
+            "as_of": self.as_of.isoformat() if self.as_of else None,
         }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Citation:
-    """One proof: `quote` is verbatim what stands at `span` in the document. `marker` is 1-based, as printed."""
+    """One proof: `quote` is verbatim what stands at `span` in the document. `marker` is 1-based, as printed; `as_of` is
+    the passage's."""
 
     marker: int
     document_id: DocumentId
@@ -52,6 +59,7 @@ class Citation:
     span: Span
     quote: str
     key: str = ""
+    as_of: datetime | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The public form."""
@@ -64,6 +72,7 @@ class Citation:
             "headings": list(self.headings),
             "span": [self.span.start, self.span.end],
             "quote": self.quote,
+            "as_of": self.as_of.isoformat() if self.as_of else None,
         }
 
 

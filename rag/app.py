@@ -6,12 +6,14 @@ Parts are opened when first needed: a search does not start a parser, and listin
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from rag.access import Channel, Principal
 from rag.answers import AnswerEvent
@@ -22,12 +24,14 @@ from rag.errors import ModelUnavailable, SourceError, SourceUnavailable
 from rag.identity import person
 from rag.ingest.one import Pipeline
 from rag.ingest.parse import ParserPool, media_type_of
-from rag.ingest.sync import Report, Survey, survey, sync
+from rag.ingest.report import Report
+from rag.ingest.survey import Hold, Survey, survey
+from rag.ingest.sync import sync
 from rag.ingest.watch import Watch
 from rag.models.embedder import open_embedder
 from rag.models.llm import open_language_model
 from rag.models.streaming import Limits
-from rag.ports import Embedder, LanguageModel, Progress
+from rag.ports import Connector, Embedder, IngestProgress, LanguageModel
 from rag.settings import Settings
 from rag.sources import Sources
 from rag.store.audit import AuditLog
@@ -224,34 +228,42 @@ class App:
         names: frozenset[str] | None = None,
         *,
         confirm_removals: bool = False,
-        progress: Progress = lambda what, done, total: None,
+        progress: IngestProgress = lambda step: None,
         stopped: Callable[[], bool] = lambda: False,
     ) -> Report:
-        """Bring the index level with the sources, one after the other; one at a time in this process.
+        """Bring the index level with the sources, one after the other; one at a time in this process. A source that
+        cannot be listed is `offline` in the report; the others are still brought level."""
+        total = Report()
+        for connector in self.sources.connectors(names):
+            try:
+                total.add(self._sync(connector, confirm_removals=confirm_removals, progress=progress, stopped=stopped))
+            except SourceError as error:
+                total.offline[connector.name] = str(error)
+        return total
+
+    def _sync(self, connector: Connector, **options: Any) -> Report:
+        """One source, with the settings' limits.
 
         Raises:
-            SourceError: a source could not be listed; the others were still brought level.
+            SourceError: it cannot be listed; the ledger remembers since when.
         """
-        total, problem = Report(), None
         with self._opening:
             pipeline = self.pipeline
         with self._writing:
-            for connector in self.sources.connectors(names):
-                try:
-                    total.add(
-                        sync(
-                            connector,
-                            pipeline,
-                            confirm_removals=confirm_removals,
-                            progress=progress,
-                            stopped=stopped,
-                        )
-                    )
-                except SourceError as error:
-                    problem = error
-        if problem is not None:
-            raise problem
-        return total
+            try:
+                return sync(connector, pipeline, hold=self._hold, workers=self._workers, **options)
+            except SourceError as error:
+                self.ledger.source_offline(connector.name, str(error))
+                raise
+
+    @property
+    def _hold(self) -> Hold:
+        wanted = self.settings.ingest
+        return Hold(count=wanted.held_count, share=wanted.held_share, least=wanted.held_least)
+
+    @property
+    def _workers(self) -> int:
+        return self.settings.ingest.workers or max(1, min(4, (os.cpu_count() or 1) // 2))
 
     def survey(self, paths: Sequence[Path] = ()) -> Mapping[str, Survey]:
         """What `ingest` of these folders, or of all sources, would do, by source; nothing is changed or registered."""
@@ -259,17 +271,27 @@ class App:
             pipeline = self.pipeline
         sources = self.sources
         connectors = [sources.unregistered(path) for path in paths] if paths else sources.connectors()
-        return {connector.name: survey(connector, pipeline) for connector in connectors}
+        return {
+            connector.name: survey(connector, self.ledger, recipe=pipeline.recipe, hold=self._hold)
+            for connector in connectors
+        }
 
     def watch(self) -> Watch:
         """A loop over all sources; run it in a thread of its own and stop it before closing."""
         names = {connector.name: connector for connector in self.sources.connectors()}
 
-        def bring_level(name: str) -> None:
-            report = self.ingest(frozenset({name}), stopped=lambda: loop.stopped)
+        def bring_level(name: str, scopes: tuple[str, ...], restless: Callable[[str], bool]) -> int:
+            report = self._sync(
+                names[name],
+                scopes=scopes,
+                settled=lambda listing: not restless(listing.id.split(":", 1)[1]),
+                stopped=lambda: loop.stopped,
+            )
             _log.info("A source was brought level", extra={"action": "synced", "source": name, **report.counts()})
+            return report.removed + report.withdrawn
 
-        loop = Watch(names, bring_level, full_sync_s=self.settings.ingest.full_sync_s)
+        wanted = self.settings.ingest
+        loop = Watch(names, bring_level, settle_s=wanted.settle_s, full_sync_s=wanted.full_sync_s)
         for name, connector in names.items():
             try:
                 events = connector.watch(partial(loop.hint, name))
@@ -294,9 +316,10 @@ class App:
         with self._opening:
             pipeline = self.pipeline
         with self._writing:
-            documents = self.ledger.recorded(name)
-            self.ledger.forget_source(name)
-            for document in documents:
-                self.ledger.remove(document)
+            documents = [known.id for known in self.ledger.scan(name)]
+            with self.ledger.transaction():
+                self.ledger.forget_source(name)
+                for document in documents:
+                    self.ledger.remove(document)
             pipeline.sweep()
         return len(documents)

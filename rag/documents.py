@@ -6,9 +6,10 @@ All of it is frozen. A span is half-open and counts code points of `Document.tex
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NewType
+from typing import NamedTuple, NewType
 
 from rag.access import NOBODY, Acl, Confidentiality
 
@@ -33,9 +34,8 @@ class Span:
         return text[self.start : self.end]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listing:
-    """One file as a connector lists it, without having read it.
+class Listing(NamedTuple):
+    """One file as a connector lists it, without having read it: a plain tuple, for there may be a million.
 
     `stamp` is whatever changes cheaply when the content may have changed (size, mtime, inode). An equal stamp means
     unchanged; a different one means "read and compare".
@@ -45,8 +45,33 @@ class Listing:
     stamp: str
     acl: Acl
     confidentiality: Confidentiality
-    uri: str
     size_bytes: int
+
+
+class Shut(NamedTuple):
+    """A folder that could not be looked into. Every document whose id begins with `prefix` may be there or not; with a
+    `reason` it may no longer be shown either."""
+
+    prefix: str
+    reason: str
+
+
+def ranges(scopes: Iterable[str]) -> tuple[str, ...]:
+    """Scopes as ranges of ids that do not overlap, in order.
+
+    A scope is a path below a source's root: ``hr/`` is a folder with all below, "" everything, ``hr/leave.pdf`` the
+    file, or the folder of that name, that stands or stood there. A range is "" or ends in ``/`` for everything below,
+    else it is one file.
+    """
+    found: list[str] = []
+    for part in sorted({part for scope in scopes for part in _parts(scope)}):
+        if not any(part.startswith(whole) for whole in found[-1:] if whole.endswith("/") or not whole):
+            found.append(part)
+    return tuple(found)
+
+
+def _parts(scope: str) -> tuple[str, ...]:
+    return (scope,) if not scope or scope.endswith("/") else (scope, f"{scope}/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +126,9 @@ class Parsed:
     title: str | None = None
     language: str | None = None
     author: str | None = None
+    created_at: datetime | None = None
+    modified_at: datetime | None = None
+    """The document's own dates, aware, in UTC; None where its format has none or it names an absurd one."""
     parts: tuple[Part, ...] = ()
     notes: tuple[str, ...] = ()
     """What a reader should know of the parse: "2 pages read by OCR", "3 pictures left out"."""
@@ -108,7 +136,7 @@ class Parsed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """One version of a document as text."""
+    """One version of a document as text. `modified_at` is its own date where it names one, else its file's."""
 
     ref: DocumentRef
     title: str
@@ -117,6 +145,8 @@ class Document:
     language: str | None
     text: str
     sections: tuple[Section, ...]
+    created_at: datetime | None = None
+    author: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,10 +174,12 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """What the ledger remembers of a document, as far as planning needs it."""
+    """What the ledger remembers of a document, as far as planning needs it. `ref.version` is "" where the file could
+    not be read."""
 
     ref: DocumentRef
     recipe: str
+    stamp: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rag.answers import ModelInfo
-from rag.documents import DocumentRef, Listing, Parsed, RawDocument
+from rag.documents import DocumentId, DocumentRef, Listing, Parsed, RawDocument, Shut
 
 Vectors: TypeAlias = NDArray[np.float32]  # (n, dimension), rows of length 1
 Vector: TypeAlias = NDArray[np.float32]  # (dimension,), length 1
@@ -23,12 +23,23 @@ class Connector(Protocol):
     def name(self) -> str:
         """The source's name: the part of every document id before the colon."""
 
-    def listings(self) -> Iterator[Listing]:
-        """Every document there is now, unread.
+    def listings(self, ranges: Sequence[str] = ("",)) -> Iterator[Listing | Shut]:
+        """Every document there is now in the ranges of ids (see `rag.documents.ranges`), unread, in order of id.
 
         Raises:
             SourceUnavailable: the root is missing or cannot be listed; nothing may be concluded from it.
         """
+
+    def roots(self) -> Mapping[str, str]:
+        """What the source stands on, to tell a share that dropped from a folder that was emptied: path below the root
+        ("", or ending in ``/``) → an identity that stays while nothing else takes its place.
+
+        Raises:
+            SourceUnavailable: the root is missing.
+        """
+
+    def uri(self, document: DocumentId) -> str:
+        """Where a person opens a document."""
 
     def version(self, listing: Listing) -> str:
         """The sha256 of the content, in hex.
@@ -38,10 +49,12 @@ class Connector(Protocol):
         """
 
     def fetch(self, listing: Listing, ref: DocumentRef) -> RawDocument:
-        """The bytes. `ref.version` is what `version` returned; a file that changed in between is ChangingDocument."""
+        """The bytes, with their version. A file that changed while it was read, or is no longer what `ref.version`
+        says where it says anything, is ChangingDocument."""
 
-    def watch(self, changed: Callable[[], None]) -> Closing | None:
-        """Have `changed` called whenever something may have changed; a hint, never the truth. None: nothing tells.
+    def watch(self, changed: Callable[[str], None]) -> Closing | None:
+        """Have `changed` called with a scope whenever something in it may have changed; a hint, never the truth. None:
+        nothing tells.
 
         Raises:
             SourceUnavailable: the source cannot be watched now.
@@ -176,3 +189,17 @@ class LanguageModel(Protocol):
 
 
 Progress: TypeAlias = Callable[[str, int, int], None]  # (what, done, total)
+
+
+class Step(NamedTuple):
+    """How far an ingest is: the document that was recorded last, documents done and in all, chunks and failures so
+    far."""
+
+    document: str
+    done: int
+    total: int
+    chunks: int = 0
+    failed: int = 0
+
+
+IngestProgress: TypeAlias = Callable[[Step], None]

@@ -20,7 +20,7 @@ from rag.answers import AnswerEvent, Done, Found
 from rag.app import App
 from rag.errors import SettingsError
 from rag.govern import checks
-from rag.ports import Progress
+from rag.ports import IngestProgress
 from rag.store.rows import Entry
 
 Event = dict[str, Any]
@@ -176,7 +176,7 @@ class Service:
         """Forget a registered folder, or one that was taken out of rag.toml, and its documents."""
         if any(source.name == name for source in self._app.settings.sources):
             raise SettingsError(f'The source "{name}" stands in rag.toml. Take it out there first, then repeat this.')
-        if name not in self._app.ledger.sources() and not self._app.ledger.recorded(name):
+        if name not in self._app.ledger.sources() and not self._app.ledger.size(name):
             raise SettingsError(f'There is no registered source called "{name}". `rag sources` lists what there is.')
         yield {"removed": self._app.remove_source(name)}
 
@@ -285,7 +285,7 @@ def _plan_json(app: App, paths: list[str]) -> Event:
     }
 
 
-def _with_progress(work: Callable[[Progress, threading.Event], Event]) -> Iterator[Event]:
+def _with_progress(work: Callable[[IngestProgress, threading.Event], Event]) -> Iterator[Event]:
     """Run `work` in a thread and pass its progress on while it runs.
 
     The event is set when whoever asked has gone, or pressed Ctrl-C: the work ends after the document under way.
@@ -295,7 +295,7 @@ def _with_progress(work: Callable[[Progress, threading.Event], Event]) -> Iterat
 
     def run() -> None:
         try:
-            result = work(lambda what, done, total: events.put({"progress": [what, done, total]}), left)
+            result = work(lambda step: events.put({"progress": list(step)}), left)
             events.put(result)
         except BaseException as error:
             events.put(error)

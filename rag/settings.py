@@ -112,7 +112,16 @@ class IngestSettings:
     timeout_s: float = _option(120.0, "longest time one document may take to parse, seconds", least=1)
     memory_mb: int = _option(1024, "most memory one document may take to parse, MiB", least=64)
     max_body_mb: int = _option(200, "largest file, MiB", least=1)
+    max_chunks: int = _option(5000, "longest document, chunks; of a longer one the rest is left out, and said", least=1)
+    workers: int = _option(0, "documents read at the same time; 0: half the cores, at most 4")
+    settle_s: float = _option(2.0, "a file is taken when nothing wrote to it for so many seconds (watching)", least=0.1)
+    poll_s: float = _option(
+        60.0, "a network drive, which tells nothing, is looked through this often, seconds", least=1
+    )
     full_sync_s: float = _option(3600.0, "a full sync every so many seconds while watching", least=1)
+    held_count: int = _option(50, "removing more documents than this at once waits for a person")
+    held_share: float = _option(0.05, "so does removing more than this share of a source …", most=1)
+    held_least: int = _option(10, "the least number of documents that share is applied to", least=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

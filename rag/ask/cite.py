@@ -183,6 +183,7 @@ def citation(unit: Unit, passage: Passage, marker: int) -> Citation:
         span=unit.span,
         quote=unit.text,
         key=passage.key,
+        as_of=passage.as_of,
     )
 
 

@@ -34,7 +34,7 @@ def ingest(options: argparse.Namespace) -> int:
     with door(settings_of(options), listen=not options.dry_run) as way, output.Bar() as bar:
         for event in way.call("ingest", arguments):
             if "progress" in event:
-                bar.one(*event["progress"])
+                bar.one(*event["progress"][:3])
             else:
                 result = event
     if "plan" in result:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Protocol
 from urllib.parse import quote
 
@@ -18,7 +19,7 @@ import numpy as np
 from rag.documents import Chunk, ChunkId, Document, DocumentId, DocumentRef, Parsed, Part, RawDocument
 from rag.errors import DocumentError
 from rag.ingest import chunk as chunking
-from rag.ports import Embedder, Vectors
+from rag.ports import Embedder, Vector, Vectors
 from rag.store.ledger import Ledger
 from rag.store.rows import Facets, Version, content_hash, new_key, source_of
 from rag.store.vectors import VectorIndex
@@ -74,7 +75,7 @@ class Pipeline:
         name = raw.ref.id.rsplit("/", 1)[-1].rsplit(":", 1)[-1]
         media_type = raw.media_type or self.media_type_of(name, raw.body[:4096])
         raw = replace(raw, media_type=media_type, ref=raw.ref if raw.ref.key else replace(raw.ref, key=new_key()))
-        draft = Draft(ref=raw.ref, raw=raw, stamp=stamp, parent=parent)
+        draft = Draft(ref=raw.ref, raw=replace(raw, body=b""), stamp=stamp, parent=parent)
         try:
             parsed = clean(self.parser.parse(raw.body, media_type=media_type, name=name))
             document = self._document(raw, parsed)
@@ -95,22 +96,51 @@ class Pipeline:
         Raises:
             StoreError, ModelError: nothing of the batch is current; what was half written is swept at the next start.
         """
+        self.commit(drafts, self.embed(drafts))
+        return sum(len(draft.chunks) for draft in drafts)
+
+    def embed(self, drafts: Sequence[Draft]) -> Mapping[str, Vector]:
+        """Content hash → vector of every chunk; texts that were embedded before are not embedded again.
+
+        Raises:
+            ModelError: the embedder is not there.
+        """
+        named = {content_hash(chunk): chunk for draft in drafts for chunk in draft.chunks}
+        known = self.ledger.known_vectors(named, embedder=self.embedder.fingerprint)
+        fresh = {name: chunk.indexed_text for name, chunk in named.items() if name not in known}
+        if fresh:
+            known |= dict(zip(fresh, self.embedder.embed_passages(list(fresh.values())), strict=True))
+        return known
+
+    def commit(self, drafts: Sequence[Draft], vectors: Mapping[str, Vector]) -> None:
+        """Index, record and sweep a batch whose texts have been embedded.
+
+        Raises:
+            StoreError: nothing of the batch is current; what was half written is swept at the next start.
+        """
         good = [draft for draft in drafts if draft.document is not None]
-        chunks = [chunk for draft in good for chunk in draft.chunks]
-        vectors = self._embed(chunks)
-        self._index(good, chunks, vectors)
-        versions, row = [], 0
-        for draft in good:
-            versions.append(self._version(draft, vectors[row : row + len(draft.chunks)]))
-            row += len(draft.chunks)
+        rows = [self._rows(draft.chunks, vectors) for draft in good]
+        self._index(good, rows)
         with self.ledger.transaction():
-            self.ledger.record(versions)
+            self.ledger.record([self._version(draft, found) for draft, found in zip(good, rows, strict=True)])
             for draft in drafts:
                 if draft.reason is not None:
                     self._fail(draft)
             self._drop_vanished_parts(drafts)
         self.sweep()
-        return len(chunks)
+
+    def record_unread(self, ref: DocumentRef, *, reason: str, uri: str, title: str) -> None:
+        """Remember a file that could not even be opened; without version and stamp the next run looks again."""
+        self.ledger.record_failure(
+            ref,
+            reason=reason,
+            stamp="",
+            recipe=self.recipe,
+            title=title,
+            uri=uri,
+            media_type="",
+            modified_at=datetime.now(UTC),
+        )
 
     def sweep(self) -> None:
         """Do for the indexes what the ledger says they owe. Safe to repeat."""
@@ -175,16 +205,12 @@ class Pipeline:
     def _fits(self, text: str) -> bool:
         return self.embedder.count_tokens(text) <= self.embedder.max_tokens
 
-    def _embed(self, chunks: Sequence[Chunk]) -> Vectors:
-        hashes = [content_hash(chunk) for chunk in chunks]
-        known = self.ledger.known_vectors(hashes)
-        fresh = {name: chunk for name, chunk in zip(hashes, chunks, strict=True) if name not in known}
-        if fresh:
-            made = self.embedder.embed_passages([chunk.indexed_text for chunk in fresh.values()])
-            known |= dict(zip(fresh, made, strict=True))
-        return np.asarray([known[name] for name in hashes], dtype=np.float32).reshape(-1, self.embedder.dimension)
+    def _rows(self, chunks: Sequence[Chunk], vectors: Mapping[str, Vector]) -> Vectors:
+        found = [vectors[content_hash(chunk)] for chunk in chunks]
+        return np.asarray(found, dtype=np.float32).reshape(-1, self.embedder.dimension)
 
-    def _index(self, drafts: Sequence[Draft], chunks: Sequence[Chunk], vectors: Vectors) -> None:
+    def _index(self, drafts: Sequence[Draft], rows: Sequence[Vectors]) -> None:
+        chunks = [chunk for draft in drafts for chunk in draft.chunks]
         if not chunks:
             return
         facets = [
@@ -197,12 +223,12 @@ class Pipeline:
             for _ in draft.chunks
         ]
         self.ledger.announce(chunk.id for chunk in chunks)
-        self.vectors.put(chunks, vectors, facets)
+        self.vectors.put(chunks, np.concatenate(rows), facets)
         self.words.put(chunks, facets)
         self.words.commit()
 
     def _put_again(self, ids: Sequence[ChunkId]) -> None:
-        rows = list(self.ledger.indexed(ids))
+        rows = list(self.ledger.indexed(ids, embedder=self.embedder.fingerprint))
         if not rows:
             return
         chunks, facets = [chunk for chunk, _, _ in rows], [facet for _, facet, _ in rows]
@@ -217,6 +243,7 @@ class Pipeline:
             document=draft.document,
             chunks=draft.chunks,
             vectors=vectors,
+            embedder=self.embedder.fingerprint,
             stamp=draft.stamp,
             recipe=self.recipe,
             media_type=draft.raw.media_type,

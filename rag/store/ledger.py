@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 
-from rag.access import Acl, Confidentiality
 from rag.documents import ChunkId, DocumentId, DocumentRef
-from rag.store.reading import Reading
-from rag.store.rows import Version, content_hash, file_title, new_key, now, section_json, source_of
+from rag.store.places import Places
+from rag.store.rows import Version, content_hash, new_key, now, section_json, source_of
 
 
-class Ledger(Reading):
+class Ledger(Places):
     """The ledger of one home directory. Safe to use from several threads."""
 
     def remember(self, name: str, value: str) -> None:
@@ -37,14 +36,6 @@ class Ledger(Reading):
         """Forget a folder; its documents are removed by the plan that follows."""
         with self.transaction():
             self._db.execute("DELETE FROM sources WHERE name = ?", (name,))
-
-    def acl_class(self, acl: Acl) -> int:
-        """The small integer of a set of readers, made when first seen."""
-        readers = json.dumps(sorted(acl.readers))
-        with self.transaction():
-            self._db.execute("INSERT OR IGNORE INTO acl_classes (readers) VALUES (?)", (readers,))
-            row = self._db.execute("SELECT id FROM acl_classes WHERE readers = ?", (readers,)).fetchone()
-        return int(row["id"])
 
     def announce(self, chunks: Iterable[ChunkId]) -> None:
         """Say before the indexes are written which chunks would be too many if the switch never came."""
@@ -102,59 +93,6 @@ class Ledger(Reading):
                 ),
             )
 
-    def record_unread(self, ref: DocumentRef, *, reason: str, stamp: str, recipe: str, uri: str) -> None:
-        """A file that could not even be opened: its old text stops being served at once, its name and reason stay."""
-        with self.transaction():
-            if ref.key:
-                self.remove(ref.id)
-            self.record_failure(
-                ref,
-                reason=reason,
-                stamp=stamp,
-                recipe=recipe,
-                title=file_title(ref.id),
-                uri=uri,
-                media_type="",
-                modified_at=datetime.now(UTC),
-            )
-
-    def touch(self, document: DocumentId, stamp: str) -> None:
-        """The file was touched but its content is the same."""
-        with self.transaction():
-            self._db.execute("UPDATE documents SET seen_stamp = ? WHERE id = ?", (stamp, document))
-
-    def move(self, old: DocumentId, new: DocumentRef, *, stamp: str, uri: str) -> None:
-        """A document, parts included, has another place; its key, chunks and vectors stay."""
-        with self.transaction():
-            self._db.execute(
-                "UPDATE documents SET id = ?, source = ?, uri = ?, seen_stamp = ?,"
-                " title = CASE WHEN title = ? THEN ? ELSE title END WHERE id = ?",
-                (new.id, source_of(new.id), uri, stamp, file_title(old), file_title(new.id), old),
-            )
-            self._db.execute(
-                "UPDATE documents SET source = ?, uri = ? || substr(uri, instr(uri, '!/')), id = ? || substr(id, ?)"
-                " WHERE substr(id, 1, ?) = ?",
-                (source_of(new.id), uri, new.id, len(old) + 1, len(old) + 2, f"{old}!/"),
-            )
-
-    def reprotect(self, document: DocumentId, acl: Acl, confidentiality: Confidentiality) -> list[ChunkId]:
-        """Change who may read a document and its parts. Holds at once; returns the chunks the indexes now owe."""
-        acl_class = self.acl_class(acl)
-        whole = (document, len(document) + 2, f"{document}!/")
-        with self.transaction():
-            self._db.execute(
-                "UPDATE documents SET acl_class = ?, confidentiality = ? WHERE id = ? OR substr(id, 1, ?) = ?",
-                (acl_class, int(confidentiality), *whole),
-            )
-            rows = self._db.execute(
-                "SELECT c.id FROM chunks c JOIN documents d ON d.key = c.document"
-                " WHERE d.id = ? OR substr(d.id, 1, ?) = ?",
-                whole,
-            ).fetchall()
-            chunks = [ChunkId(row["id"]) for row in rows]
-            self._owe(chunks, "protect")
-        return chunks
-
     def remove(self, document: DocumentId) -> None:
         """Forget a document and its parts. Not retrievable from here on; its chunks become owed removals."""
         with self.transaction():
@@ -172,19 +110,19 @@ class Ledger(Reading):
         if not key:
             raise ValueError("a version is recorded under a key: use new_key() for a new document")
         acl_class = self.acl_class(document.ref.acl)
-        old = self._db.execute("SELECT id FROM chunks WHERE document = ?", (key,)).fetchall()
-        self._owe([ChunkId(row["id"]) for row in old], "remove")
-        self._db.execute("DELETE FROM chunks WHERE document = ?", (key,))
+        old = self._take_chunks(key)
         self._db.execute(
             "INSERT INTO documents (key, id, source, parent, acl_class, confidentiality, seen_version, seen_stamp,"
-            " seen_recipe, reason, version, title, uri, media_type, modified_at, language, text, sections, notes,"
-            " recorded_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            " seen_recipe, reason, version, title, uri, media_type, modified_at, created_at, author, language, text,"
+            " sections, notes, recorded_at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (key) DO UPDATE SET id = excluded.id, source = excluded.source, parent = excluded.parent,"
             " acl_class = excluded.acl_class, confidentiality = excluded.confidentiality, seen_version ="
             " excluded.seen_version, seen_stamp = excluded.seen_stamp, seen_recipe = excluded.seen_recipe, reason ="
-            " NULL, version = excluded.version, title = excluded.title, uri = excluded.uri, media_type ="
-            " excluded.media_type, modified_at = excluded.modified_at, language = excluded.language, text ="
-            " excluded.text, sections = excluded.sections, notes = excluded.notes, recorded_at = excluded.recorded_at",
+            " NULL, version = excluded.version, hidden_version = NULL, title = excluded.title, uri = excluded.uri,"
+            " media_type = excluded.media_type, modified_at = excluded.modified_at, created_at = excluded.created_at,"
+            " author = excluded.author, language = excluded.language, text = excluded.text, sections ="
+            " excluded.sections, notes = excluded.notes, recorded_at = excluded.recorded_at",
             (
                 key,
                 document.ref.id,
@@ -200,6 +138,8 @@ class Ledger(Reading):
                 document.uri,
                 version.media_type,
                 document.modified_at.isoformat(),
+                document.created_at.isoformat() if document.created_at else None,
+                document.author,
                 document.language,
                 document.text,
                 json.dumps([section_json(section) for section in document.sections]),
@@ -207,8 +147,9 @@ class Ledger(Reading):
                 now(),
             ),
         )
+        hashes = [content_hash(chunk) for chunk in version.chunks]
         self._db.executemany(
-            "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 (
                     chunk.id,
@@ -221,20 +162,39 @@ class Ledger(Reading):
                     json.dumps(chunk.headings),
                     chunk.context,
                     chunk.text,
-                    content_hash(chunk),
-                    np.ascontiguousarray(vector, dtype="<f4").tobytes(),
+                    name,
                 )
-                for chunk, vector in zip(version.chunks, version.vectors, strict=True)
+                for chunk, name in zip(version.chunks, hashes, strict=True)
             ],
         )
+        self._db.executemany(
+            "INSERT OR IGNORE INTO vectors VALUES (?, ?, ?)",
+            [
+                (name, version.embedder, np.ascontiguousarray(vector, dtype="<f4").tobytes())
+                for name, vector in zip(hashes, version.vectors, strict=True)
+            ],
+        )
+        self._forget_vectors(old)
         self._db.executemany("DELETE FROM owed WHERE chunk = ?", [(chunk.id,) for chunk in version.chunks])
 
     def _remove(self, key: str) -> None:
         for row in self._db.execute("SELECT key FROM documents WHERE parent = ?", (key,)).fetchall():
             self._remove(row["key"])
-        rows = self._db.execute("SELECT id FROM chunks WHERE document = ?", (key,)).fetchall()
-        self._owe([ChunkId(row["id"]) for row in rows], "remove")
+        hashes = self._take_chunks(key)
         self._db.execute("DELETE FROM documents WHERE key = ?", (key,))
+        self._forget_vectors(hashes)
 
-    def _owe(self, chunks: Iterable[ChunkId], action: str) -> None:
-        self._db.executemany("INSERT OR REPLACE INTO owed VALUES (?, ?)", [(chunk, action) for chunk in chunks])
+    def _take_chunks(self, key: str) -> list[str]:
+        """A document's chunks go, and become owed removals; returns their content hashes."""
+        rows = self._db.execute("SELECT id, content_hash FROM chunks WHERE document = ?", (key,)).fetchall()
+        self._owe([ChunkId(row["id"]) for row in rows], "remove")
+        self._db.execute("DELETE FROM chunks WHERE document = ?", (key,))
+        return [row["content_hash"] for row in rows]
+
+    def _forget_vectors(self, hashes: Iterable[str]) -> None:
+        """Vectors of texts that no document holds any more."""
+        self._db.executemany(
+            "DELETE FROM vectors WHERE content_hash = ?"
+            " AND NOT EXISTS (SELECT 1 FROM chunks WHERE content_hash = vectors.content_hash)",
+            [(name,) for name in hashes],
+        )

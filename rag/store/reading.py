@@ -2,51 +2,110 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from rag.access import Confidentiality, Principal
+from rag.access import Acl, Confidentiality, Principal
 from rag.answers import Passage
 from rag.documents import Chunk, ChunkId, Document, DocumentId, DocumentRef, Recorded
 from rag.ports import Vector
 from rag.store.database import Database
-from rag.store.rows import Entry, Facets, acl_of, chunk_of, document_of, entry_of, marks
+from rag.store.rows import (
+    Entry,
+    Facets,
+    SourceState,
+    acl_of,
+    chunk_of,
+    document_of,
+    entry_of,
+    marks,
+    moment_of,
+    state_of,
+)
 
 _DOCUMENT = "SELECT d.*, a.readers FROM documents d JOIN acl_classes a ON a.id = d.acl_class"
+_KNOWN = (
+    "SELECT id, key, seen_stamp, seen_version, seen_recipe, acl_class, confidentiality FROM documents"
+    " WHERE source = ? AND parent IS NULL"
+)
+_PAGE = 2000
 _ENTRY = (
     "SELECT d.*, a.readers, (SELECT count(*) FROM chunks c WHERE c.document = d.key) AS chunks FROM documents d"
     " JOIN acl_classes a ON a.id = d.acl_class"
 )
 
 
+class Known(NamedTuple):
+    """One row of `Reading.scan`: a plain tuple, for there may be a million."""
+
+    id: DocumentId
+    key: str
+    stamp: str
+    version: str
+    recipe: str
+    acl_class: int
+    confidentiality: int
+
+
 class Reading(Database):
     """The ledger's questions; none of them changes anything."""
 
-    def recorded(self, source: str) -> dict[DocumentId, Recorded]:
-        """What was last seen of each top-level document of a source, failed ones included."""
-        rows = self._all(f"{_DOCUMENT} WHERE d.source = ? AND d.parent IS NULL", source)
+    def scan(self, source: str, ranges: Sequence[str] = ("",)) -> Iterator[Known]:
+        """What was last seen of each top-level document in the ranges, failed ones included, in order of id.
+
+        Read by the page: other threads get their turn, and a million rows take no memory.
+        """
+        for entry in ranges:
+            first = f"{source}:{entry}"
+            if entry and not entry.endswith("/"):
+                yield from self._known(f"{_KNOWN} AND id = ?", source, first)
+                continue
+            last = first[:-1] + chr(ord(first[-1]) + 1)
+            page = self._known(f"{_KNOWN} AND id >= ? AND id < ? ORDER BY id LIMIT {_PAGE}", source, first, last)
+            while page:
+                yield from page
+                page = (
+                    self._known(f"{_KNOWN} AND id > ? AND id < ? ORDER BY id LIMIT {_PAGE}", source, page[-1].id, last)
+                    if len(page) == _PAGE
+                    else []
+                )
+
+    def recorded(self, known: Iterable[Known]) -> dict[DocumentId, Recorded]:
+        """The same as planning wants it."""
+        readers = {row["id"]: acl_of(row["readers"]) for row in self._all("SELECT id, readers FROM acl_classes")}
         return {
-            DocumentId(row["id"]): Recorded(
+            row.id: Recorded(
                 ref=DocumentRef(
-                    id=DocumentId(row["id"]),
-                    key=row["key"],
-                    version=row["seen_version"],
-                    acl=acl_of(row["readers"]),
-                    confidentiality=Confidentiality(row["confidentiality"]),
+                    id=row.id,
+                    key=row.key,
+                    version=row.version,
+                    acl=readers[row.acl_class],
+                    confidentiality=Confidentiality(row.confidentiality),
                 ),
-                recipe=row["seen_recipe"],
+                recipe=row.recipe,
+                stamp=row.stamp,
             )
-            for row in rows
+            for row in known
         }
 
-    def stamps(self, source: str) -> dict[DocumentId, tuple[str, str]]:
-        """Each document's last seen stamp and version: an equal stamp spares the reading."""
-        rows = self._all(
-            "SELECT id, seen_stamp, seen_version FROM documents WHERE source = ? AND parent IS NULL", source
-        )
-        return {DocumentId(row["id"]): (row["seen_stamp"], row["seen_version"]) for row in rows}
+    def acl_class_of(self, acl: Acl) -> int | None:
+        """The small integer of a set of readers, if it was ever used."""
+        rows = self._all("SELECT id FROM acl_classes WHERE readers = ?", json.dumps(sorted(acl.readers)))
+        return int(rows[0]["id"]) if rows else None
+
+    def size(self, source: str) -> int:
+        """How many top-level documents a source has."""
+        rows = self._all("SELECT count(*) FROM documents WHERE source = ? AND parent IS NULL", source)
+        return int(rows[0][0])
+
+    def source_state(self, source: str) -> SourceState:
+        """What is known of a source; blank where it was never listed."""
+        rows = self._all("SELECT * FROM source_states WHERE source = ?", source)
+        return state_of(rows[0]) if rows else SourceState()
 
     def parts(self, key: str) -> list[tuple[DocumentId, str]]:
         """The documents inside a container: (id, key)."""
@@ -86,9 +145,11 @@ class Reading(Database):
     def passages(self, scores: Mapping[ChunkId, float], principal: Principal) -> list[Passage]:
         """The hits that are current and readable now, best first: the last word on every search."""
         found = self._all(
-            "SELECT c.*, d.id AS document_id, d.title, d.uri, d.confidentiality, a.readers FROM chunks c"
+            "SELECT c.*, d.id AS document_id, d.title, d.uri, d.confidentiality, a.readers,"
+            " CASE WHEN s.offline_since IS NOT NULL THEN s.reached_at END AS as_of FROM chunks c"
             " JOIN documents d ON d.key = c.document AND d.version = c.version"
             " JOIN acl_classes a ON a.id = d.acl_class"
+            " LEFT JOIN source_states s ON s.source = d.source"
             f" WHERE c.id IN ({marks(scores)})",
             *scores,
         )
@@ -100,6 +161,7 @@ class Reading(Database):
                 score=scores[row["id"]],
                 key=row["document"],
                 confidentiality=Confidentiality(row["confidentiality"]),
+                as_of=moment_of(row["as_of"]),
             )
             for row in found
             if acl_of(row["readers"]).admits(principal)
@@ -107,14 +169,16 @@ class Reading(Database):
         order = {chunk: place for place, chunk in enumerate(scores)}
         return sorted(passages, key=lambda passage: (-passage.score, order[passage.chunk.id]))
 
-    def known_vectors(self, hashes: Iterable[str]) -> dict[str, Vector]:
-        """Content hash → vector, for texts that were embedded before."""
+    def known_vectors(self, hashes: Iterable[str], *, embedder: str) -> dict[str, Vector]:
+        """Content hash → vector, for texts that this embedder (its fingerprint) has embedded before."""
         wanted = list(dict.fromkeys(hashes))
         found: dict[str, Vector] = {}
         for start in range(0, len(wanted), 500):
             batch = wanted[start : start + 500]
             for row in self._all(
-                f"SELECT content_hash, vector FROM chunks WHERE content_hash IN ({marks(batch)})", *batch
+                f"SELECT content_hash, vector FROM vectors WHERE embedder = ? AND content_hash IN ({marks(batch)})",
+                embedder,
+                *batch,
             ):
                 found[row["content_hash"]] = np.frombuffer(row["vector"], dtype="<f4")
         return found
@@ -123,17 +187,25 @@ class Reading(Database):
         """Every chunk the indexes ought to hold."""
         return {ChunkId(row["id"]) for row in self._all("SELECT id FROM chunks")}
 
-    def indexed(self, ids: Sequence[ChunkId] | None = None) -> Iterator[tuple[Chunk, Facets, Vector]]:
-        """Chunk, facets and vector (dimension,), for writing the indexes anew. All, or those named."""
+    def indexed(
+        self, ids: Sequence[ChunkId] | None = None, *, embedder: str
+    ) -> Iterator[tuple[Chunk, Facets, Vector | None]]:
+        """Chunk, facets and the embedder's vector (dimension,), for writing the indexes anew. All, or those named.
+
+        The vector is None where this embedder, named by its fingerprint, has not embedded the text yet.
+        """
         names = sorted(self.chunk_ids()) if ids is None else list(ids)
         for start in range(0, len(names), 500):
             batch = names[start : start + 500]
             for row in self._all(
-                "SELECT c.*, d.id AS document_id, d.acl_class, d.source, d.language FROM chunks c"
-                f" JOIN documents d ON d.key = c.document WHERE c.id IN ({marks(batch)})",
+                "SELECT c.*, v.vector, d.id AS document_id, d.acl_class, d.source, d.language FROM chunks c"
+                " JOIN documents d ON d.key = c.document"
+                " LEFT JOIN vectors v ON v.content_hash = c.content_hash AND v.embedder = ?"
+                f" WHERE c.id IN ({marks(batch)})",
+                embedder,
                 *batch,
             ):
-                vector = np.frombuffer(row["vector"], dtype="<f4")
+                vector = np.frombuffer(row["vector"], dtype="<f4") if row["vector"] is not None else None
                 facets = Facets(acl_class=row["acl_class"], source=row["source"], language=row["language"] or "")
                 yield chunk_of(row), facets, vector
 
@@ -159,3 +231,6 @@ class Reading(Database):
     def sources(self) -> dict[str, Path]:
         """Folders registered by `rag ingest PATH`."""
         return {row["name"]: Path(row["path"]) for row in self._all("SELECT name, path FROM sources ORDER BY name")}
+
+    def _known(self, sql: str, *parameters: object) -> list[Known]:
+        return [Known(*row) for row in self._all(sql, *parameters)]

@@ -6,8 +6,8 @@ import hashlib
 import json
 import secrets
 import sqlite3
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -34,6 +34,8 @@ class Entry:
     notes: tuple[str, ...]
     chunks: int
     parent: str | None
+    author: str | None = None
+    created_at: datetime | None = None
 
     @property
     def state(self) -> str:
@@ -41,6 +43,21 @@ class Entry:
         if self.reason is None:
             return "indexed"
         return "failed" if self.version is None else "outdated"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceState:
+    """What is known of a source beyond its documents.
+
+    `roots`: see `rag.ports.Connector.roots`, as it was when last listed in full; empty before the first time. A source
+    that cannot be reached is offline since then, with the reason. `held` counts removals that wait for a person.
+    """
+
+    roots: Mapping[str, str] = field(default_factory=dict)
+    reached_at: datetime | None = None
+    offline_since: datetime | None = None
+    problem: str | None = None
+    held: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,11 +71,13 @@ class Facets:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """What `record` makes current: the document, its chunks with one vector each, and how it was made."""
+    """What `record` makes current: the document, its chunks with one vector each, and how it was made. `embedder` is
+    the fingerprint of what made the vectors."""
 
     document: Document
     chunks: tuple[Chunk, ...]
     vectors: Vectors
+    embedder: str
     stamp: str
     recipe: str
     media_type: str
@@ -145,7 +164,25 @@ def entry_of(row: sqlite3.Row) -> Entry:
         notes=tuple(json.loads(row["notes"])),
         chunks=int(row["chunks"]),
         parent=row["parent"],
+        author=row["author"],
+        created_at=moment_of(row["created_at"]),
     )
+
+
+def state_of(row: sqlite3.Row) -> SourceState:
+    """A source's row."""
+    return SourceState(
+        roots=json.loads(row["roots"]),
+        reached_at=moment_of(row["reached_at"]),
+        offline_since=moment_of(row["offline_since"]),
+        problem=row["problem"],
+        held=row["held"],
+    )
+
+
+def moment_of(text: str | None) -> datetime | None:
+    """A time as it is stored."""
+    return datetime.fromisoformat(text) if text else None
 
 
 def document_of(row: sqlite3.Row) -> Document:
@@ -161,6 +198,8 @@ def document_of(row: sqlite3.Row) -> Document:
         title=row["title"],
         uri=row["uri"],
         modified_at=datetime.fromisoformat(row["modified_at"]),
+        created_at=moment_of(row["created_at"]),
+        author=row["author"],
         language=row["language"],
         text=row["text"],
         sections=tuple(section_of(entry) for entry in json.loads(row["sections"])),

@@ -6,7 +6,7 @@ import sqlite3
 
 from rag.errors import StoreError
 
-VERSION = 1
+VERSION = 2
 
 _TABLES = """
 CREATE TABLE meta (
@@ -20,6 +20,17 @@ CREATE TABLE sources (
     path TEXT NOT NULL UNIQUE
 ) STRICT, WITHOUT ROWID;
 
+-- What is known of each source: `roots` is the identity of its root, and of what is mounted below, when it was last
+-- listed in full; `held` counts removals that wait for a person.
+CREATE TABLE source_states (
+    source TEXT PRIMARY KEY,
+    roots TEXT NOT NULL DEFAULT '{}',
+    reached_at TEXT,
+    offline_since TEXT,
+    problem TEXT,
+    held INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+
 -- Each distinct set of readers once: the small integer that the indexes filter by.
 CREATE TABLE acl_classes (
     id INTEGER PRIMARY KEY,
@@ -28,6 +39,7 @@ CREATE TABLE acl_classes (
 
 -- One row a document. `version` is what is searchable now (NULL: nothing is); `seen_version`, `seen_stamp` and
 -- `seen_recipe` are what was last looked at, so that a failed file is tried again only when something changed.
+-- `hidden_version` is what was searchable until the file could no longer be read: its text is kept, not shown.
 CREATE TABLE documents (
     key TEXT PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
@@ -40,22 +52,37 @@ CREATE TABLE documents (
     seen_recipe TEXT NOT NULL,
     reason TEXT,
     version TEXT,
+    hidden_version TEXT,
     title TEXT NOT NULL,
     uri TEXT NOT NULL,
     media_type TEXT NOT NULL,
     modified_at TEXT NOT NULL,
+    created_at TEXT,
+    author TEXT,
     language TEXT,
     text TEXT,
     sections TEXT,
     notes TEXT NOT NULL DEFAULT '[]',
     recorded_at TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX documents_by_source ON documents (source);
 CREATE INDEX documents_by_parent ON documents (parent);
+-- Covers `scan`: a million unchanged files are compared without touching a document's row.
+CREATE INDEX documents_scan ON documents (
+    source, id, seen_stamp, seen_version, seen_recipe, acl_class, confidentiality, key
+) WHERE parent IS NULL;
 
--- The chunks of the current versions, and of no others. `vector` is float32, little endian.
+-- Each text that is embedded, once for every embedder, however many places hold it. `vector` is float32, little
+-- endian: half precision would save half of 1.5 KB a text and cost the equality with what the indexes hold.
+CREATE TABLE vectors (
+    content_hash TEXT NOT NULL,
+    embedder TEXT NOT NULL,
+    vector BLOB NOT NULL,
+    UNIQUE (content_hash, embedder)
+) STRICT;
+
+-- The chunks of the current versions, and of no others.
 CREATE TABLE chunks (
-    id TEXT PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
     document TEXT NOT NULL REFERENCES documents (key) ON DELETE CASCADE,
     version TEXT NOT NULL,
     ordinal INTEGER NOT NULL,
@@ -65,9 +92,8 @@ CREATE TABLE chunks (
     headings TEXT NOT NULL,
     context TEXT NOT NULL,
     text TEXT NOT NULL,
-    content_hash TEXT NOT NULL,
-    vector BLOB NOT NULL
-) STRICT, WITHOUT ROWID;
+    content_hash TEXT NOT NULL
+) STRICT;
 CREATE INDEX chunks_by_document ON chunks (document, ordinal);
 CREATE INDEX chunks_by_content ON chunks (content_hash);
 
@@ -79,8 +105,58 @@ CREATE TABLE owed (
 """
 
 
+_TO_2 = """
+DROP INDEX documents_by_source;
+CREATE TABLE source_states (
+    source TEXT PRIMARY KEY,
+    roots TEXT NOT NULL DEFAULT '{}',
+    reached_at TEXT,
+    offline_since TEXT,
+    problem TEXT,
+    held INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+ALTER TABLE documents ADD COLUMN hidden_version TEXT;
+ALTER TABLE documents ADD COLUMN created_at TEXT;
+ALTER TABLE documents ADD COLUMN author TEXT;
+CREATE INDEX documents_scan ON documents (
+    source, id, seen_stamp, seen_version, seen_recipe, acl_class, confidentiality, key
+) WHERE parent IS NULL;
+CREATE TABLE vectors (
+    content_hash TEXT NOT NULL,
+    embedder TEXT NOT NULL,
+    vector BLOB NOT NULL,
+    UNIQUE (content_hash, embedder)
+) STRICT;
+INSERT OR IGNORE INTO vectors SELECT content_hash, '', vector FROM chunks;
+ALTER TABLE chunks RENAME TO chunks_1;
+CREATE TABLE chunks (
+    id TEXT NOT NULL UNIQUE,
+    document TEXT NOT NULL REFERENCES documents (key) ON DELETE CASCADE,
+    version TEXT NOT NULL,
+    ordinal INTEGER NOT NULL,
+    span_start INTEGER NOT NULL,
+    span_end INTEGER NOT NULL,
+    page INTEGER,
+    headings TEXT NOT NULL,
+    context TEXT NOT NULL,
+    text TEXT NOT NULL,
+    content_hash TEXT NOT NULL
+) STRICT;
+INSERT INTO chunks SELECT id, document, version, ordinal, span_start, span_end, page, headings, context, text,
+    content_hash FROM chunks_1 ORDER BY document, ordinal;
+DROP TABLE chunks_1;
+CREATE INDEX chunks_by_document ON chunks (document, ordinal);
+CREATE INDEX chunks_by_content ON chunks (content_hash);
+"""
+"""Version 1 knew one embedder and did not name it: its vectors keep the name "" until the embedder that made them is
+opened again."""
+
+_MIGRATIONS = {1: _TO_2}
+"""Version → what makes the next one of it."""
+
+
 def prepare(connection: sqlite3.Connection) -> None:
-    """Create the tables, or bring an older ledger up to `VERSION`, in one transaction.
+    """Create the tables, or bring an older ledger up to `VERSION`, in one transaction: a kill leaves the old one.
 
     Raises:
         StoreError: the ledger was written by a newer Archivar.
@@ -95,7 +171,8 @@ def prepare(connection: sqlite3.Connection) -> None:
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        for statement in _statements(_TABLES):
+        scripts = [_MIGRATIONS[version] for version in range(found, VERSION)] if found else [_TABLES]
+        for statement in (statement for script in scripts for statement in _statements(script)):
             connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {VERSION}")
         connection.execute("COMMIT")

@@ -46,7 +46,7 @@ def test_every_file_is_listed_with_the_rights_and_class_of_its_source(tmp_path: 
         (readers, Confidentiality.CONFIDENTIAL)
     }
     first = next(source.listings())
-    assert (first.uri, first.size_bytes) == ((tmp_path / "a.txt").as_uri(), 5)
+    assert (source.uri(first.id), first.size_bytes) == ((tmp_path / "a.txt").as_uri(), 5)
 
 
 def test_a_fetched_file_carries_its_bytes_title_and_time(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from connectors.folder import Folder
 from rag.access import NOBODY, Confidentiality
+from rag.documents import Listing, Shut
 from rag.errors import SourceDenied, UnreadableDocument
 
 OTHER_UID = 65534
@@ -54,10 +55,13 @@ def test_a_file_without_permission_gives_the_reason(root: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o000, 0o444])
-def test_a_folder_that_may_not_be_looked_into_denies_the_whole_listing(root: Path, mode: int) -> None:
+def test_a_folder_that_may_not_be_looked_into_is_shut_and_the_others_are_listed(root: Path, mode: int) -> None:
     (root / "sub").chmod(mode)
-    with few_rights(), pytest.raises(SourceDenied, match=r"/sub may not be listed: .* or name it under `exclude`"):
-        list(folder(root).listings())
+    (root / "z.txt").write_text("z")
+    with few_rights():
+        found = list(folder(root).listings())
+    assert found[1] == Shut("docs:sub/", "no permission to look into the folder sub")
+    assert [entry.id for entry in found if isinstance(entry, Listing)] == ["docs:a.txt", "docs:z.txt"]
 
 
 def test_a_root_that_may_not_be_looked_into_is_denied(root: Path) -> None:

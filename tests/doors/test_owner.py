@@ -49,7 +49,8 @@ def test_every_command_goes_through_the_owner(open_line: Line) -> None:
 def test_the_progress_of_an_ingest_arrives_while_it_runs(open_line: Line, tmp_path: Path) -> None:
     folder = papers(tmp_path / "more")
     events = list(Client(open_line.home, pid=None).call("ingest", {"paths": [str(folder)]}))
-    assert [event["progress"][1:] for event in events[:-1]] == [[0, 3], [1, 3], [2, 3], [3, 3]]
+    assert [event["progress"][1:3] for event in events[:-1]] == [[0, 3], [1, 3], [2, 3], [3, 3]]
+    assert events[-2]["progress"][3:] == [events[-1]["chunks"], 1], "chunks and failures so far"
     assert events[-1]["added"] == 2
     open_line.json("sources", "remove", "more")
 

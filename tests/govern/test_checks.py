@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -63,8 +64,16 @@ def test_a_model_that_is_not_the_pinned_one_is_a_finding_and_no_failure() -> Non
 def test_the_index_is_well_until_a_document_fails(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger.sqlite")
     assert checks.index(ledger).well
-    ref = DocumentRef(id=DocumentId("a:b.pdf"), version="1")
-    ledger.record_unread(ref, reason="Locked.", stamp="", recipe="r", uri="")
+    ledger.record_failure(
+        DocumentRef(id=DocumentId("a:b.pdf"), version="1"),
+        reason="Locked.",
+        stamp="",
+        recipe="r",
+        title="b",
+        uri="",
+        media_type="",
+        modified_at=datetime(2026, 1, 1, tzinfo=UTC),
+    )
     found = checks.index(ledger)
     assert (found.well, found.advice) == (False, "See `rag documents --failed`.")
     assert "1 failed" in found.finding

@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -15,10 +15,11 @@ import numpy as np
 from connectors.folder import Folder
 from rag.access import EVERYONE, Acl, Confidentiality, Grant, Principal, Token
 from rag.answers import Passage
-from rag.documents import DocumentRef, Listing, Parsed, Part, RawDocument, Section, Span
+from rag.documents import DocumentId, DocumentRef, Listing, Parsed, Part, RawDocument, Section, Shut, Span
 from rag.errors import EmptyDocument, UnreadableDocument
 from rag.ingest.one import Pipeline
-from rag.ingest.sync import Report, sync
+from rag.ingest.report import Report
+from rag.ingest.sync import sync
 from rag.language import language_of
 from rag.ports import Vector, Vectors
 from rag.store.ledger import Ledger
@@ -102,8 +103,14 @@ class Counted:
         self.versions: list[str] = []
         self.fetched: list[str] = []
 
-    def listings(self) -> Iterator[Listing]:
-        return self.folder.listings()
+    def listings(self, ranges: Sequence[str] = ("",)) -> Iterator[Listing | Shut]:
+        return self.folder.listings(ranges)
+
+    def roots(self) -> Mapping[str, str]:
+        return self.folder.roots()
+
+    def uri(self, document: DocumentId) -> str:
+        return self.folder.uri(document)
 
     def version(self, listing: Listing) -> str:
         self.versions.append(listing.id)
@@ -113,7 +120,7 @@ class Counted:
         self.fetched.append(listing.id)
         return self.folder.fetch(listing, ref)
 
-    def watch(self, changed: Callable[[], None]) -> None:
+    def watch(self, changed: Callable[[str], None]) -> None:
         return None
 
 

@@ -49,8 +49,9 @@ def carried_out(found: Plan, recorded: World, recipe: str) -> World:
     world = dict(recorded)
     for name in found.remove:
         del world[name]
+    leaving = {old: world.pop(old) for old, _ in found.move}
     for old, new in found.move:
-        moved = world.pop(old)
+        moved = leaving[old]
         assert new.id not in world
         rights = moved.ref
         world[new.id] = Recorded(
@@ -99,7 +100,9 @@ def test_content_that_moved_is_neither_added_nor_read_again(listed: list[Documen
 @given(listings, worlds)
 def test_rights_that_differ_are_set_beside_whatever_else_happens(listed: list[DocumentRef], before: World) -> None:
     found = plan(listed, before, recipe="new")
-    origin = {ref.id: ref.id for ref in listed if ref.id in before} | {new.id: old for old, new in found.move}
+    moved_away = {old for old, _ in found.move}
+    origin = {ref.id: ref.id for ref in listed if ref.id in before and ref.id not in moved_away}
+    origin |= {new.id: old for old, new in found.move}
     wanted = {
         ref.id
         for ref in listed
@@ -121,11 +124,25 @@ def test_the_order_of_the_listing_does_not_matter(listed: list[DocumentRef], bef
     assert list(found.remove) == sorted(found.remove)
 
 
-def test_two_files_that_swap_names_are_both_replaced_under_their_keys() -> None:
-    before = known(ref("s:a", "1"), ref("s:b", "2"))
-    found = plan([ref("s:a", "2"), ref("s:b", "1")], before, recipe="new")
-    assert [(r.id, r.key, r.version) for r in found.replace] == [("s:a", "key of s:a", "2"), ("s:b", "key of s:b", "1")]
-    assert not (found.add or found.move or found.remove)
+def test_files_that_change_names_along_a_chain_or_round_a_circle_are_moved_and_never_read() -> None:
+    swapped = plan([ref("s:a", "2"), ref("s:b", "1")], known(ref("s:a", "1"), ref("s:b", "2")), recipe="new")
+    chained = plan([ref("s:b", "1"), ref("s:c", "2")], known(ref("s:a", "1"), ref("s:b", "2")), recipe="new")
+    for found, ends in ((swapped, {"s:a": "s:b", "s:b": "s:a"}), (chained, {"s:a": "s:b", "s:b": "s:c"})):
+        assert {old: new.id for old, new in found.move} == ends
+        assert all(new.key == f"key of {old}" for old, new in found.move)
+        assert not (found.add or found.replace or found.remove)
+
+
+def test_a_file_moved_over_another_takes_its_place() -> None:
+    found = plan([ref("s:b", "1")], known(ref("s:a", "1"), ref("s:b", "2")), recipe="new")
+    assert ([(old, new.id) for old, new in found.move], found.remove) == ([("s:a", "s:b")], ("s:b",))
+    assert not (found.add or found.replace)
+
+
+def test_an_edited_file_keeps_its_key_though_a_copy_of_the_old_text_stands_beside_it() -> None:
+    found = plan([ref("s:a", "2"), ref("s:a-alt", "1")], known(ref("s:a", "1")), recipe="new")
+    assert [(r.id, r.key) for r in found.replace] == [("s:a", "key of s:a")]
+    assert ([r.id for r in found.add], found.move) == (["s:a-alt"], ())
 
 
 def test_of_two_copies_that_moved_each_goes_where_its_name_is() -> None:

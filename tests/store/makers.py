@@ -13,6 +13,7 @@ from rag.ports import Vectors
 from rag.store.rows import Facets, Version
 
 DIMENSION = 8
+EMBEDDER = "made-up@1"
 
 
 def acl(*readers: str) -> Acl:
@@ -84,6 +85,7 @@ def version(
         document=document,
         chunks=(own,),
         vectors=unit(len(text)),
+        embedder=EMBEDDER,
         stamp="s",
         recipe="r",
         media_type="text/plain",

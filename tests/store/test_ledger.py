@@ -14,7 +14,7 @@ from rag.access import NOBODY, Confidentiality, Principal
 from rag.documents import ChunkId, DocumentId, DocumentRef
 from rag.errors import StoreError
 from rag.store.ledger import Ledger
-from tests.store.makers import acl, version
+from tests.store.makers import EMBEDDER, acl, version
 
 ANNA = Principal(user="anna")
 A = ChunkId("a-v1")
@@ -31,7 +31,7 @@ def test_what_is_recorded_comes_back_as_it_was(ledger: Ledger) -> None:
     given_version = version("a", "Ein Text", headings=("§ 1", "Absatz"), readers=["user:anna", "group:hr"])
     ledger.record([given_version])
     assert ledger.document("a") == given_version.document
-    ((chunk, facets, vector),) = ledger.indexed()
+    ((chunk, facets, vector),) = ledger.indexed(embedder=EMBEDDER)
     assert chunk == given_version.chunks[0]
     assert (facets.source, facets.language) == ("docs", "de")
     assert np.array_equal(vector, given_version.vectors[0])
@@ -137,7 +137,9 @@ def test_a_ledger_of_a_newer_version_is_refused_in_words_and_left_alone(tmp_path
     assert (tmp_path / "l").read_bytes() == before
 
 
-@pytest.mark.parametrize("table", ["documents", "chunks", "acl_classes", "owed", "sources", "meta"])
+@pytest.mark.parametrize(
+    "table", ["documents", "chunks", "acl_classes", "owed", "sources", "meta", "vectors", "source_states"]
+)
 def test_every_table_is_strict(ledger: Ledger, table: str) -> None:
     (row,) = ledger._all("SELECT strict FROM pragma_table_list WHERE name = ?", table)
     assert row["strict"] == 1
@@ -225,9 +227,9 @@ def test_the_ledger_remembers_what_was_seen_of_each_top_document(ledger: Ledger)
     ledger.record(
         [version("a", "x"), version("b", "y", name="docs:a.txt!/b", parent="a"), version("c", "z", name="o:c")]
     )
-    assert set(ledger.recorded("docs")) == {"docs:a.txt"}
-    assert ledger.stamps("docs") == {DocumentId("docs:a.txt"): ("s", "v1")}
-    assert ledger.recorded("docs")[DocumentId("docs:a.txt")].ref == DocumentRef(
+    (known,) = ledger.scan("docs")
+    assert (known.id, known.stamp, known.version) == ("docs:a.txt", "s", "v1")
+    assert ledger.recorded([known])[known.id].ref == DocumentRef(
         id=DocumentId("docs:a.txt"),
         key="a",
         version="v1",

@@ -200,6 +200,7 @@ def _version(paper: Paper) -> Version:
         document=document,
         chunks=(_chunk(paper),),
         vectors=np.ones((1, 2), np.float32),
+        embedder="made-up@1",
         stamp="s",
         recipe="r",
         media_type="text/plain",

@@ -36,10 +36,10 @@ def test_an_answer_has_the_form_of_the_contract(client: TestClient) -> None:
         "question", "outcome", "text", "citations", "passages", "model", "receipt", "timing_ms",
     ]  # fmt: skip
     assert set(answer["citations"][0]) == {
-        "marker", "document_id", "title", "uri", "page", "headings", "span", "quote", "key",
+        "marker", "document_id", "title", "uri", "page", "headings", "span", "quote", "as_of", "key",
     }  # fmt: skip
     assert set(answer["passages"][0]) == {
-        "document_id", "title", "uri", "page", "headings", "span", "text", "score", "key",
+        "document_id", "title", "uri", "page", "headings", "span", "text", "score", "as_of", "key",
     }  # fmt: skip
     assert answer["outcome"] == "answered"
     assert answer["citations"][0]["quote"] == "Der Urlaub beträgt 24 Werktage."

@@ -1,0 +1,74 @@
+"""Paths as text and back, and which names are wanted. Bytes-safe: every name there can be has its own text."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+
+_NO_DOCUMENTS = (
+    ".*",
+    "lost+found",
+    "$RECYCLE.BIN",
+    "System Volume Information",
+    "~$*",
+    "*.tmp",
+    "*.part",
+    "*.crdownload",
+    "*.swp",
+    "*~",
+    "Thumbs.db",
+    "desktop.ini",
+)
+_HIDDEN = re.compile(r"[%\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\udc80-\udcff]")
+
+
+def readable(path: bytes) -> str:
+    """A path as text, each path another: percent-encoded is what is not UTF-8, ``%``, what breaks or turns a line, and
+    the ``!`` that ends a folder's name, because ``!/`` stands between a document and its parts."""
+    text = path.decode("utf-8", "surrogateescape")
+    if _HIDDEN.search(text):
+        text = _HIDDEN.sub(_encoded, text)
+    return text.replace("!/", "%21/")
+
+
+def _encoded(match: re.Match[str]) -> str:
+    return "".join(f"%{byte:02X}" for byte in match[0].encode("utf-8", "surrogateescape"))
+
+
+def unreadable(text: str) -> bytes:
+    """The bytes `readable` was given."""
+    pieces = text.split("%")
+    encoded = pieces[0].encode("utf-8")
+    for piece in pieces[1:]:
+        encoded += bytes([int(piece[:2], 16)]) + piece[2:].encode("utf-8")
+    return encoded
+
+
+def _any_of(patterns: Sequence[str]) -> Callable[[str], object]:
+    return re.compile("|".join(map(fnmatch.translate, patterns)) or r"(?!)").match
+
+
+no_document = _any_of(_NO_DOCUMENTS)
+"""Whether a file or folder of this name is passed over: hidden, an editor's temporary, a lock, a system's own."""
+
+
+@lru_cache(maxsize=256)
+def matcher(patterns: tuple[str, ...]) -> Callable[[str], bool]:
+    """Whether a path below the root matches one of the patterns. ``*`` spans folders too; ``**/`` may stand for no
+    folder; ``.pdf`` is ``.PDF``; composed and decomposed letters are the same."""
+    forms = [_folded(pattern) for pattern in patterns]
+    match = _any_of([*forms, *(form.removeprefix("**/").replace("/**/", "/") for form in forms)])
+    return lambda path: match(_folded(path)) is not None
+
+
+def _folded(text: str) -> str:
+    return (text if text.isascii() else unicodedata.normalize("NFC", text)).casefold()
+
+
+@lru_cache(maxsize=256)
+def whole_folders(patterns: tuple[str, ...]) -> tuple[str, ...]:
+    """The patterns that name a folder as a whole: ``private``, ``private/*`` and ``private/**`` all do."""
+    return (*patterns, *(pattern.removesuffix("*").removesuffix("*").removesuffix("/") for pattern in patterns))

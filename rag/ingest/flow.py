@@ -1,0 +1,131 @@
+"""Documents through the pipeline side by side: some are read while others are embedded and others are recorded.
+
+Readers fetch and parse ahead, in threads that wait for their children; the caller's thread embeds a window of chunks,
+sorted by length so that little is padded; one writer records the window before it. Everything ahead is bounded, in
+documents and in bytes, so that ten times the documents take no more memory.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from rag.documents import DocumentRef
+from rag.ingest.one import Draft, Pipeline
+
+_WINDOW_CHUNKS = 512
+_WINDOW_DOCUMENTS = 200
+_AHEAD_BYTES = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """A document that did not get as far as a draft, and why."""
+
+    error: Exception
+
+
+Outcome = list[Draft] | Halt
+
+
+class Flow:
+    """Runs documents through a pipeline. `written` is told what became of each once it is recorded, `ended` that it is
+    through; both are called in the caller's thread."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        *,
+        workers: int,
+        written: Callable[[DocumentRef, Outcome], None],
+        ended: Callable[[DocumentRef], None],
+    ) -> None:
+        self._pipeline, self._workers, self._written, self._ended = pipeline, max(1, workers), written, ended
+        self._window: list[tuple[DocumentRef, Outcome]] = []
+        self._recording: tuple[list[tuple[DocumentRef, Outcome]], Future[None]] | None = None
+
+    def run(
+        self,
+        todo: Sequence[DocumentRef],
+        read: Callable[[DocumentRef], Outcome],
+        *,
+        size_of: Callable[[DocumentRef], int],
+        stopped: Callable[[], bool],
+    ) -> None:
+        """Read, embed and record everything in `todo`; on `stopped` what was read by then.
+
+        Raises:
+            StoreError, ModelError: what was recorded stays; the rest is taken at the next run.
+        """
+        readers = ThreadPoolExecutor(self._workers, thread_name_prefix="read")
+        writer = ThreadPoolExecutor(1, thread_name_prefix="record")
+        try:
+            for ref, outcome in self._ahead(readers, todo, read, size_of, stopped):
+                self._window.append((ref, outcome))
+                if self._full():
+                    self._embed(writer)
+            self._embed(writer)
+            self._settle()
+        finally:
+            readers.shutdown(wait=True, cancel_futures=True)
+            writer.shutdown(wait=True)
+
+    def _ahead(
+        self,
+        readers: ThreadPoolExecutor,
+        todo: Sequence[DocumentRef],
+        read: Callable[[DocumentRef], Outcome],
+        size_of: Callable[[DocumentRef], int],
+        stopped: Callable[[], bool],
+    ) -> Iterator[tuple[DocumentRef, Outcome]]:
+        """Each document with what reading it gave, in order; at most two a worker are under way or waiting."""
+        waiting: deque[tuple[DocumentRef, Future[Outcome]]] = deque()
+        left = deque(todo)
+        while (left and not stopped()) or waiting:
+            while left and not stopped() and self._room(waiting, left[0], size_of):
+                ref = left.popleft()
+                waiting.append((ref, readers.submit(read, ref)))
+            if waiting:
+                ref, future = waiting.popleft()
+                yield ref, future.result()
+
+    def _room(
+        self,
+        waiting: deque[tuple[DocumentRef, Future[Outcome]]],
+        ref: DocumentRef,
+        size_of: Callable[[DocumentRef], int],
+    ) -> bool:
+        if not waiting:
+            return True
+        ahead = sum(size_of(other) for other, _ in waiting) + size_of(ref)
+        return len(waiting) < 2 * self._workers and ahead <= _AHEAD_BYTES
+
+    def _full(self) -> bool:
+        drafts = [outcome for _, outcome in self._window if isinstance(outcome, list)]
+        chunks = sum(len(draft.chunks) for outcome in drafts for draft in outcome)
+        return chunks >= _WINDOW_CHUNKS or len(self._window) >= _WINDOW_DOCUMENTS
+
+    def _embed(self, writer: ThreadPoolExecutor) -> None:
+        """The window's vectors; meanwhile the window before is recorded."""
+        window, self._window = self._window, []
+        drafts = [draft for _, outcome in window if isinstance(outcome, list) for draft in outcome]
+        vectors = self._pipeline.embed(drafts) if drafts else None
+        self._settle()
+        if vectors is None:
+            self._tell(window)
+            return
+        self._recording = (window, writer.submit(self._pipeline.commit, drafts, vectors))
+
+    def _settle(self) -> None:
+        if self._recording is not None:
+            window, future = self._recording
+            self._recording = None
+            future.result()
+            self._tell(window)
+
+    def _tell(self, window: list[tuple[DocumentRef, Outcome]]) -> None:
+        for ref, outcome in window:
+            self._written(ref, outcome)
+            self._ended(ref)
