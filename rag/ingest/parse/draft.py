@@ -10,9 +10,12 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import ClassVar
 
 from rag.documents import Parsed, Part, Section, Span
 from rag.errors import EmptyDocument, UnreadableDocument
+from rag.ingest.parse.dates import credible
 from rag.language import language_of
 
 _SPACES = re.compile(r"[ \t\v\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+")
@@ -21,6 +24,7 @@ _MANY_NEWLINES = re.compile(r"\n{3,}")
 _INVISIBLE = re.compile(
     "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u200b\u2060\ufeff\ufffe\uffff\U000e0000-\U000e007f]"
 )
+_NOBODY = frozenset("python-docx openpyxl anonymous unknown unbekannt author autor user admin".split())
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -45,6 +49,12 @@ def one_line(text: str) -> str:
     if text.isascii() and text.isprintable():
         return " ".join(text.split())
     return " ".join(clean(text).split())
+
+
+def _person(author: str | None) -> str | None:
+    """Who wrote it, unless that is the name of a program or nobody's."""
+    name = one_line(author or "")[:300]
+    return name if name and name.lower().strip("()") not in _NOBODY else None
 
 
 def pipe_table(rows: Iterable[Sequence[str]]) -> str:
@@ -74,16 +84,22 @@ class Draft:
     """Collects headings, paragraphs and tables in reading order.
 
     `page` applies to what follows, until set again. Headings nest by level: a level 2 closes earlier levels >= 2.
+    More than `max_text_chars` is refused as soon as it is known; the child sets it for all that it reads.
     """
+
+    max_text_chars: ClassVar[int] = 20_000_000
 
     def __init__(self) -> None:
         self.page: int | None = None
         self.title: str | None = None
         self.author: str | None = None
+        self.created_at: datetime | None = None
+        self.modified_at: datetime | None = None
         self.parts: list[Part] = []
         self.notes: list[str] = []
         self._path: list[tuple[int, str]] = []
         self._pieces: list[_Piece] = []
+        self._chars = 0
 
     @property
     def headings(self) -> tuple[str, ...]:
@@ -122,9 +138,20 @@ class Draft:
             return
         self._add(pipe_table(kept), table=True)
 
+    def expect(self, chars: int) -> None:
+        """Say that so many more will come.
+
+        Raises:
+            UnreadableDocument: that is more than a document may have.
+        """
+        if self._chars + chars > self.max_text_chars:
+            raise UnreadableDocument(f"over the limit of {self.max_text_chars:,} characters of text")
+
     def _add(self, text: str, *, table: bool) -> None:
         if not text.strip():
             return
+        self.expect(len(text))
+        self._chars += len(text)
         last = self._pieces[-1] if self._pieces else None
         if last is None or table or last.table or last.page != self.page or last.headings != self.headings:
             last = _Piece(self.headings, self.page, table)
@@ -136,18 +163,15 @@ class Draft:
         """Whether there is no letter or digit in it yet."""
         return not any(char.isalnum() for piece in self._pieces for block in piece.blocks for char in block)
 
-    def parsed(self, *, max_text_chars: int | None = None) -> Parsed:
+    def parsed(self) -> Parsed:
         """The finished document.
 
         Raises:
             EmptyDocument: no letter or digit in it, and no parts.
-            UnreadableDocument: longer than `max_text_chars`.
         """
         if self.empty and not self.parts:
             raise EmptyDocument("no text in it")
         texts = ["\n\n".join(piece.blocks) for piece in self._pieces]
-        if max_text_chars is not None and sum(map(len, texts)) > max_text_chars:
-            raise UnreadableDocument(f"over the limit of {max_text_chars:,} characters of text")
         sections, start = [], 0
         for piece, text in zip(self._pieces, texts, strict=True):
             span = Span(start=start, end=start + len(text))
@@ -160,7 +184,9 @@ class Draft:
             sections=tuple(sections),
             title=one_line(self.title or "")[:300] or first,
             language=language_of(text),
-            author=one_line(self.author or "")[:300] or None,
+            author=_person(self.author),
+            created_at=credible(self.created_at),
+            modified_at=credible(self.modified_at),
             parts=tuple(self.parts),
             notes=tuple(self.notes),
         )

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 from rag.documents import Parsed
 from rag.errors import UnreadableDocument
 from rag.ingest.parse.charset import decode
+from rag.ingest.parse.dates import when
 from rag.ingest.parse.draft import Draft
 from rag.ingest.parse.html import read_html
 from rag.ingest.parse.zipped import Archive
@@ -39,6 +40,14 @@ class EpubParser:
             )
             if chapter in archive:
                 draft.close_headings()
-                read_html(draft, decode(archive.read(chapter)))
+                read_html(draft, decode(archive.read(chapter)), described=False)
         draft.title, draft.author = title, author
+        for date in package.iter(_DC + "date"):
+            if date.get(_OPF + "event") == "modification":
+                draft.modified_at = when(date.text)
+            else:
+                draft.created_at = draft.created_at or when(date.text)
+        for meta in package.iter(_OPF + "meta"):
+            if meta.get("property") == "dcterms:modified":
+                draft.modified_at = when(meta.text)
         return draft.parsed()

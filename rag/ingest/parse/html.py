@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rag.documents import Parsed
 from rag.errors import EmptyDocument
 from rag.ingest.parse.charset import decode
+from rag.ingest.parse.dates import when
 from rag.ingest.parse.draft import Draft
 
 if TYPE_CHECKING:
@@ -28,6 +29,13 @@ _DECLARED: Final = re.compile(rb"charset\s*=\s*[\"']?\s*([\w.:-]+)|<\?xml[^>]{0,
 _HIDDEN: Final = re.compile(
     r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(?:px|pt|em|%)?\s*(?:;|$)", re.I
 )
+_AUTHORS: Final = ("author", "dc.creator", "dcterms.creator", "article:author")
+_CREATED: Final = tuple(
+    "dcterms.created dc.date.created article:published_time datepublished date dc.date dcterms.date created".split()
+)
+_MODIFIED: Final = tuple(
+    "dcterms.modified dc.date.modified article:modified_time datemodified last-modified revised modified".split()
+)
 _LAYOUT: Final = frozenset(("table h1 h2 h3 h4 h5 h6 form ul ol").split())
 
 
@@ -44,8 +52,8 @@ class HtmlParser:
         return draft.parsed()
 
 
-def read_html(draft: Draft, text: str) -> None:
-    """Write HTML into a draft; its title and author too.
+def read_html(draft: Draft, text: str, *, described: bool = True) -> None:
+    """Write HTML into a draft; its title, author and dates too if it is `described` by its own head.
 
     Raises:
         EmptyDocument: no element in it.
@@ -56,10 +64,20 @@ def read_html(draft: Draft, text: str) -> None:
     root = etree.fromstring(text.encode("utf-8", "replace"), parser)
     if root is None:
         raise EmptyDocument("no text in it")
-    draft.title = draft.title or root.findtext(".//head/title")
-    author = root.find(".//head/meta[@name='author']")
-    draft.author = draft.author or (author.get("content") if author is not None else None)
+    if described:
+        _describe(draft, root)
     _Walk(draft).over(root)
+
+
+def _describe(draft: Draft, root: _Element) -> None:
+    said: dict[str, str] = {}
+    for meta in root.iterfind(".//head//meta"):
+        key = meta.get("name") or meta.get("property") or meta.get("http-equiv") or ""
+        said.setdefault(key.strip().lower(), meta.get("content") or "")
+    draft.title = draft.title or root.findtext(".//head/title")
+    draft.author = draft.author or next((said[key] for key in _AUTHORS if said.get(key)), None)
+    draft.created_at = draft.created_at or next((at for key in _CREATED if (at := when(said.get(key)))), None)
+    draft.modified_at = draft.modified_at or next((at for key in _MODIFIED if (at := when(said.get(key)))), None)
 
 
 class _Walk:

@@ -9,6 +9,7 @@ from typing import Final
 from rag.documents import Parsed
 from rag.ingest.parse.charset import decode
 from rag.ingest.parse.draft import Draft
+from rag.ingest.parse.front_matter import take_front_matter
 
 _HEADING: Final = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))?(?:[ \t]+#+)?[ \t]*")
 _FENCE: Final = re.compile(r" {0,3}(`{3,}|~{3,})")
@@ -27,7 +28,6 @@ _STRONG: Final = re.compile(r"(\*\*|__)(?=\S)([^*_\n]{1,2000}?)(?<=\S)\1")
 _EMPHASIS: Final = re.compile(r"(?<![\w*])([*_])(?=[^\s*_])([^*_\n]{1,2000}?)(?<=[^\s*_])\1(?![\w*])")
 _CODE: Final = re.compile(r"(`{1,3})(?!`)([^`\n]{1,2000})\1(?!`)")
 _ESCAPE: Final = re.compile(r"\\([\\`*_{}\[\]()#+\-.!|<>~$&^\"'/:;=?@,%])")
-_FRONT_MATTER: Final = re.compile(r"---\n(.{0,10000}?)\n---\n", re.S)
 
 
 class MarkdownParser:
@@ -44,10 +44,7 @@ class MarkdownParser:
 def read_markdown(draft: Draft, text: str) -> None:
     """Write Markdown into a draft."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if (front := _FRONT_MATTER.match(text)) is not None:
-        text = text[front.end() :]
-        if (title := re.search(r"^title:[ \t]*(.+)$", front.group(1), re.M)) is not None:
-            draft.title = title.group(1).strip().strip("\"'")
+    text = take_front_matter(draft, text)
     _Blocks(draft).read(_COMMENT.sub("", text).split("\n"))
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from rag.documents import Parsed
 from rag.errors import UnreadableDocument
+from rag.ingest.parse.dates import when
 from rag.ingest.parse.draft import Draft, one_line
 from rag.ingest.parse.zipped import Archive
 
@@ -35,15 +36,22 @@ class OdfParser:
         if "META-INF/manifest.xml" in archive and b"encryption-data" in archive.read("META-INF/manifest.xml"):
             raise UnreadableDocument("encrypted: needs a password")
         draft = Draft()
-        if "meta.xml" in archive:
-            meta = archive.xml("meta.xml")
-            draft.title = meta.findtext(f".//{_DC}title")
-            draft.author = meta.findtext(f".//{_META}initial-creator") or meta.findtext(f".//{_DC}creator")
+        odf_properties(archive, draft)
         content = archive.xml("content.xml").find(_OFFICE + "body")
         if content is None:
             raise UnreadableDocument("damaged: an OpenDocument file without a body")
         _Body(draft).read(content)
         return draft.parsed()
+
+
+def odf_properties(archive: Archive, draft: Draft) -> None:
+    """Title, author and dates, where the file names them."""
+    if "meta.xml" in archive:
+        meta = archive.xml("meta.xml")
+        draft.title = meta.findtext(f".//{_DC}title")
+        draft.author = meta.findtext(f".//{_META}initial-creator") or meta.findtext(f".//{_DC}creator")
+        draft.created_at = when(meta.findtext(f".//{_META}creation-date"))
+        draft.modified_at = when(meta.findtext(f".//{_DC}date"))
 
 
 class _Body:

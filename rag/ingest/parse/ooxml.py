@@ -5,11 +5,14 @@ from __future__ import annotations
 import posixpath
 from typing import Final
 
+from rag.ingest.parse.dates import when
 from rag.ingest.parse.draft import Draft
 from rag.ingest.parse.zipped import Archive
 
 _REL: Final = "{http://schemas.openxmlformats.org/package/2006/relationships}Relationship"
 _DC: Final = "{http://purl.org/dc/elements/1.1/}"
+_LIBRARY_DATE: Final = "2013-12-23T23:15:00Z"  # the template's in python-docx: no document's own
+_DCTERMS: Final = "{http://purl.org/dc/terms/}"
 
 
 def relations(archive: Archive, part: str) -> dict[str, tuple[str, str]]:
@@ -35,9 +38,12 @@ def related(archive: Archive, part: str, kind: str) -> list[str]:
 
 
 def properties(archive: Archive, draft: Draft) -> None:
-    """Title and author, where the file names them."""
+    """Title, author and dates, where the file names them."""
     for path in related(archive, "", "core-properties"):
         if path in archive:
             core = archive.xml(path)
             draft.title = draft.title or core.findtext(_DC + "title")
             draft.author = draft.author or core.findtext(_DC + "creator")
+            created, modified = core.findtext(_DCTERMS + "created"), core.findtext(_DCTERMS + "modified")
+            draft.created_at = when(created) if created != _LIBRARY_DATE else None
+            draft.modified_at = when(modified) if modified != _LIBRARY_DATE else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from datetime import UTC, datetime
 from typing import Final
 
 from rag.documents import Parsed
@@ -24,6 +25,12 @@ _SKIPPED: Final = frozenset(
 _WORDS: Final = {"par": "\n\n", "sect": "\n\n", "page": "\n\n", "line": "\n", "tab": "\t", "row": "\n", "cell": " | ",
                  "emdash": "—", "endash": "–", "lquote": "‘", "rquote": "’", "ldblquote": "“", "rdblquote": "”",
                  "bullet": "•", "~": "\u00a0", "_": "-"}  # fmt: skip
+_TOLD: Final = {
+    word: re.compile(r"\{(?:\\\*)?\\" + word + r" ((?:\\.|[^{}\\]){1,600})\}", re.S) for word in ("title", "author")
+}
+_MOMENTS: Final = {
+    word: re.compile(r"\{\\" + word + r"((?:\\[a-z]{2,3}\d{1,4}\s?){3,6})\}") for word in ("creatim", "revtim")
+}
 _MAX_DEPTH: Final = 1000
 
 
@@ -34,8 +41,34 @@ class RtfParser:
 
     def parse(self, body: bytes, *, media_type: str, name: str) -> Parsed:
         draft = Draft()
+        describe_rtf(draft, body)
         read_text(draft, rtf_text(body.decode("latin-1")))
         return draft.parsed()
+
+
+def describe_rtf(draft: Draft, body: bytes) -> None:
+    """Title, author and dates from the \\info group."""
+    head = body[:200_000].decode("latin-1")
+    start = head.find("{\\info")
+    if start < 0:
+        return
+    codepage = re.search(r"\\ansicpg\d{1,5}", head[:2000])
+    for word in ("title", "author"):
+        if found := _TOLD[word].search(head, start):
+            text = rtf_text((codepage.group() if codepage else "") + " " + found.group(1)).strip()
+            setattr(draft, word, getattr(draft, word) or text or None)
+    draft.created_at, draft.modified_at = _moment(head, "creatim", start), _moment(head, "revtim", start)
+
+
+def _moment(head: str, word: str, start: int) -> datetime | None:
+    found = _MOMENTS[word].search(head, start)
+    if found is None:
+        return None
+    parts = {key: int(value) for key, value in re.findall(r"\\([a-z]{2,3})(\d{1,4})", found.group(1))}
+    try:
+        return datetime(parts["yr"], parts["mo"], parts["dy"], parts.get("hr", 0), parts.get("min", 0), tzinfo=UTC)
+    except (KeyError, ValueError):
+        return None
 
 
 def rtf_text(source: str) -> str:

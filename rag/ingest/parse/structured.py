@@ -41,6 +41,12 @@ class NotebookParser:
         if not isinstance(cells, list):
             raise UnreadableDocument("damaged: a notebook without cells")
         draft = Draft()
+        about = loaded.get("metadata") if isinstance(loaded.get("metadata"), dict) else {}
+        draft.title = title if isinstance(title := about.get("title"), str) else None
+        authors = about.get("authors")
+        rows = authors if isinstance(authors, list) else []
+        named = [str(author["name"]) for author in rows if isinstance(author, dict) and author.get("name")]
+        draft.author = ", ".join(named) or None
         for cell in cells:
             if isinstance(cell, dict):
                 self._cell(draft, cell)
@@ -83,11 +89,24 @@ class XmlParser:
         if not text.strip():
             return
         if "</" in text or "/>" in text:  # markup carried as text, as feeds do
-            title, author = draft.title, draft.author
-            read_html(draft, text)
-            draft.title, draft.author = title, author
+            read_html(draft, text, described=False)
         else:
             draft.paragraph(one_line(text))
+
+
+class SvgParser:
+    """Drawings: their title, description and the texts in them."""
+
+    fingerprint = "svg"
+
+    def parse(self, body: bytes, *, media_type: str, name: str) -> Parsed:
+        draft, root = Draft(), xml_root(body)
+        draft.title = root.findtext("{http://www.w3.org/2000/svg}title")
+        for element in root.iter():
+            tag = str(element.tag).rsplit("}", 1)[-1]
+            if tag in ("title", "desc", "text"):
+                draft.paragraph(one_line("".join(element.itertext())))
+        return draft.parsed()
 
 
 def _load(body: bytes) -> Any:

@@ -8,6 +8,7 @@ from typing import Final
 from rag.documents import Parsed
 from rag.ingest.parse.charset import decode
 from rag.ingest.parse.draft import Draft
+from rag.ingest.parse.front_matter import read_fields
 from rag.ingest.parse.headings import MAX_CHARS, numbered_level
 from rag.ingest.parse.lines import join
 
@@ -23,8 +24,9 @@ class TextParser:
     fingerprint = "text"
 
     def parse(self, body: bytes, *, media_type: str, name: str) -> Parsed:
-        draft = Draft()
-        read_text(draft, decode(body))
+        draft, text = Draft(), decode(body)
+        read_fields(draft, text, media_type)
+        read_text(draft, text)
         return draft.parsed()
 
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from rag.documents import Parsed, Part, Section, Span
+from rag.ingest.parse.dates import credible
 
 PREFIX: Final = struct.Struct("!IQ")  # length of the header, length of the raw bytes that follow it
 MAX_HEADER_BYTES: Final = 1 << 30
@@ -36,6 +38,8 @@ def encode(parsed: Parsed) -> list[bytes]:
         "title": parsed.title,
         "language": parsed.language,
         "author": parsed.author,
+        "created_at": parsed.created_at.isoformat() if parsed.created_at else None,
+        "modified_at": parsed.modified_at.isoformat() if parsed.modified_at else None,
         "notes": list(parsed.notes),
         "parts": [[part.name, part.media_type, len(part.body)] for part in parsed.parts],
     }
@@ -62,6 +66,8 @@ def decode(header: Mapping[str, Any], raw: bytes) -> Parsed:
             title=_optional(header["title"]),
             language=_optional(header["language"]),
             author=_optional(header["author"]),
+            created_at=_moment(header["created_at"]),
+            modified_at=_moment(header["modified_at"]),
             parts=tuple(parts),
             notes=tuple(_string(note) for note in header["notes"]),
         )
@@ -90,3 +96,15 @@ def _string(value: Any) -> str:
 
 def _optional(value: Any) -> str | None:
     return None if value is None else _string(value)
+
+
+def _moment(value: Any) -> datetime | None:
+    if value is None:
+        return None
+    moment = datetime.fromisoformat(_string(value))
+    if moment.tzinfo is None:
+        raise Garbled("a date without its zone")
+    try:
+        return credible(moment.astimezone(UTC))
+    except OverflowError as error:
+        raise Garbled("a date out of range") from error

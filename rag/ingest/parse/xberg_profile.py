@@ -21,11 +21,13 @@ from rag.documents import Parsed
 from rag.errors import UnreadableDocument
 from rag.ingest.parse import media
 from rag.ingest.parse.charset import decode
+from rag.ingest.parse.compound import describe
 from rag.ingest.parse.draft import Draft
+from rag.ingest.parse.front_matter import read_fields
 from rag.ingest.parse.markdown import read_markdown
+from rag.ingest.parse.rtf import describe_rtf
 
 _TEXTUAL = frozenset({media.RST, media.ORG, media.ASCIIDOC, media.TEX, media.DOCBOOK})
-_ENCRYPTED_MAIL = ("application/pgp-encrypted".encode("utf-16-le"), "IPM.Note.SMIME\x00".encode("utf-16-le"))
 _THEIR_NAMES = {media.RST: "text/prs.fallenstein.rst"}
 
 
@@ -37,8 +39,6 @@ class XbergParser:
     def parse(self, body: bytes, *, media_type: str, name: str) -> Parsed:
         import xberg
 
-        if media_type == media.MSG and any(mark in body for mark in _ENCRYPTED_MAIL):
-            raise UnreadableDocument("encrypted: needs its recipient's key")
         if media_type in _TEXTUAL:
             body = decode(body).encode("utf-8")
         config = xberg.ExtractionConfig(
@@ -57,14 +57,20 @@ class XbergParser:
             raise UnreadableDocument(_reason(str(error))) from error
         if not result.results:
             raise UnreadableDocument(_reason(" ".join(str(item) for item in result.errors or ())))
-        return _written(result.results[0])
+        draft = Draft()
+        if media_type in _TEXTUAL:
+            read_fields(draft, body.decode("utf-8"), media_type)
+        elif media_type == media.RTF:
+            describe_rtf(draft, body)
+        else:
+            describe(draft, body)
+        return _written(draft, result.results[0])
 
 
-def _written(found: Any) -> Parsed:
-    draft = Draft()
-    draft.title = getattr(found.metadata, "title", None)
+def _written(draft: Draft, found: Any) -> Parsed:
+    draft.title = draft.title or getattr(found.metadata, "title", None)
     authors = getattr(found.metadata, "authors", None) or ()
-    draft.author = ", ".join(authors) or None
+    draft.author = draft.author or ", ".join(authors) or None
     read_markdown(draft, found.content)
     return draft.parsed()
 

@@ -24,7 +24,9 @@ def paragraph(lines: Sequence[str], *, y: float, x: float = 72, size: float = 10
     return [Line(text, x, y - 1.25 * size * index, size) for index, text in enumerate(lines)]
 
 
-def pdf(pages: Sequence[Sequence[Line]], *, rulings: Sequence[tuple[float, float, float, float]] = ()) -> bytes:
+def pdf(
+    pages: Sequence[Sequence[Line]], *, rulings: Sequence[tuple[float, float, float, float]] = (), info: str = ""
+) -> bytes:
     """A PDF written by hand: Helvetica in WinAnsi, one content stream a page, lines drawn where `rulings` says."""
     objects = [b"<< /Type /Catalog /Pages 2 0 R >>", b"", _font("Helvetica"), _font("Helvetica-Bold")]
     kids = []
@@ -38,7 +40,7 @@ def pdf(pages: Sequence[Sequence[Line]], *, rulings: Sequence[tuple[float, float
         )
         kids.append(b"%d 0 R" % len(objects))
     objects[1] = b"<< /Type /Pages /Count %d /Kids [%s] >>" % (len(kids), b" ".join(kids))
-    return _assembled(objects)
+    return _assembled(objects, info)
 
 
 def _font(name: str) -> bytes:
@@ -50,16 +52,20 @@ def _shown(line: Line) -> bytes:
     return b"BT /%s %g Tf %g %g Td (%s) Tj ET\n" % (b"F2" if line.bold else b"F1", line.size, line.x, line.y, text)
 
 
-def _assembled(objects: Sequence[bytes]) -> bytes:
+def _assembled(objects: list[bytes], info: str) -> bytes:
     out, offsets = io.BytesIO(), []
     out.write(b"%PDF-1.4\n")
+    objects = [*objects, f"<< {info} >>".encode()]
     for number, body in enumerate(objects, start=1):
         offsets.append(out.tell())
         out.write(b"%d 0 obj\n%s\nendobj\n" % (number, body))
     start = out.tell()
     out.write(b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1))
     out.write(b"".join(b"%010d 00000 n \n" % offset for offset in offsets))
-    out.write(b"trailer << /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF" % (len(objects) + 1, start))
+    out.write(
+        b"trailer << /Size %d /Root 1 0 R /Info %d 0 R >>\nstartxref\n%d\n%%%%EOF"
+        % (len(objects) + 1, len(objects), start)
+    )
     return out.getvalue()
 
 
@@ -174,7 +180,7 @@ def _relations(*rows: tuple[str, str, str]) -> str:
     return f'<Relationships xmlns="{_PACKAGE}">{inner}</Relationships>'
 
 
-def odt() -> bytes:
+def odt(*, meta: str = "") -> bytes:
     """Headings, a paragraph, a list, a table."""
     names = {"office": "office", "text": "text", "table": "table"}
     spaces = " ".join(f'xmlns:{k}="urn:oasis:names:tc:opendocument:xmlns:{v}:1.0"' for k, v in names.items())
@@ -188,7 +194,8 @@ def odt() -> bytes:
     )
     body = f"<office:body><office:text>{body}</office:text></office:body>"
     content = f"<office:document-content {spaces}>{body}</office:document-content>"
-    return zipped({"mimetype": "application/vnd.oasis.opendocument.text", "content.xml": content})
+    members = {"mimetype": "application/vnd.oasis.opendocument.text", "content.xml": content}
+    return zipped(members | ({"meta.xml": meta} if meta else {}))
 
 
 def eml() -> bytes:
