@@ -1,12 +1,15 @@
-"""A zip archive: its members come back as parts, which the caller treats as documents of their own."""
+"""Zip and gzip archives: their members come back as parts, which the caller treats as documents of their own."""
 
 from __future__ import annotations
 
+import re
+import zlib
+
 from rag.documents import Parsed, Part
-from rag.errors import EmptyDocument
-from rag.ingest.parse.draft import one_line
+from rag.errors import EmptyDocument, UnreadableDocument
+from rag.ingest.parse.draft import Draft, one_line
 from rag.ingest.parse.media import media_type_of
-from rag.ingest.parse.zipped import Archive
+from rag.ingest.parse.zipped import MAX_BYTES, MAX_RATIO, RATIO_FROM_BYTES, Archive
 
 
 class ZipParser:
@@ -15,18 +18,49 @@ class ZipParser:
     fingerprint = "zip"
 
     def parse(self, body: bytes, *, media_type: str, name: str) -> Parsed:
-        from rag.ingest.parse.draft import Draft
-
         archive = Archive(body)
         draft = Draft()
         for member in archive.names:
             data = archive.read(member)
             label = part_name(member)
-            draft.parts.append(Part(name=label, media_type=media_type_of(label, data[:8192]), body=data))
+            draft.parts.append(Part(name=label, media_type=media_type_of(label, data), body=data))
         if not draft.parts:
             raise EmptyDocument("empty: no file in the archive")
         draft.paragraph("\n".join(part.name for part in draft.parts))
         return draft.parsed()
+
+
+class GzipParser:
+    """The one file that is packed in it, as a part."""
+
+    fingerprint = "gzip"
+
+    def parse(self, body: bytes, *, media_type: str, name: str) -> Parsed:
+        draft, data = Draft(), _unpacked(body)
+        if not data:
+            raise EmptyDocument("empty: no file in the archive")
+        stem = re.sub(r"\.(?:gz|gzip)$", "", name.replace("\\", "/").rsplit("/", 1)[-1], flags=re.I)
+        label = part_name(re.sub(r"\.tgz$", ".tar", stem, flags=re.I))
+        draft.parts.append(Part(name=label, media_type=media_type_of(label, data), body=data))
+        draft.paragraph(label)
+        return draft.parsed()
+
+
+def _unpacked(body: bytes) -> bytes:
+    limit = min(MAX_BYTES, max(RATIO_FROM_BYTES, MAX_RATIO * len(body)))
+    pieces, length, rest = [], 0, body
+    try:
+        while rest[:2] == b"\x1f\x8b":
+            stream = zlib.decompressobj(zlib.MAX_WBITS | 16)
+            pieces.append(stream.decompress(rest, limit - length + 1))
+            length, rest = length + len(pieces[-1]), stream.unused_data
+            if length > limit:
+                raise UnreadableDocument(f"a zip bomb: it unpacks to more than {MAX_RATIO} times its size")
+            if not stream.eof:
+                raise UnreadableDocument("damaged: the archive is cut off")
+    except zlib.error as error:
+        raise UnreadableDocument("damaged: the archive cannot be unpacked") from error
+    return b"".join(pieces)
 
 
 def part_name(name: str) -> str:

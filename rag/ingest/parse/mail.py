@@ -13,6 +13,7 @@ from rag.documents import Parsed, Part
 from rag.errors import UnreadableDocument
 from rag.ingest.parse.archive import part_name
 from rag.ingest.parse.charset import decode
+from rag.ingest.parse.dates import when
 from rag.ingest.parse.draft import Draft, one_line
 from rag.ingest.parse.html import read_html
 from rag.ingest.parse.media import media_type_of
@@ -38,14 +39,20 @@ class MailParser:
         message = email.message_from_bytes(body, policy=email.policy.default)
         if not any(header in message for header in (*_HEADERS, "Subject", "Received", "Content-Type", "MIME-Version")):
             raise UnreadableDocument("damaged: not a mail message")
-        draft = Draft()
-        subject = _header(message, "Subject")
-        draft.title, draft.author = subject or None, _header(message, "From") or None
-        draft.heading(subject, 1)
-        lines = [f"{header}: {value}" for header in _HEADERS if (value := _header(message, header))]
-        draft.paragraph("\n".join(lines))
-        _Parts(draft).read(message)
-        return draft.parsed()
+        return read_message(message)
+
+
+def read_message(message: Message) -> Parsed:
+    """A message that is already taken apart, as a document with its attachments as parts."""
+    draft = Draft()
+    subject = _header(message, "Subject")
+    draft.title, draft.author = subject or None, _header(message, "From") or None
+    draft.created_at = when(_header(message, "Date"))
+    draft.heading(subject, 1)
+    lines = [f"{header}: {value}" for header in _HEADERS if (value := _header(message, header))]
+    draft.paragraph("\n".join(lines))
+    _Parts(draft).read(message)
+    return draft.parsed()
 
 
 class _Parts:
@@ -75,9 +82,7 @@ class _Parts:
     def _write(self, message: Message, kind: str) -> None:
         text = decode(_bytes(message), declared=message.get_content_charset())
         if kind == "text/html":
-            title = self._draft.title
-            read_html(self._draft, text)
-            self._draft.title = title
+            read_html(self._draft, text, described=False)
         else:
             read_text(self._draft, _without_tracking(text))
 
@@ -95,7 +100,7 @@ class _Parts:
         while any(part.name == name for part in self._draft.parts):
             name = f"{number}-{name}"
             number += 1
-        guessed = media_type_of(name, body[:8192])
+        guessed = media_type_of(name, body)
         self._draft.parts.append(Part(name=name, media_type=guessed, body=body))
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import re
+import struct
+import zipfile
+from collections.abc import Iterator
 from typing import Final
 
 _OOXML: Final = "application/vnd.openxmlformats-officedocument."
@@ -40,6 +44,8 @@ ASCIIDOC: Final = "text/asciidoc"
 TEX: Final = "application/x-latex"
 ZIP: Final = "application/zip"
 GZIP: Final = "application/gzip"
+CALENDAR: Final = "text/calendar"
+CARD: Final = "text/vcard"
 OLE: Final = "application/x-ole-storage"
 BINARY: Final = "application/octet-stream"
 PICTURES: Final = ("image/png", "image/jpeg", "image/tiff", "image/webp", "image/bmp", "image/gif")
@@ -56,7 +62,8 @@ _BY_EXTENSION: Final = {
     "py": TEXT, "js": TEXT, "ts": TEXT, "java": TEXT, "c": TEXT, "h": TEXT, "cpp": TEXT, "cs": TEXT, "go": TEXT,
     "rs": TEXT, "sh": TEXT, "bat": TEXT, "ps1": TEXT, "sql": TEXT, "php": TEXT, "rb": TEXT, "srt": TEXT, "vtt": TEXT,
     "png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg", "tif": "image/tiff", "tiff": "image/tiff",
-    "webp": "image/webp", "bmp": "image/bmp", "gif": "image/gif",
+    "webp": "image/webp", "bmp": "image/bmp", "gif": "image/gif", "ics": CALENDAR, "ical": CALENDAR, "vcf": CARD,
+    "vcard": CARD,
 }  # fmt: skip
 _MAGIC: Final = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
@@ -78,7 +85,7 @@ _MAGIC: Final = (
 _ZIPPED: Final = frozenset({DOCX, PPTX, XLSX, XLSB, ODT, ODS, ODP, EPUB, ZIP})
 _OLE: Final = frozenset({DOC, PPT, XLS, MSG})
 _TEXTUAL: Final = frozenset(
-    {HTML, MARKDOWN, TEXT, CSV, TSV, JSON, NOTEBOOK, XML, SVG, RST, ORG, ASCIIDOC, TEX, EML, MHTML}
+    {HTML, MARKDOWN, TEXT, CSV, TSV, JSON, NOTEBOOK, XML, SVG, RST, ORG, ASCIIDOC, TEX, EML, MHTML, CALENDAR, CARD}
 )
 _LITTER: Final = frozenset({".ds_store", "thumbs.db", "desktop.ini"})
 _HEADER_LINE: Final = re.compile(rb"(?:received|from|to|subject|date|mime-version|message-id|return-path): ?\S", re.I)
@@ -86,6 +93,8 @@ _HEADER_LINE: Final = re.compile(rb"(?:received|from|to|subject|date|mime-versio
 
 def media_type_of(name: str, body_head: bytes) -> str:
     """The media type by name and first bytes (a few KB are enough); `application/octet-stream` for what is no document.
+
+    Given the whole body, a zip container is known by its directory and not by its first members.
 
     The bytes win over the name: a picture called ``.docx`` is a picture. Text formats have no such bytes; there the
     name decides, and binary content under a text name is no text.
@@ -98,28 +107,51 @@ def media_type_of(name: str, body_head: bytes) -> str:
 
 
 def _by_bytes(head: bytes, named: str | None) -> str | None:
-    if b"%PDF-" in head[:1024]:
+    if head.startswith(b"%PDF-"):
         return PDF
     if head[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
-        return named if named in _ZIPPED and named != ZIP else _zip_kind(head)
+        return named if named in _ZIPPED and named != ZIP else zip_kind(head)
     if head[:8] == b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1":
         return named if named in _OLE else OLE
     if head[:4] == b"RIFF":
         return "image/webp" if head[8:12] == b"WEBP" else "audio/x-riff"
     if head[:2] == b"BM" and named == "image/bmp":
         return "image/bmp"
-    return next((kind for magic, kind in _MAGIC if head.startswith(magic)), None)
+    if (found := next((kind for magic, kind in _MAGIC if head.startswith(magic)), None)) is not None:
+        return found
+    return PDF if b"%PDF-" in head[:1024] and named not in _TEXTUAL else None  # with junk before it
 
 
-def _zip_kind(head: bytes) -> str:
-    if head[30:38] == b"mimetype":
+def zip_kind(body: bytes) -> str:
+    """What a zip container is, by the names in its directory; by its first members where only its head is given.
+
+    What is packed inside counts for nothing: an archive with a Word file in it is an archive.
+    """
+    if body[30:38] == b"mimetype":
         for kind in (ODT, ODS, ODP, EPUB):
-            if head[38:].startswith(kind.encode("ascii")):
+            if body[38:].startswith(kind.encode("ascii")):
                 return kind
-    for mark, kind in ((b"word/", DOCX), (b"ppt/", PPTX), (b"xl/", XLSX)):
-        if mark in head and b"[Content_Types].xml" in head:
-            return kind
+    try:
+        with zipfile.ZipFile(io.BytesIO(body)) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError, OSError):
+        names = list(_first_members(body))
+    if "[Content_Types].xml" in names or "_rels/.rels" in names:
+        for folder, kind in (("word/", DOCX), ("ppt/", PPTX), ("xl/", XLSX)):
+            if any(name.startswith(folder) for name in names):
+                return kind
     return ZIP
+
+
+def _first_members(head: bytes) -> Iterator[str]:
+    """The names in the local headers, as far as each says where the next one begins."""
+    at = 0
+    while head[at : at + 4] == b"PK\x03\x04" and at + 30 <= len(head):
+        flags, packed, name_length, extra_length = struct.unpack_from("<6xH10xI4xHH", head, at)
+        yield head[at + 30 : at + 30 + name_length].decode("utf-8", "replace")
+        if flags & 8:  # its size stands behind it
+            return
+        at += 30 + name_length + extra_length + packed
 
 
 def _by_name(head: bytes, named: str | None) -> str:
@@ -141,7 +173,10 @@ def _sniffed(head: bytes) -> str:
     if start.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
         return HTML
     if start.startswith(b"<?xml"):
-        return HTML if b"<html" in head.lower() else XML
+        return HTML if b"<html" in head.lower() else SVG if b"<svg" in head.lower() else XML
+    for mark, kind in ((b"<svg", SVG), (b"begin:vcalendar", CALENDAR), (b"begin:vcard", CARD)):
+        if start.startswith(mark):
+            return kind
     if len(_HEADER_LINE.findall(head[:2000])) >= 3 and _HEADER_LINE.match(head):
         return EML
     return TEXT
@@ -150,8 +185,8 @@ def _sniffed(head: bytes) -> str:
 def _looks_binary(head: bytes) -> bool:
     """Control bytes that no text has; UTF-16 and UTF-32 have NULs, but in step.
 
-    A tenth of control bytes is too much for any text; a twentieth is, where the high bytes are no letters either: random
-    and compressed bytes have 11 % of the one and 50 % of the other, a terminal's log has the first alone.
+    A tenth of control bytes is too much for any text; a twentieth is, where the high bytes are no letters either:
+    random and compressed bytes have 11 % of the one and 50 % of the other, a terminal's log has the first alone.
     """
     if not head or head[:2] in (b"\xff\xfe", b"\xfe\xff") or head[:4] == b"\x00\x00\xfe\xff":
         return False

@@ -11,7 +11,10 @@ from typing import Any, Final
 from rag.documents import Parsed
 from rag.errors import UnreadableDocument
 from rag.ingest.parse.charset import decode
+from rag.ingest.parse.compound import describe
 from rag.ingest.parse.draft import Draft
+from rag.ingest.parse.odf import odf_properties
+from rag.ingest.parse.zipped import Archive
 
 _DELIMITERS: Final = ";,\t|"
 _MAX_CELLS: Final = 5_000_000
@@ -25,11 +28,11 @@ class WorkbookParser:
     def parse(self, body: bytes, *, media_type: str, name: str) -> Parsed:
         import python_calamine as calamine
 
-        if body[:2] == b"PK":
-            from rag.ingest.parse.zipped import Archive
-
-            Archive(body)
         draft = Draft()
+        if body[:2] == b"PK":
+            odf_properties(Archive(body), draft)
+        else:
+            describe(draft, body)
         try:
             book = calamine.CalamineWorkbook.from_filelike(io.BytesIO(body))
         except calamine.PasswordError as error:
@@ -92,10 +95,22 @@ class DelimitedParser:
             text = text.partition("\n")[2]
         delimiter = "\t" if media_type.endswith("tab-separated-values") and "\t" in text else _delimiter(text)
         try:
-            draft.table(list(csv.reader(io.StringIO(text), delimiter=delimiter)))
+            draft.table(_read(text, delimiter, draft))
         except csv.Error as error:
             raise UnreadableDocument("damaged: not delimited text") from error
         return draft.parsed()
+
+
+def _read(text: str, delimiter: str, draft: Draft) -> list[list[str]]:
+    """All rows, or the refusal as soon as the table made of them would be too long, spaces that may go not counted."""
+    rows: list[list[str]] = []
+    chars = -text.count(" ") - text.count("\t")
+    for row in csv.reader(io.StringIO(text), delimiter=delimiter):
+        chars += 2 + 3 * len(row) + sum(map(len, row)) if any(row) else 0
+        rows.append(row)
+        if not len(rows) % 10_000:
+            draft.expect(max(0, chars))
+    return rows
 
 
 def _delimiter(text: str) -> str:

@@ -11,9 +11,9 @@ from rag.errors import UnreadableDocument
 if TYPE_CHECKING:
     from lxml.etree import _Element
 
-_MAX_BYTES: Final = 512 << 20
-_MAX_RATIO: Final = 200
-_RATIO_FROM_BYTES: Final = 10 << 20
+MAX_BYTES: Final = 512 << 20
+MAX_RATIO: Final = 200
+RATIO_FROM_BYTES: Final = 10 << 20
 _MAX_MEMBERS: Final = 10_000
 
 
@@ -29,7 +29,7 @@ class Archive:
         _check(members, len(body))
         self.names = [member.filename for member in members if not member.is_dir()]
         self._members = {member.filename: member for member in members}
-        self._left = _MAX_BYTES
+        self._left = MAX_BYTES
 
     def __contains__(self, name: str) -> bool:
         return name in self._members
@@ -87,7 +87,7 @@ def _check(members: list[zipfile.ZipInfo], size: int) -> None:
     total = sum(member.file_size for member in members)
     if len(members) > _MAX_MEMBERS:
         raise UnreadableDocument(f"a zip bomb: {len(members):,} members, over the limit of {_MAX_MEMBERS:,}")
-    if total > _MAX_BYTES:
-        raise UnreadableDocument(f"a zip bomb: {total >> 20:,} MB unpacked, over the limit of {_MAX_BYTES >> 20} MB")
-    if total > _RATIO_FROM_BYTES and total > _MAX_RATIO * max(1, size):
-        raise UnreadableDocument(f"a zip bomb: it unpacks to more than {_MAX_RATIO} times its size")
+    if total > MAX_BYTES:
+        raise UnreadableDocument(f"a zip bomb: {total >> 20:,} MB unpacked, over the limit of {MAX_BYTES >> 20} MB")
+    if total > RATIO_FROM_BYTES and total > MAX_RATIO * max(1, size):
+        raise UnreadableDocument(f"a zip bomb: it unpacks to more than {MAX_RATIO} times its size")
