@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 from rag.documents import Parsed
 from rag.errors import DocumentError, EmptyDocument, UnreadableDocument
 from rag.ingest.parse.confine import confine
+from rag.ingest.parse.draft import Draft
 from rag.ingest.parse.ocr import Ocr
 from rag.ingest.parse.profiles import Workbench
 from rag.ingest.parse.wire import PREFIX, encode, frame
@@ -31,6 +32,7 @@ def main(argv: list[str]) -> int:
     )
     _send(replies, frame({"ready": True, "confinement": list(report)}))
     ocr = Ocr(config["ocr"], tick=lambda: _send(replies, frame({"progress": True})))
+    Draft.max_text_chars = config["max_text_chars"]
     bench = Workbench(config["profile"], ocr=ocr)
     while (request := _receive(requests)) is not None:
         header, body = request
@@ -54,7 +56,7 @@ def _parse(bench: Workbench, header: dict[str, Any], body: bytes) -> Parsed:
     if not body:
         raise EmptyDocument("empty: the file has 0 bytes")
     try:
-        return bench.parse(body, media_type=header["media_type"], name=header["name"])
+        return bench.parse(body, media_type=header["media_type"], name=header["name"], ocr=header["ocr"] is True)
     except DocumentError:
         raise
     except MemoryError as error:

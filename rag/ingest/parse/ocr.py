@@ -51,17 +51,26 @@ def extra_memory_mb(engine: str) -> int:
 
 
 class Ocr:
-    """The machine's engine, made when the first picture comes. `tick` is called before each: OCR takes its time."""
+    """The machine's engine, made when the first picture comes. `tick` is called before each: OCR takes its time.
+
+    `wanted` is whether the document at hand may be read by it: set anew for each.
+    """
 
     def __init__(self, engine: str, *, tick: Callable[[], None] = lambda: None) -> None:
         self._engine = engine
         self._tick = tick
         self._reader: Reader | None = None
+        self.wanted = True
 
     @property
     def on(self) -> bool:
-        """Whether pictures can be read at all."""
-        return self._engine != OFF
+        """Whether pictures are read."""
+        return self.wanted and self._engine != OFF
+
+    @property
+    def off_because(self) -> str:
+        """Why not, in the words that follow "and"."""
+        return "this machine has no OCR engine" if self.wanted else "OCR is off"
 
     def page(self, image: Image, *, number: int, dpi: float) -> Page:
         """A picture of a page as a page, in points; without rows if there is no engine."""

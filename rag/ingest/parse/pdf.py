@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from rag.documents import Parsed
 from rag.errors import EmptyDocument, UnreadableDocument
+from rag.ingest.parse.dates import when
 from rag.ingest.parse.draft import Draft
 from rag.ingest.parse.layout import lay_out
 from rag.ingest.parse.ocr import Ocr
@@ -41,6 +42,7 @@ class PdfParser:
         draft, broken = Draft(), 0
         metadata = document.get_metadata_dict(skip_empty=True)
         draft.title, draft.author = _telling(metadata.get("Title")), metadata.get("Author")
+        draft.created_at, draft.modified_at = when(metadata.get("CreationDate")), when(metadata.get("ModDate"))
         pages: list[Page] = []
         for index in range(len(document)):
             try:
@@ -52,9 +54,9 @@ class PdfParser:
         if scans and self._ocr.on:
             draft.notes.append(f"{_pages(len(scans))} read by OCR")
         elif scans:
-            draft.notes.append(f"{_pages(len(scans))} left out: pictures, and reading pictures (OCR) is switched off")
+            draft.notes.append(f"{_pages(len(scans))} left out: scanned, and {self._ocr.off_because}")
         if draft.empty and scans and not self._ocr.on:
-            raise EmptyDocument("no text in it but pictures, and reading pictures (OCR) is switched off")
+            raise EmptyDocument(f"no text: scan and {self._ocr.off_because}")
         if broken:
             draft.notes.append(f"{_pages(broken)} left out: damaged")
         return draft.parsed()

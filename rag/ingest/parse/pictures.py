@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 from rag.documents import Parsed
-from rag.errors import UnreadableDocument, UnsupportedFormat
+from rag.errors import EmptyDocument, UnreadableDocument
 from rag.ingest.parse.draft import Draft
 from rag.ingest.parse.layout import lay_out
 from rag.ingest.parse.ocr import Ocr
@@ -27,7 +27,7 @@ class PictureParser:
         from PIL import Image, ImageOps, ImageSequence
 
         if not self._ocr.on:
-            raise UnsupportedFormat("a picture, and reading pictures (OCR) is switched off")
+            raise EmptyDocument(f"no text: picture and {self._ocr.off_because}")
         Image.MAX_IMAGE_PIXELS = _MAX_PIXELS
         draft, pages = Draft(), []
         try:

@@ -25,11 +25,18 @@ _ERRORS: Final[dict[str, type[DocumentError]]] = {
 
 
 class ParserPool:
-    """Up to `workers` warm children; each is replaced after a failure, 200 documents or 512 MB of them.
+    """Up to `workers` warm children; each is replaced after a failure, 200 documents, 512 MB of them, or when a
+    document has left it with a quarter of its memory in use.
 
-    Thread-safe: as many threads as there are workers parse at the same time, the others wait. Nothing is started before
-    the first `parse`. `timeout_s` is wall-clock time a document, and starts again with each picture that is read by OCR
-    (at most 500 times). An OCR engine inside the child may use 1.25 GB more than `memory_mb`.
+    Thread-safe: as many threads as there are workers parse at the same time, each with a child of its own, the others
+    wait. Nothing is started before the first `parse`. `timeout_s` is wall-clock time a document, and starts again with
+    each picture that is read by OCR (at most 500 times). An OCR engine inside the child may use 1.25 GB more than
+    `memory_mb`. A document that crashes a child which has read others before is tried once more in a fresh one: what
+    another left behind must not cost it its text.
+
+    Children are started as programs, not forked: nothing of the service's memory is in them, and what the service has
+    closed for itself (audit hooks end with exec; namespaces, seccomp, Landlock, rlimits stay) they inherit and then add
+    their own walls to. A supervisor forked before would be one more process that is open, and hold none of it better.
     """
 
     def __init__(
@@ -39,7 +46,8 @@ class ParserPool:
         if profile not in PROFILES:
             raise ValueError(f"no profile {profile!r}; there are {', '.join(PROFILES)}")
         self._profile = profile
-        self._ocr = ocr_engines.available() if ocr and profile != "probe" else ocr_engines.OFF
+        self._ocr_wanted = ocr and profile != "probe"
+        self._ocr = ocr_engines.available() if self._ocr_wanted else ocr_engines.OFF
         self._limits = Limits(
             timeout_s=timeout_s, memory_mb=memory_mb, max_text_chars=max_text_chars,
             extra_memory_mb=ocr_engines.extra_memory_mb(self._ocr),
@@ -54,31 +62,47 @@ class ParserPool:
     @property
     def fingerprint(self) -> str:
         """Profile, library versions, OCR engine: part of the recipe; a change means every document is parsed anew."""
-        return fingerprint(self._profile, ocr=self._ocr)
+        return self.recipe()
 
-    def parse(self, body: bytes, *, media_type: str, name: str) -> Parsed:
-        """Text, sections and parts of one document.
+    def recipe(self, *, ocr: bool = True) -> str:
+        """The fingerprint of what `parse` does with this `ocr`; another without, where the machine has an engine."""
+        return fingerprint(self._profile, ocr=self._ocr if ocr else ocr_engines.OFF)
+
+    def parse(self, body: bytes, *, media_type: str, name: str, ocr: bool = True) -> Parsed:
+        """Text, sections and parts of one document; pictures of text are read unless `ocr` is off, here or in the pool.
 
         Raises:
             UnsupportedFormat, UnreadableDocument, EmptyDocument: with a reason for the person who owns the file.
         """
+        request = {"media_type": media_type, "name": name, "ocr": ocr and self._ocr_wanted}
         with self._free:
             child = self._take()
             try:
-                header, raw = child.ask({"media_type": media_type, "name": name}, body)
-                parsed = _result(header, raw)
+                return self._ask(child, request, body)
             except ChildEnded as error:
-                child.close()
-                _log.warning("parser child ended", extra={"action": "parser_child_ended", "reason": error.reason})
+                if not error.crashed or child.documents == 1:
+                    raise UnreadableDocument(error.reason) from error
+            try:
+                return self._ask(self._start(), request, body)
+            except ChildEnded as error:
                 raise UnreadableDocument(error.reason) from error
-            except DocumentError:
-                self._give_back(child)
-                raise
-            except BaseException:
-                child.close()
-                raise
+
+    def _ask(self, child: Child, request: dict[str, Any], body: bytes) -> Parsed:
+        try:
+            header, raw = child.ask(request, body)
+            parsed = _result(header, raw)
+        except ChildEnded as error:
+            child.close()
+            _log.warning("parser child ended", extra={"action": "parser_child_ended", "reason": error.reason})
+            raise
+        except DocumentError:
             self._give_back(child)
-            return parsed
+            raise
+        except BaseException:
+            child.close()
+            raise
+        self._give_back(child)
+        return parsed
 
     def confinement(self) -> tuple[str, ...]:
         """The walls that stand round a child on this machine, one sentence each."""
@@ -112,19 +136,22 @@ class ParserPool:
                     raise RuntimeError("the parser pool is closed")
                 child = self._idle.pop() if self._idle else None
             if child is None:
-                return self._starter.submit(self._start).result()
+                return self._start()
             if child.alive:
                 return child
             child.close()
 
     def _start(self) -> Child:
+        child = self._starter.submit(Child, profile=self._profile, ocr=self._ocr, limits=self._limits).result()
         try:
-            return Child(profile=self._profile, ocr=self._ocr, limits=self._limits)
+            child.wait_until_ready()  # here, so that one that is slow to start holds up no other thread's
         except ChildEnded as error:
             raise RuntimeError("the parser child does not start; run `rag doctor`") from error
+        return child
 
     def _give_back(self, child: Child) -> None:
         spent = child.documents >= _MAX_DOCUMENTS_A_CHILD or child.body_bytes >= _MAX_MB_A_CHILD << 20
+        spent = spent or child.swollen
         with self._lock:
             keep = child.alive and not spent and not self._closed
             if keep:

@@ -25,8 +25,30 @@ class _Probe:
 class Echo(_Probe):
     """Gives the bytes back: the well-behaved one between two others."""
 
+    tainted = False
+
     def parse(self, body: bytes, *, media_type: str, name: str) -> Parsed:
+        if Echo.tainted:
+            os.abort()
         return _said(body.decode("utf-8"))
+
+
+class Taint(_Probe):
+    """Leaves the child in a state that crashes it on the next document."""
+
+    def parse(self, body: bytes, *, media_type: str, name: str) -> Parsed:
+        Echo.tainted = True
+        return _said("tainted")
+
+
+class Swell(_Probe):
+    """Leaves so many MB of memory behind."""
+
+    kept = b""
+
+    def parse(self, body: bytes, *, media_type: str, name: str) -> Parsed:
+        Swell.kept = b"x" * (int(body) << 20)
+        return _said("swollen")
 
 
 class Hang(_Probe):

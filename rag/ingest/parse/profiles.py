@@ -17,7 +17,7 @@ from rag.ingest.parse.ocr import Ocr
 if TYPE_CHECKING:
     from rag.ports import Parser
 
-REVISION: Final = 1
+REVISION: Final = 2
 """Raised whenever this room reads a file differently than before: every document is then parsed anew."""
 
 
@@ -39,6 +39,7 @@ _WORKBOOK: Final = Entry(parser="sheets:WorkbookParser", distributions=("python-
 _PICTURE: Final = Entry(parser="pictures:PictureParser", distributions=("pillow",), ocr=True)
 _ODF: Final = Entry(parser="odf:OdfParser", distributions=("lxml",))
 _XML: Final = Entry(parser="structured:XmlParser", distributions=("lxml",))
+_ENTRIES: Final = Entry(parser="entries:EntriesParser", distributions=("charset-normalizer",))
 _XBERG: Final = Entry(parser="xberg_profile:XbergParser", distributions=("xberg",))
 
 FALLBACK: Final[Mapping[str, Entry]] = MappingProxyType(
@@ -69,6 +70,11 @@ FALLBACK: Final[Mapping[str, Entry]] = MappingProxyType(
         media.DOCBOOK: _XML,
         media.XML: _XML,
         media.EPUB: Entry(parser="epub:EpubParser", distributions=("lxml",)),
+        media.MSG: Entry(parser="msg:MsgParser", distributions=("lxml", "charset-normalizer")),
+        media.SVG: Entry(parser="structured:SvgParser", distributions=("lxml",)),
+        media.CALENDAR: _ENTRIES,
+        media.CARD: _ENTRIES,
+        media.GZIP: Entry(parser="archive:GzipParser"),
         media.OLE: Entry(parser="ole:OleParser"),
         media.ZIP: Entry(parser="archive:ZipParser"),
         **dict.fromkeys(media.PICTURES, _PICTURE),
@@ -83,7 +89,6 @@ DEFAULT: Final[Mapping[str, Entry]] = MappingProxyType(
             (
                 media.DOC,
                 media.PPT,
-                media.MSG,
                 media.RTF,
                 media.ORG,
                 media.RST,
@@ -99,7 +104,21 @@ DEFAULT: Final[Mapping[str, Entry]] = MappingProxyType(
 PROBE: Final[Mapping[str, Entry]] = MappingProxyType(
     {
         f"application/x-probe-{name}": Entry(parser=f"probe:{name.title()}")
-        for name in ("hang", "spin", "bomb", "crash", "socket", "read", "write", "print", "flood", "echo", "lie")
+        for name in (
+            "hang",
+            "spin",
+            "bomb",
+            "crash",
+            "socket",
+            "read",
+            "write",
+            "print",
+            "flood",
+            "echo",
+            "lie",
+            "taint",
+            "swell",
+        )
     }
 )
 """Parsers that misbehave on purpose: the proof that the walls stand (tests, `rag doctor`)."""
@@ -130,15 +149,18 @@ class Workbench:
         self._ocr = ocr
         self._made: dict[str, Parser] = {}
 
-    def parse(self, body: bytes, *, media_type: str, name: str) -> Parsed:
-        """Parse with the profile's parser for `media_type`.
+    def parse(self, body: bytes, *, media_type: str, name: str, ocr: bool) -> Parsed:
+        """Parse with the profile's parser for `media_type`; pictures of text are read only with `ocr`.
 
         Raises:
             UnsupportedFormat: the profile has none.
         """
+        if media_type == media.ZIP:  # a head may not tell which kind
+            media_type = media.zip_kind(body)
         entry = self._entries.get(media_type)
         if entry is None:
             raise UnsupportedFormat(f"no parser for this kind of file ({media_type})")
+        self._ocr.wanted = ocr
         if entry.parser not in self._made:
             self._made[entry.parser] = self._make(entry)
         return self._made[entry.parser].parse(body, media_type=media_type, name=name)

@@ -31,11 +31,13 @@ _PROGRESS: Final = b"".join(frame({"progress": True}))
 
 
 class ChildEnded(Exception):
-    """The child died, was killed at a limit, or broke the protocol. `reason` is for the document's record."""
+    """The child died, was killed at a limit, or broke the protocol. `reason` is for the document's record; `crashed`
+    if it ended by itself, which may be the fault of a document it read before."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, *, crashed: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.crashed = crashed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,12 +86,25 @@ class Child:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0, close_fds=True,
             cwd=self._scratch, env=_environment(self._scratch), start_new_session=True,
         )  # fmt: skip
+        self.confinement: tuple[str, ...] = ()
+
+    def wait_until_ready(self) -> None:
+        """Wait for it to have closed itself in.
+
+        Raises:
+            ChildEnded: it does not start; it is dead then.
+        """
         try:
             ready, _ = self._exchange([], timeout_s=_START_S)
             self.confinement = tuple(map(str, ready.get("confinement", ())))
         except BaseException:
             self.close()
             raise
+
+    @property
+    def swollen(self) -> bool:
+        """Whether what earlier documents left in its memory could bring down a harmless next one."""
+        return self._rss_mb() > self._limits.memory_mb // 4 + self._limits.extra_memory_mb
 
     @property
     def alive(self) -> bool:
@@ -175,10 +190,13 @@ class Child:
             raise ChildEnded(f"over the {self._limits.memory_mb} MB memory limit")
 
     def _rss_mb(self) -> int:
+        """Its memory, with that of the OCR program it runs."""
+        own = Path(f"/proc/{self._process.pid}")
         try:
-            return int(Path(f"/proc/{self._process.pid}/statm").read_bytes().split()[1]) * _PAGE_BYTES >> 20
-        except (OSError, IndexError):  # no /proc (macOS), or it just ended
-            return 0
+            helpers = (own / f"task/{self._process.pid}/children").read_text().split()
+        except OSError:  # no /proc (macOS), or it just ended
+            helpers = []
+        return sum(_resident_bytes(folder) for folder in (own, *(own.parent / pid for pid in helpers))) >> 20
 
     def _ended(self) -> ChildEnded:
         """Why a child whose pipe broke is gone."""
@@ -188,8 +206,8 @@ class Child:
         if code == -signal.SIGXCPU:
             return ChildEnded(f"over the {self._limits.timeout_s:g} s limit (of CPU time)")
         if code == -signal.SIGKILL:
-            return ChildEnded("its parser was killed, most likely for want of memory")
-        return ChildEnded("its parser crashed on it: damaged, or made to do harm")
+            return ChildEnded("its parser was killed, most likely for want of memory", crashed=True)
+        return ChildEnded("its parser crashed on it: damaged, or made to do harm", crashed=True)
 
 
 class _Reply:
@@ -236,6 +254,13 @@ class _Reply:
         if not isinstance(header, dict):
             raise Garbled("no header")
         return header, bytes(self._data[PREFIX.size + header_bytes :])
+
+
+def _resident_bytes(process: Path) -> int:
+    try:
+        return int((process / "statm").read_bytes().split()[1]) * _PAGE_BYTES
+    except (OSError, IndexError):
+        return 0
 
 
 def _readable() -> list[str]:

@@ -126,11 +126,6 @@ def test_a_scan_is_read_with_its_umlauts_and_pages(pool: ParserPool) -> None:
     assert parsed.notes == ("2 pages read by OCR",)
 
 
-def test_a_scan_without_ocr_says_why_there_is_no_text() -> None:
-    with ParserPool(ocr=False) as pool, pytest.raises(EmptyDocument, match=r"picture.*OCR"):
-        pool.parse(makers.scan([[Line("Text im Bild")]]), media_type="application/pdf", name="scan.pdf")
-
-
 # Office
 
 
