@@ -60,6 +60,7 @@ class App:
         self._writing = threading.Lock()
         self._models: dict[str, LanguageModel] = {}
         self.model_problem = ""
+        self._watch: Watch | None = None
         self._close.enter_context(Ownership(settings.home))
         try:
             self.ledger = Ledger(settings.home / "ledger.sqlite")

@@ -16,9 +16,10 @@ def plan(listed: Iterable[DocumentRef], recorded: Mapping[DocumentId, Recorded],
     changed is a `replace`; one whose rights changed is a `reprotect`, beside a `replace`: rights do not wait for
     parsing. Content that vanished in one place and appeared in another is a `move`, along a chain or round a circle of
     names too; the same file name is preferred where several could be paired. A copy is no move: the name keeps the
-    document. A file whose ending changed is read again beside its `move`, because the ending has a say in how it is read. The
-    references of the plan carry the recorded key where there is one. Everything comes in order of document id.
-    Removals come first, then moves: a moved document may take the place of one that is removed.
+    document. A file whose ending changed is read again beside its `move`, for the ending has a say in how it is read.
+
+    The references of the plan carry the recorded key where there is one. Everything comes in order of document id.
+    Removals are carried out first, then moves: a moved document may take the place of one that is removed.
     """
     now = {ref.id: ref for ref in sorted(listed, key=lambda ref: ref.id)}
     moves = _moves(now, recorded, recipe=recipe)

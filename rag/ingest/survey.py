@@ -39,9 +39,10 @@ HOLD = Hold()
 class Survey:
     """What would make the index equal to a source.
 
-    `listings` and `recorded` hold what differs. `touched` have another stamp and the same content; `unread` could not
-    be looked into, with the reason, nor could the folders in `shut`; `later` are left for the next run: being written, or gone between two looks.
-    `held` are removals that wait, for the reason `why_held`. `roots` is the identity to remember, None to keep the old.
+    `listings` and `recorded` hold what differs. `touched` have another stamp and the same content. `unread` could not
+    be looked into, with the reason; nor could the folders in `shut`. `later` are left for the next run: being written,
+    or gone between two looks. `held` are removals that wait, for the reason `why_held`. `roots` is the identity to
+    remember, None to keep the old.
     """
 
     plan: Plan
