@@ -43,6 +43,7 @@ class Folder:
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     max_body_bytes: int = 200 * 1024 * 1024
+    ocr: bool = True
 
     def listings(self, ranges: Sequence[str] = ("",)) -> Iterator[Listing | Shut]:
         """Every regular file in the ranges, in order of id, without opening any.
@@ -149,7 +150,8 @@ class Folder:
             except OSError as error:
                 if not path or error.errno not in _GONE:
                     raise _listing_error(os.path.join(self.root, path), error) from error
-                yield Shut(f"{self.name}:{path}", "")
+                if path != folder:  # it was there a moment ago; the folder asked for may simply be gone
+                    yield Shut(f"{self.name}:{path}", "")
 
     def _look(self, below: bytes) -> list[tuple[str, str, int]]:
         """(readable path, stamp, size) of the wanted files of one folder and of the folders in it, which have neither

@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
@@ -110,6 +111,7 @@ class App:
                     timeout_s=self.settings.ingest.timeout_s,
                     memory_mb=self.settings.ingest.memory_mb,
                     ocr=self.settings.ingest.ocr,
+                    workers=self._workers,
                 )
             )
             vectors = VectorIndex(
@@ -125,6 +127,7 @@ class App:
                 parser=parser,
                 embedder=self.embedder,
                 media_type_of=media_type_of,
+                max_chunks=self.settings.ingest.max_chunks,
             )
             mended = pipeline.reconcile()
             if mended:
@@ -273,7 +276,9 @@ class App:
         sources = self.sources
         connectors = [sources.unregistered(path) for path in paths] if paths else sources.connectors()
         return {
-            connector.name: survey(connector, self.ledger, recipe=pipeline.recipe, hold=self._hold)
+            connector.name: survey(
+                connector, self.ledger, recipe=replace(pipeline, ocr=connector.ocr).recipe, hold=self._hold
+            )
             for connector in connectors
         }
 

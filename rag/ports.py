@@ -23,6 +23,10 @@ class Connector(Protocol):
     def name(self) -> str:
         """The source's name: the part of every document id before the colon."""
 
+    @property
+    def ocr(self) -> bool:
+        """Whether scans and pictures of text are read."""
+
     def listings(self, ranges: Sequence[str] = ("",)) -> Iterator[Listing | Shut]:
         """Every document there is now in the ranges of ids (see `rag.documents.ranges`), unread, in order of id.
 

@@ -52,6 +52,7 @@ class SourceSettings:
     )
     include: tuple[str, ...] = _option((), 'only files that match one of these patterns, e.g. "**/*.pdf"; empty: all')
     exclude: tuple[str, ...] = _option((), "no files that match one of these patterns")
+    ocr: bool = _option(True, "read scans and pictures of text in this source")
 
     @property
     def level(self) -> Confidentiality:

@@ -81,6 +81,7 @@ class Sources:
             include=source.include,
             exclude=source.exclude,
             max_body_bytes=self._limit,
+            ocr=source.ocr,
         )
         return connector
 

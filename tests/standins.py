@@ -113,7 +113,10 @@ class PlainReader:
 
     fingerprint = "plain-1"
 
-    def parse(self, body: bytes, *, media_type: str, name: str) -> Parsed:
+    def recipe(self, *, ocr: bool = True) -> str:
+        return self.fingerprint
+
+    def parse(self, body: bytes, *, media_type: str, name: str, ocr: bool = True) -> Parsed:
         text = body.decode()
         return Parsed(
             text=text, sections=(Section(span=Span(start=0, end=len(text)), page=1),), language=language_of(text)

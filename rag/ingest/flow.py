@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from rag.documents import DocumentRef
 from rag.ingest.one import Draft, Pipeline
+from rag.ports import Vector
 
 _WINDOW_CHUNKS = 512
 _WINDOW_DOCUMENTS = 200
@@ -44,6 +45,7 @@ class Flow:
     ) -> None:
         self._pipeline, self._workers, self._written, self._ended = pipeline, max(1, workers), written, ended
         self._window: list[tuple[DocumentRef, Outcome]] = []
+        self._vectors: dict[str, Vector] = {}
         self._recording: tuple[list[tuple[DocumentRef, Outcome]], Future[None]] | None = None
 
     def run(
@@ -111,7 +113,8 @@ class Flow:
         """The window's vectors; meanwhile the window before is recorded."""
         window, self._window = self._window, []
         drafts = [draft for _, outcome in window if isinstance(outcome, list) for draft in outcome]
-        vectors = self._pipeline.embed(drafts) if drafts else None
+        vectors = self._pipeline.embed(drafts, self._vectors) if drafts else None
+        self._vectors = vectors or {}
         self._settle()
         if vectors is None:
             self._tell(window)

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Protocol
 from urllib.parse import quote
 
@@ -32,11 +33,10 @@ _MAX_DEPTH = 3  # a part of a part of a part is read, the next level is not
 class Reader(Protocol):
     """What reads bytes: a parser, or a pool of them."""
 
-    @property
-    def fingerprint(self) -> str:
-        """Part of the recipe."""
+    def recipe(self, *, ocr: bool = True) -> str:
+        """Its fingerprint, with and without reading scans."""
 
-    def parse(self, body: bytes, *, media_type: str, name: str) -> Parsed:
+    def parse(self, body: bytes, *, media_type: str, name: str, ocr: bool = True) -> Parsed:
         """See `rag.ports.Parser`."""
 
 
@@ -56,7 +56,8 @@ class Draft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pipeline:
-    """What a document passes through on its way in."""
+    """What a document passes through on its way in. Scans are read unless `ocr` is off; of a document of more than
+    `max_chunks` chunks the rest is left out, and said."""
 
     ledger: Ledger
     vectors: VectorIndex
@@ -64,11 +65,13 @@ class Pipeline:
     parser: Reader
     embedder: Embedder
     media_type_of: Callable[[str, bytes], str]
+    ocr: bool = True
+    max_chunks: int = 5000
 
     @property
     def recipe(self) -> str:
         """How documents are read and cut; the embedder's own fingerprint names the collection instead."""
-        return f"{self.parser.fingerprint}+{chunking.FINGERPRINT}"
+        return f"{self.parser.recipe(ocr=self.ocr)}+{chunking.FINGERPRINT}+{self.max_chunks}"
 
     def draft(self, raw: RawDocument, *, stamp: str, parent: str | None = None, depth: int = 0) -> list[Draft]:
         """The document and, after it, the documents inside it. A failure is a draft too."""
@@ -77,7 +80,7 @@ class Pipeline:
         raw = replace(raw, media_type=media_type, ref=raw.ref if raw.ref.key else replace(raw.ref, key=new_key()))
         draft = Draft(ref=raw.ref, raw=replace(raw, body=b""), stamp=stamp, parent=parent)
         try:
-            parsed = clean(self.parser.parse(raw.body, media_type=media_type, name=name))
+            parsed = clean(self.parser.parse(raw.body, media_type=media_type, name=name, ocr=self.ocr))
             document = self._document(raw, parsed)
             chunks = chunking.chunk(document, recipe=self.recipe, fits=self._fits)
         except DocumentError as error:
@@ -86,6 +89,9 @@ class Pipeline:
         if parts and depth >= _MAX_DEPTH:
             notes += (f"{len(parts)} documents inside left out: more than {_MAX_DEPTH} levels deep",)
             parts = ()
+        if len(chunks) > self.max_chunks:
+            notes += (f"only the first {self.max_chunks:,} of {len(chunks):,} chunks are indexed (ingest.max_chunks)",)
+            chunks = chunks[: self.max_chunks]
         own = replace(draft, document=document, chunks=chunks, notes=notes)
         inner = [self.draft(part, stamp="", parent=raw.ref.key, depth=depth + 1) for part in self._parts(raw, parts)]
         return [own, *(entry for drafts in inner for entry in drafts)]
@@ -99,14 +105,16 @@ class Pipeline:
         self.commit(drafts, self.embed(drafts))
         return sum(len(draft.chunks) for draft in drafts)
 
-    def embed(self, drafts: Sequence[Draft]) -> Mapping[str, Vector]:
-        """Content hash → vector of every chunk; texts that were embedded before are not embedded again.
+    def embed(self, drafts: Sequence[Draft], also: Mapping[str, Vector] = MappingProxyType({})) -> dict[str, Vector]:
+        """Content hash → vector of every chunk; texts that were embedded before are not embedded again, nor are those
+        in `also`, which are not recorded yet.
 
         Raises:
             ModelError: the embedder is not there.
         """
         named = {content_hash(chunk): chunk for draft in drafts for chunk in draft.chunks}
-        known = self.ledger.known_vectors(named, embedder=self.embedder.fingerprint)
+        known = {name: also[name] for name in named if name in also}
+        known |= self.ledger.known_vectors(named.keys() - known.keys(), embedder=self.embedder.fingerprint)
         fresh = {name: chunk.indexed_text for name, chunk in named.items() if name not in known}
         if fresh:
             known |= dict(zip(fresh, self.embedder.embed_passages(list(fresh.values())), strict=True))
@@ -177,7 +185,9 @@ class Pipeline:
             ref=raw.ref,
             title=" ".join((parsed.title or _file_title(raw.title)).split())[:200],
             uri=raw.uri,
-            modified_at=raw.modified_at,
+            modified_at=parsed.modified_at or raw.modified_at,
+            created_at=parsed.created_at,
+            author=parsed.author,
             language=parsed.language,
             text=parsed.text,
             sections=parsed.sections,

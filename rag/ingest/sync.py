@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from rag.documents import DocumentId, DocumentRef, Listing, RawDocument
 from rag.errors import ChangingDocument, DocumentError, DocumentVanished
@@ -36,6 +37,7 @@ def sync(
         StoreError, ModelError: the work cannot go on; what was recorded stays.
     """
     began = time.monotonic()
+    pipeline = replace(pipeline, ocr=connector.ocr)
     seen = survey(
         connector,
         pipeline.ledger,

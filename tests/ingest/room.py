@@ -68,9 +68,14 @@ class JsonReader:
     def __init__(self, fingerprint: str = "json-1") -> None:
         self.fingerprint = fingerprint
         self.parsed: list[str] = []
+        self.scans_read: dict[str, bool] = {}
 
-    def parse(self, body: bytes, *, media_type: str, name: str) -> Parsed:
+    def recipe(self, *, ocr: bool = True) -> str:
+        return self.fingerprint if ocr else f"{self.fingerprint} without OCR"
+
+    def parse(self, body: bytes, *, media_type: str, name: str, ocr: bool = True) -> Parsed:
         self.parsed.append(name)
+        self.scans_read[name] = ocr
         if body.startswith(b"BROKEN"):
             raise UnreadableDocument("damaged")
         if body.startswith(b"EMPTY"):
@@ -99,7 +104,7 @@ class Counted:
     """A folder that counts how often its files are opened."""
 
     def __init__(self, folder: Folder) -> None:
-        self.folder, self.name = folder, folder.name
+        self.folder, self.name, self.ocr = folder, folder.name, folder.ocr
         self.versions: list[str] = []
         self.fetched: list[str] = []
 
