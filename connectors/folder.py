@@ -8,24 +8,24 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import re
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from operator import itemgetter
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote
 
-from connectors.names import matcher, no_document, readable, unreadable, whole_folders
+from connectors.names import matcher, no_document, plain, readable, unreadable, whole_folders
 from connectors.roots import identities
 from rag.access import Acl, Confidentiality
 from rag.documents import DocumentId, DocumentRef, Listing, RawDocument, Shut
 from rag.errors import ChangingDocument, DocumentVanished, SourceDenied, SourceUnavailable, UnreadableDocument
 from rag.ports import Closing
 
-_PLAIN = re.compile(r"[\w .,;()+&@='#~$^{}\[\]-]+/?", re.ASCII)
+_first = itemgetter(0)
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -79,14 +79,14 @@ class Folder:
     def version(self, listing: Listing) -> str:
         """The sha256 of the file, in hex."""
         digest = hashlib.sha256()
-        with self._open(listing) as file:
+        with _reading(), self._open(listing) as file:
             for block in self._blocks(file):
                 digest.update(block)
         return digest.hexdigest()
 
     def fetch(self, listing: Listing, ref: DocumentRef) -> RawDocument:
         """The file's bytes: those `version` saw, or, for a reference without a version, those there are now."""
-        with self._open(listing) as file:
+        with _reading(), self._open(listing) as file:
             before = os.fstat(file.fileno())
             body = b"".join(self._blocks(file))
             after = os.fstat(file.fileno())
@@ -109,7 +109,7 @@ class Folder:
 
         return FolderEvents(self.root, changed)
 
-    def _one(self, entry: str) -> Iterator[Listing]:
+    def _one(self, entry: str) -> Iterator[Listing | Shut]:
         folder, slash, _ = entry.rpartition("/")
         path = unreadable(entry)
         name = os.fsdecode(path.rsplit(b"/", 1)[-1])
@@ -117,16 +117,17 @@ class Folder:
             return
         try:
             here = self._open_folder(path.split(b"/")[:-1])
-        except OSError as error:
-            self._vanished_or_raise(folder, error)
+            try:
+                status = os.stat(path.rsplit(b"/", 1)[-1], dir_fd=here, follow_symlinks=False)
+            finally:
+                os.close(here)
+        except PermissionError as error:
+            yield self._no_permission(folder + slash, error)
             return
-        try:
-            status = os.stat(path.rsplit(b"/", 1)[-1], dir_fd=here, follow_symlinks=False)
         except OSError as error:
-            self._vanished_or_raise(entry, error)
+            if error.errno not in _GONE:
+                raise _listing_error(os.path.join(self.root, entry), error) from error
             return
-        finally:
-            os.close(here)
         if stat.S_ISREG(status.st_mode):
             yield Listing(
                 DocumentId(f"{self.name}:{entry}"), _stamp(status), self.acl, self.confidentiality, status.st_size
@@ -135,29 +136,34 @@ class Folder:
     def _below(self, folder: str) -> Iterator[Listing | Shut]:
         """Everything in and below a folder, "" or ending in ``/``, in order of id: files and folders sort together, a
         folder as its name with the ``/``."""
-        waiting = [(folder, "", 0)]
+        waiting = [iter(self._looked(folder, top=True))]
         while waiting:
-            path, stamp, size = waiting.pop()
-            if stamp:
-                yield Listing(DocumentId(f"{self.name}:{path}"), stamp, self.acl, self.confidentiality, size)
-                continue
-            try:
-                waiting += reversed(self._look(unreadable(path)))
-            except PermissionError as error:
-                if not path:
-                    raise _listing_error(str(self.root), error) from error
-                yield Shut(f"{self.name}:{path}", f"no permission to look into the folder {path[:-1]}")
-            except OSError as error:
-                if not path or error.errno not in _GONE:
-                    raise _listing_error(os.path.join(self.root, path), error) from error
-                if path != folder:  # it was there a moment ago; the folder asked for may simply be gone
-                    yield Shut(f"{self.name}:{path}", "")
+            for entry in waiting[-1]:
+                if isinstance(entry, str):
+                    waiting.append(iter(self._looked(entry)))
+                    break
+                yield entry
+            else:
+                waiting.pop()
 
-    def _look(self, below: bytes) -> list[tuple[str, str, int]]:
-        """(readable path, stamp, size) of the wanted files of one folder and of the folders in it, which have neither
-        stamp nor size, in order of path."""
-        found: list[tuple[str, str, int]] = []
-        prefix, above = readable(below), os.fsdecode(below)
+    def _looked(self, folder: str, *, top: bool = False) -> Sequence[Listing | Shut | str]:
+        """What one folder holds, in order: its files, and the paths of the folders in it."""
+        try:
+            return self._look(folder)
+        except PermissionError as error:
+            if not folder:
+                raise _listing_error(str(self.root), error) from error
+            return [Shut(f"{self.name}:{folder}", f"no permission to look into the folder {folder[:-1]}")]
+        except OSError as error:
+            if not folder or error.errno not in _GONE:
+                raise _listing_error(os.path.join(self.root, folder), error) from error
+            # it was there a moment ago; but the one that was asked for may simply be gone
+            return [] if top else [Shut(f"{self.name}:{folder}", "")]
+
+    def _look(self, folder: str) -> list[Listing | Shut | str]:
+        below = unreadable(folder)
+        above, prefix, acl, secret = os.fsdecode(below), f"{self.name}:{folder}", self.acl, self.confidentiality
+        found: list[tuple[str, Listing | str]] = []
         here = self._open_folder(below.split(b"/")[:-1])
         try:
             with os.scandir(here) as entries:
@@ -165,17 +171,20 @@ class Folder:
                     name = entry.name
                     if no_document(name):
                         continue
-                    if entry.is_dir(follow_symlinks=False):
-                        if not self._shut(above + name):
-                            found.append((prefix + _text(name + "/"), "", 0))
-                    elif entry.is_file(follow_symlinks=False) and self._wanted(above + name):
-                        with suppress(FileNotFoundError):  # gone between the listing and the look
-                            status = entry.stat(follow_symlinks=False)
-                            found.append((prefix + _text(name), _stamp(status), status.st_size))
+                    shown = name if plain(name) else readable(os.fsencode(name))
+                    if entry.is_file(follow_symlinks=False):
+                        if self._wanted(above + name):
+                            with suppress(FileNotFoundError):  # gone between the listing and the look
+                                status = entry.stat(follow_symlinks=False)
+                                own = DocumentId(prefix + shown)
+                                found.append((shown, Listing(own, _stamp(status), acl, secret, status.st_size)))
+                    elif entry.is_dir(follow_symlinks=False) and not self._shut(above + name):
+                        shown = readable(os.fsencode(f"{name}/"))
+                        found.append((shown, folder + shown))
         finally:
             os.close(here)
-        found.sort()
-        return found
+        found.sort(key=_first)
+        return [entry for _, entry in found]
 
     def _inside(self, folder: str) -> bool:
         """Whether a folder, "" or ending in ``/``, would have been reached from the root."""
@@ -183,9 +192,10 @@ class Folder:
         paths = ["/".join(parts[: depth + 1]) for depth in range(len(parts))]
         return not any(map(no_document, parts)) and not any(map(self._shut, paths))
 
-    def _vanished_or_raise(self, path: str, error: OSError) -> None:
-        if error.errno not in _GONE:
-            raise _listing_error(os.path.join(self.root, path), error) from error
+    def _no_permission(self, folder: str, error: OSError) -> Shut:
+        if not folder:
+            raise _listing_error(str(self.root), error) from error
+        return Shut(f"{self.name}:{folder}", f"no permission to look into the folder {folder[:-1]}")
 
     def _wanted(self, path: str) -> bool:
         return (not self.include or matcher(self.include)(path)) and not (self.exclude and matcher(self.exclude)(path))
@@ -198,17 +208,17 @@ class Folder:
         if listing.size_bytes > self.max_body_bytes:
             raise self._over_the_limit()
         *folders, name = self._relative(listing).split(b"/")
+        here = self._open_folder(folders)
         try:
-            here = self._open_folder(folders)
-            try:
-                file = os.open(name, _READ, dir_fd=here)
-            finally:
-                os.close(here)
-        except OSError as error:
-            raise _reading_error(error) from error
-        if not stat.S_ISREG(os.fstat(file).st_mode):
+            file = os.open(name, _READ, dir_fd=here)
+        finally:
+            os.close(here)
+        try:
+            if not stat.S_ISREG(os.fstat(file).st_mode):
+                raise UnreadableDocument("not a regular file")
+        except BaseException:
             os.close(file)
-            raise UnreadableDocument("not a regular file")
+            raise
         return os.fdopen(file, "rb")
 
     def _open_folder(self, folders: Sequence[bytes]) -> int:
@@ -228,14 +238,11 @@ class Folder:
     def _blocks(self, file: BinaryIO) -> Iterator[bytes]:
         """The content piece by piece, no more than the limit however the file grows meanwhile."""
         left = self.max_body_bytes
-        try:
-            while block := file.read(1 << 20):
-                left -= len(block)
-                if left < 0:
-                    raise self._over_the_limit()
-                yield block
-        except OSError as error:
-            raise _reading_error(error) from error
+        while block := file.read(1 << 20):
+            left -= len(block)
+            if left < 0:
+                raise self._over_the_limit()
+            yield block
 
     def _over_the_limit(self) -> UnreadableDocument:
         return UnreadableDocument(f"over the limit of {self.max_body_bytes // 1024**2} MiB (ingest.max_body_mb)")
@@ -253,6 +260,15 @@ def _listing_error(folder: str, error: OSError) -> SourceUnavailable | SourceDen
     return SourceUnavailable(
         f"The folder {folder} cannot be listed: {error.strerror}. Nothing was changed in its part of the index."
     )
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    """What the operating system says of one file, whatever the step, as ours."""
+    try:
+        yield
+    except OSError as error:
+        raise _reading_error(error) from error
 
 
 def _reading_error(error: OSError) -> DocumentVanished | UnreadableDocument:
@@ -274,8 +290,3 @@ def _moment(seconds: float) -> datetime:
 
 def _stamp(status: os.stat_result) -> str:
     return f"{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}:{status.st_ino}"
-
-
-def _text(name: str) -> str:
-    """`readable` of a name as `os.scandir` gives it; most are plain."""
-    return name if _PLAIN.fullmatch(name) else readable(os.fsencode(name))

@@ -6,7 +6,8 @@ nor a look into any of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from rag.access import Acl
@@ -15,7 +16,7 @@ from rag.errors import DocumentError, DocumentVanished, SourceUnavailable
 from rag.ingest.plan import plan
 from rag.ports import Connector
 from rag.store.ledger import Ledger
-from rag.store.reading import Known
+from rag.store.reading import Known, Stretch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,8 @@ class Hold:
 
 
 HOLD = Hold()
+_LONGEST = 1000  # documents in a stretch
+_LEAST = "\x1f"  # below every character of an id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +44,7 @@ class Survey:
 
     `listings` and `recorded` hold what differs. `touched` have another stamp and the same content. `unread` could not
     be looked into, with the reason; nor could the folders in `shut`. `later` are left for the next run: being written,
-    or gone between two looks. `held` are removals that wait, for the reason `why_held`. `roots` is the identity to
+    or gone between two looks. `level` are stretches where nothing differs, to be remembered. `held` are removals that wait, for the reason `why_held`. `roots` is the identity to
     remember, None to keep the old.
     """
 
@@ -53,6 +56,7 @@ class Survey:
     shut: tuple[Shut, ...]
     later: frozenset[DocumentId]
     unchanged: int
+    level: tuple[Stretch, ...]
     held: tuple[DocumentId, ...]
     why_held: str
     roots: Mapping[str, str] | None
@@ -65,6 +69,7 @@ class _Seen:
     listings: dict[DocumentId, Listing] = field(default_factory=dict)
     known: dict[DocumentId, Known] = field(default_factory=dict)
     shut: list[Shut] = field(default_factory=list)
+    level: list[Stretch] = field(default_factory=list)
     unchanged: int = 0
 
 
@@ -93,6 +98,7 @@ def survey(
     if connector.roots() != roots:
         raise SourceUnavailable(f'The source "{connector.name}" was mounted or unmounted while it was listed.')
     recorded = ledger.recorded(seen.known.values())
+    recorded |= {name: _blank(recorded[name]) for name in seen.listings.keys() & recorded if not recorded[name].stamp}
     unread, later = _shut(seen, recorded)
     later |= {listing.id for listing in seen.listings.values() if not settled(listing)}
     refs, touched = _read(connector, seen, recorded, unread, later, read_again=read_again)
@@ -110,6 +116,7 @@ def survey(
         shut=tuple(shut for shut in seen.shut if shut.reason),
         later=frozenset(later),
         unchanged=seen.unchanged,
+        level=tuple(seen.level) if within == ("",) else (),
         held=tuple(sorted(held)),
         why_held=why,
         roots=None if dropped else roots,
@@ -117,40 +124,105 @@ def survey(
 
 
 def _compare(connector: Connector, ledger: Ledger, within: Sequence[str], *, recipe: str, read_again: bool) -> _Seen:
-    """Walk along both, keep what differs."""
-    seen, classes = _Seen(), _Classes(ledger)
-    rows = ledger.scan(connector.name, within)
-    row, last = next(rows, None), ""
+    """Walk along both, stretch by stretch, and keep what differs."""
+    comparison = _Comparison(ledger, connector.name, recipe=recipe, read_again=read_again)
+    stretches = iter(_stretches(ledger, connector.name, within))
+    first, beyond, signature = next(stretches)
+    entries: list[Listing] = []
+    last = ""
     for listing in connector.listings(within):
         if isinstance(listing, Shut):
-            seen.shut.append(listing)
+            comparison.seen.shut.append(listing)
             continue
         name = listing.id
         if name <= last:
             raise ValueError(f"the connector lists {name!r} after {last!r}: listings come in order of id")
         last = name
-        while row is not None and row.id < name:
-            seen.known[row.id] = row
-            row = next(rows, None)
-        if row is None or row.id != name:
-            seen.listings[name] = listing
-            continue
-        if (
+        while name >= beyond:
+            comparison.compare(Stretch(first, beyond, signature), entries)
+            entries = []
+            first, beyond, signature = next(stretches)
+        if signature is None and len(entries) == _LONGEST:
+            comparison.compare(Stretch(first, name, None), entries)
+            entries, first = [], name
+        entries.append(listing)
+    comparison.compare(Stretch(first, beyond, signature), entries)
+    for stretch in stretches:
+        comparison.compare(stretch, [])
+    return comparison.seen
+
+
+def _stretches(ledger: Ledger, source: str, within: Sequence[str]) -> Iterator[Stretch]:
+    """The ranges of ids to compare, in order: those known to be level and those between them."""
+    if within != ("",):
+        for entry in within:
+            first = f"{source}:{entry}"
+            yield Stretch(first, _end(first) if entry.endswith("/") else first + _LEAST, None)
+        return
+    at, end = f"{source}:", _end(f"{source}:")
+    for stretch in ledger.stretches(source):
+        if stretch.first > at:
+            yield Stretch(at, stretch.first, None)
+        yield stretch
+        at = stretch.beyond
+    if at < end:
+        yield Stretch(at, end, None)
+
+
+def _end(prefix: str) -> str:
+    """What comes after everything that begins with a prefix."""
+    return prefix[:-1] + chr(ord(prefix[-1]) + 1)
+
+
+class _Comparison:
+    """Compares stretches and collects what differs."""
+
+    def __init__(self, ledger: Ledger, source: str, *, recipe: str, read_again: bool) -> None:
+        self.seen = _Seen()
+        self._ledger, self._source, self._recipe, self._read_again = ledger, source, recipe, read_again
+        self._classes = _Classes(ledger)
+
+    def compare(self, stretch: Stretch, entries: Sequence[Listing]) -> None:
+        """One stretch: by its signature where it has one, else row by row."""
+        signature = self._signature(entries)
+        if signature is not None and signature == stretch.signature and not self._read_again:
+            self.seen.unchanged += len(entries)
+            return
+        rows = {row.id: row for row in self._ledger.between(self._source, stretch.first, stretch.beyond)}
+        level = len(rows) == len(entries)
+        for listing in entries:
+            row = rows.pop(listing.id, None)
+            if row is not None and self._equal(row, listing):
+                self.seen.unchanged += 1
+                continue
+            level = False
+            self.seen.listings[listing.id] = listing
+            if row is not None:
+                self.seen.known[row.id] = row
+        self.seen.known |= rows
+        if level and signature is not None:
+            self.seen.level.append(Stretch(stretch.first, stretch.beyond, signature))
+
+    def _equal(self, row: Known, listing: Listing) -> bool:
+        return (
             row.stamp == listing.stamp
-            and row.recipe == recipe
-            and row.version
-            and not read_again
+            and row.recipe == self._recipe
+            and bool(row.version)
+            and not self._read_again
             and row.confidentiality == listing.confidentiality
-            and row.acl_class == classes.of(listing.acl)
-        ):
-            seen.unchanged += 1
-        else:
-            seen.listings[name], seen.known[name] = listing, row
-        row = next(rows, None)
-    while row is not None:
-        seen.known[row.id] = row
-        row = next(rows, None)
-    return seen
+            and row.acl_class == self._classes.of(listing.acl)
+        )
+
+    def _signature(self, entries: Sequence[Listing]) -> bytes | None:
+        """What tells these listings from others; None where there are none or their readers differ."""
+        if not entries:
+            return None
+        _, _, acl, level, _ = entries[0]
+        if any(entry[2] is not acl or entry[3] is not level for entry in entries):
+            return None
+        words = [self._recipe, str(self._classes.of(acl)), str(int(level))]
+        words += [word for entry in entries for word in entry[:2]]
+        return hashlib.sha256("\n".join(words).encode()).digest()
 
 
 class _Classes:
@@ -219,12 +291,13 @@ def _read(
 def _held(
     found: Plan, source: str, before: Mapping[str, str], now: Mapping[str, str], ledger: Ledger, hold: Hold
 ) -> tuple[frozenset[DocumentId], str]:
-    """The removals that wait, and why."""
-    if not found.remove:
+    """The removals that wait, and why. A document whose name another one took is overwritten, not gone."""
+    gone = frozenset(found.remove) - {ref.id for _, ref in found.move}
+    if not gone:
         return frozenset(), ""
-    gone, size = len(found.remove), ledger.size(source)
-    if hold.holds(gone, of=size):
-        return frozenset(found.remove), f"{gone} of {size} documents are gone at once"
+    size = ledger.size(source)
+    if hold.holds(len(gone), of=size):
+        return gone, f"{len(gone)} of {size} documents are gone at once"
     others = [path for path in before.keys() | now.keys() if before and before.get(path) != now.get(path)]
-    below = frozenset(name for name in found.remove if any(name.startswith(f"{source}:{path}") for path in others))
+    below = frozenset(name for name in gone if any(name.startswith(f"{source}:{path}") for path in others))
     return below, "another disk or share is mounted there than last time" if below else ""

@@ -59,6 +59,8 @@ def sync(
     )
     report.failed += [{"document": shut.prefix, "reason": shut.reason} for shut in seen.shut]
     _places_and_rights(connector, pipeline, seen, report)
+    if seen.level:
+        pipeline.ledger.remember_stretches(connector.name, seen.level)
     again = _reveal(pipeline, seen)
     _Writing(connector, pipeline, seen, report).run(again, workers=workers, progress=progress, stopped=stopped)
     worked = {ref.id for ref in (*seen.plan.add, *again, *seen.plan.reprotect)}
@@ -71,10 +73,12 @@ def sync(
 def _places_and_rights(connector: Connector, pipeline: Pipeline, seen: Survey, report: Report) -> None:
     """What costs no reading: removals, moves, rights, and files that may no longer be read. All of it holds at once."""
     ledger, listings = pipeline.ledger, seen.listings
+    unread = {ref.id for ref in seen.plan.replace}  # blank until it is read again: a stop in between forgets nothing
+    moves = [(old, ref.id, "" if ref.id in unread else listings[ref.id].stamp) for old, ref in seen.plan.move]
     with ledger.transaction():
         for name in seen.plan.remove:
             ledger.remove(name)
-        ledger.move([Move(old, ref.id, listings[ref.id].stamp, connector.uri(ref.id)) for old, ref in seen.plan.move])
+        ledger.move([Move(old, new, stamp, connector.uri(new)) for old, new, stamp in moves])
         for ref in seen.plan.reprotect:
             ledger.reprotect(ref.id, ref.acl, ref.confidentiality)
         for name in seen.touched:
@@ -89,7 +93,7 @@ def _unread(
 ) -> None:
     """A file that may not be read any more is not shown any more; without version and stamp it is looked at again."""
     report.failed.append({"document": name, "reason": reason})
-    if name in seen.recorded:
+    if pipeline.ledger.entry(name):
         report.withdrawn += 1
         pipeline.ledger.hide([name], reason)
         return
