@@ -225,6 +225,11 @@ class _Comparison:
         return hashlib.sha256("\n".join(words).encode()).digest()
 
 
+def _blank(old: Recorded) -> Recorded:
+    """A document without a stamp has not been read as it is now, whatever its version: it is replaced."""
+    return replace(old, ref=replace(old.ref, version=""))
+
+
 class _Classes:
     """Sets of readers to their small integers; looked up once each."""
 
