@@ -15,7 +15,9 @@ from rag.errors import UnreadableDocument
 from rag.ingest.parse.docx_styles import Numbering, Styles
 from rag.ingest.parse.draft import Draft, one_line
 from rag.ingest.parse.headings import MAX_CHARS, numbered_level
-from rag.ingest.parse.ooxml import properties, related
+from rag.ingest.parse.ocr import Ocr
+from rag.ingest.parse.ooxml import BLIP, EMBEDDED, properties, related, relations
+from rag.ingest.parse.pictures import PicturesInside
 from rag.ingest.parse.zipped import Archive
 
 if TYPE_CHECKING:
@@ -34,6 +36,9 @@ class DocxParser:
 
     fingerprint = "docx"
 
+    def __init__(self, *, ocr: Ocr) -> None:
+        self._ocr = ocr
+
     def parse(self, body: bytes, *, media_type: str, name: str) -> Parsed:
         archive = Archive(body)
         main = next((found for found in related(archive, "", "officeDocument")), "word/document.xml")
@@ -42,13 +47,17 @@ class DocxParser:
             raise UnreadableDocument("damaged: a Word file without a body")
         draft = Draft()
         properties(archive, draft)
-        _Body(draft, archive, main).read(content)
+        pictures = PicturesInside(self._ocr)
+        _Body(draft, archive, main, pictures).read(content)
+        pictures.finish(draft)
         return draft.parsed()
 
 
 class _Body:
-    def __init__(self, draft: Draft, archive: Archive, main: str) -> None:
+    def __init__(self, draft: Draft, archive: Archive, main: str, pictures: PicturesInside) -> None:
         self._draft = draft
+        self._pictures = pictures
+        self._targets = relations(archive, main)
         self._archive = archive
         self._main = main
         self._styles = Styles(self._part("styles"))
@@ -71,13 +80,23 @@ class _Body:
         for element in container:
             if element.tag == W + "p":
                 self._paragraph(element)
+                self._show(element)
             elif element.tag == W + "tbl":
                 self._flush()
                 self._table(element)
+                self._show(element)
             elif element.tag in (W + "sdt", W + "customXml", W + "ins", W + "moveTo"):
                 inner = element.find(W + "sdtContent")
                 self._blocks(inner if inner is not None else element)
         self._flush()
+
+    def _show(self, element: _Element) -> None:
+        """Read the pictures that hang on a paragraph or stand in a table."""
+        for blip in element.iter(BLIP):
+            _, path = self._targets.get(blip.get(EMBEDDED, ""), ("", ""))
+            if path in self._archive:
+                self._flush()
+                self._pictures.write(self._draft, self._archive.read(path))
 
     def _paragraph(self, element: _Element) -> None:
         text, boxes = paragraph_text(element), list(element.iter(W + "txbxContent"))

@@ -13,6 +13,7 @@ from rag.ingest.parse.page import Page, Row, Segment
 
 _DOTS: Final = re.compile(r"(?:\s?[._]){6,}\s?")
 _NEAR: Final = 3.0
+_SAME_COLUMN: Final = 12.0
 _MAX_LINES: Final = 1500
 
 
@@ -28,6 +29,12 @@ class Grid:
     def holds(self, row: Row) -> bool:
         """Whether a row of the page belongs to it."""
         return any(member is row for member in self.members)
+
+    def continues_in(self, other: Grid) -> bool:
+        """Whether the other, on the next page, has the same columns in the same places."""
+        return len(self.columns) == len(other.columns) and all(
+            abs(one - two) < _SAME_COLUMN for one, two in zip(self.columns, other.columns, strict=True)
+        )
 
     def rows(self) -> list[list[str]]:
         """The cells' texts, top to bottom."""

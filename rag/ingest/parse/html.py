@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,6 +11,8 @@ from rag.errors import EmptyDocument
 from rag.ingest.parse.charset import decode
 from rag.ingest.parse.dates import when
 from rag.ingest.parse.draft import Draft
+from rag.ingest.parse.ocr import Ocr
+from rag.ingest.parse.pictures import PicturesInside
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
@@ -36,6 +39,7 @@ _CREATED: Final = tuple(
 _MODIFIED: Final = tuple(
     "dcterms.modified dc.date.modified article:modified_time datemodified last-modified revised modified".split()
 )
+_CARRIED: Final = re.compile(r"\s*data:image/[\w.+-]{1,40}(?:;[\w=.-]{1,60})*;base64,", re.I)
 _LAYOUT: Final = frozenset(("table h1 h2 h3 h4 h5 h6 form ul ol").split())
 
 
@@ -44,16 +48,21 @@ class HtmlParser:
 
     fingerprint = "html"
 
+    def __init__(self, *, ocr: Ocr) -> None:
+        self._ocr = ocr
+
     def parse(self, body: bytes, *, media_type: str, name: str) -> Parsed:
         found = _DECLARED.search(body[:4096])
         declared = (found.group(1) or found.group(2)).decode("ascii", "replace") if found else None
-        draft = Draft()
-        read_html(draft, decode(body, declared=declared))
+        draft, pictures = Draft(), PicturesInside(self._ocr)
+        read_html(draft, decode(body, declared=declared), pictures=pictures)
+        pictures.finish(draft)
         return draft.parsed()
 
 
-def read_html(draft: Draft, text: str, *, described: bool = True) -> None:
-    """Write HTML into a draft; its title, author and dates too if it is `described` by its own head.
+def read_html(draft: Draft, text: str, *, described: bool = True, pictures: PicturesInside | None = None) -> None:
+    """Write HTML into a draft; its title, author and dates too if it is `described` by its own head, and what is in
+    the pictures it carries in itself.
 
     Raises:
         EmptyDocument: no element in it.
@@ -66,7 +75,7 @@ def read_html(draft: Draft, text: str, *, described: bool = True) -> None:
         raise EmptyDocument("no text in it")
     if described:
         _describe(draft, root)
-    _Walk(draft).over(root)
+    _Walk(draft, pictures).over(root)
 
 
 def _describe(draft: Draft, root: _Element) -> None:
@@ -83,8 +92,9 @@ def _describe(draft: Draft, root: _Element) -> None:
 class _Walk:
     """One pass over the tree, without recursion: depth is the document's choice, the stack is ours."""
 
-    def __init__(self, draft: Draft) -> None:
+    def __init__(self, draft: Draft, pictures: PicturesInside | None) -> None:
         self._draft = draft
+        self._pictures = pictures
         self._inline: list[str] = []
         self._items: list[str] = []
         self._lists: list[list[Any]] = []  # [ordered, next number]
@@ -128,6 +138,7 @@ class _Walk:
             self._inline.append("\v")
         elif tag == "img":
             self._inline.append(f" {element.get('alt') or ''} ")
+            self._show(element.get("src") or "")
         self._inline.append(element.text or "")
 
     def _end(self, tag: str) -> None:
@@ -148,6 +159,17 @@ class _Walk:
             return "- "
         self._lists[-1][1] += 1
         return f"{self._lists[-1][1] - 1}. "
+
+    def _show(self, source: str) -> None:
+        found = _CARRIED.match(source[:200])
+        if found is None or self._pictures is None:
+            return
+        try:
+            body = base64.b64decode(source[found.end() :], validate=False)
+        except ValueError:
+            return
+        self._flush()
+        self._pictures.write(self._draft, body)
 
     def _flush(self) -> None:
         text, self._inline = _flat(self._inline), []

@@ -11,7 +11,7 @@ from typing import Final
 from rag.ingest.parse.draft import Draft
 from rag.ingest.parse.grid import Grid, grids
 from rag.ingest.parse.headings import MAX_CHARS, numbered_level
-from rag.ingest.parse.lines import join
+from rag.ingest.parse.lines import join, join_two
 from rag.ingest.parse.page import Page, Row
 
 _MARGIN: Final = 0.11
@@ -23,6 +23,9 @@ _ITEM: Final = re.compile(r"(?:[-–•*▪◦●○■□☐\uf0b7\uf0a7o]|\(?\
 _BULLET: Final = re.compile(r"^[•*▪◦●○■\uf0b7\uf0a7]\s+")
 _LEADER: Final = "…"
 _DOTS: Final = re.compile(r"(?:\s?[.·_]){6,}\s?")
+_SENTENCE: Final = re.compile(r"(?<!\b\w)(?<!\b\w\w)(?<!\d)[.!?]['\"”“»)]?(?:\s+(?=[A-ZÄÖÜ§„\"»(0-9])|$)")
+_MAX_TAIL: Final = 400
+_LEAST_LINE: Final = 30
 _SENTENCE_END: Final = re.compile(r"[.!?:;…]['\"”“»)]?$")
 
 
@@ -30,13 +33,88 @@ def lay_out(pages: Sequence[Page], draft: Draft, *, numbered: bool = True) -> No
     """Write the pages' text into a draft, page by page; `numbered` False for a picture, which has no pages."""
     drop_furniture(pages)
     scale = Scale.of(pages)
-    for page in pages:
+    laid = [[*_pieces(page, scale)] for page in pages]
+    for one, two, above, below in zip(laid, laid[1:], pages, pages[1:], strict=False):
+        _bridge(one, two, scale, heights=(above.height, below.height))
+    for page, pieces in zip(pages, laid, strict=True):
         draft.page = page.number if numbered else None
-        for block in _blocks(page):
-            if isinstance(block, Grid):
-                draft.table(block.rows())
+        for piece in pieces:
+            if isinstance(piece, Table):
+                draft.table(piece.rows)
             else:
-                _text(draft, block, scale)
+                _write(draft, piece, scale)
+        for picture in page.inserts:
+            insert(picture, draft)
+
+
+def insert(picture: Page, draft: Draft) -> None:
+    """Write the text of a picture where the draft stands: paragraphs and tables, no headings."""
+    for piece in _pieces(picture, Scale.of([picture])):
+        if isinstance(piece, Table):
+            draft.table(piece.rows)
+        else:
+            draft.paragraph(piece.text)
+
+
+@dataclass(slots=True)
+class Table:
+    """A table, as it will be written."""
+
+    grid: Grid
+    rows: list[list[str]]
+
+
+@dataclass(slots=True)
+class Paragraph:
+    """A paragraph's rows on the page and its text, to which the end of its last sentence may be added."""
+
+    lines: list[Row]
+    text: str
+
+
+def _pieces(page: Page, scale: Scale) -> Iterator[Table | Paragraph]:
+    for block in _blocks(page):
+        if isinstance(block, Grid):
+            yield Table(block, block.rows())
+            continue
+        for lines in _paragraphs(block, scale):
+            text = _DOTS.sub(f" {_LEADER} ", join([_BULLET.sub("- ", row.text) for row in lines]))
+            yield Paragraph(lines, text)
+
+
+def _numbers_the_page(piece: Table | Paragraph) -> bool:
+    return isinstance(piece, Paragraph) and _PAGE_NUMBER.fullmatch(piece.text.strip()) is not None
+
+
+def _bridge(
+    above: list[Table | Paragraph], below: list[Table | Paragraph], scale: Scale, *, heights: tuple[float, float]
+) -> None:
+    """Let a table go on under its header row, and end a sentence where it begins, over a page break."""
+    one = next((piece for piece in reversed(above) if not _numbers_the_page(piece)), None)
+    two = next((piece for piece in below if not _numbers_the_page(piece)), None)
+    if isinstance(one, Table) and isinstance(two, Table):
+        reaches = one.grid.lines[-1] > 0.75 * heights[0] and two.grid.lines[0] < 0.25 * heights[1]
+        if reaches and one.rows and two.rows and one.grid.continues_in(two.grid) and two.rows[0] != one.rows[0]:
+            two.rows.insert(0, one.rows[0])
+    elif isinstance(one, Paragraph) and isinstance(two, Paragraph) and _goes_on(one, two, scale):
+        end = _SENTENCE.search(two.text)
+        if end is not None and end.end() <= _MAX_TAIL:
+            one.text = join_two(one.text, two.text[: end.end()].rstrip())
+            two.text = two.text[end.end() :]
+        elif end is None and len(two.text) <= _MAX_TAIL:
+            one.text, two.text = join_two(one.text, two.text), ""
+
+
+def _goes_on(one: Paragraph, two: Paragraph, scale: Scale) -> bool:
+    return (
+        not _SENTENCE_END.search(one.text)
+        and len(one.text) > _LEAST_LINE
+        and two.text[:1].islower()
+        and not _ITEM.match(two.text)
+        and scale.rank(one.lines[-1]) is None
+        and scale.rank(two.lines[0]) is None
+        and abs(one.lines[-1].size - two.lines[0].size) < 0.15 * two.lines[0].size
+    )
 
 
 def drop_furniture(pages: Sequence[Page]) -> None:
@@ -109,13 +187,13 @@ def _blocks(page: Page) -> Iterator[Grid | list[Row]]:
         yield pending
 
 
-def _text(draft: Draft, rows: list[Row], scale: Scale) -> None:
-    for paragraph in _paragraphs(rows, scale):
-        text = _DOTS.sub(f" {_LEADER} ", join([_BULLET.sub("- ", row.text) for row in paragraph]))
-        if (level := _heading_level(paragraph, text, scale)) is not None:
-            draft.heading(text, level)
-        else:
-            draft.paragraph(text)
+def _write(draft: Draft, paragraph: Paragraph, scale: Scale) -> None:
+    if not paragraph.text:
+        return
+    if (level := _heading_level(paragraph.lines, paragraph.text, scale)) is not None:
+        draft.heading(paragraph.text, level)
+    else:
+        draft.paragraph(paragraph.text)
 
 
 def _paragraphs(rows: list[Row], scale: Scale) -> Iterator[list[Row]]:

@@ -9,6 +9,8 @@ from rag.ingest.parse.dates import when
 from rag.ingest.parse.draft import Draft
 from rag.ingest.parse.zipped import Archive
 
+BLIP: Final = "{http://schemas.openxmlformats.org/drawingml/2006/main}blip"
+EMBEDDED: Final = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}embed"
 _REL: Final = "{http://schemas.openxmlformats.org/package/2006/relationships}Relationship"
 _DC: Final = "{http://purl.org/dc/elements/1.1/}"
 _LIBRARY_DATE: Final = "2013-12-23T23:15:00Z"  # the template's in python-docx: no document's own

@@ -75,7 +75,8 @@ class Page:
     height: float
     rows: list[Row]
     rulings: list[tuple[float, float, float, float]] = field(default_factory=list)  # left, top, right, bottom
-    pictures: int = 0
+    pictures: list[tuple[float, float, float, float]] = field(default_factory=list)  # as rulings
+    inserts: list[Page] = field(default_factory=list)  # what was read in its pictures
     scanned: bool = False
     """Whether its text is, or would have to be, read from a picture."""
 

@@ -12,11 +12,14 @@ from rag.ingest.parse.layout import lay_out
 from rag.ingest.parse.ocr import Ocr
 from rag.ingest.parse.page import Page
 from rag.ingest.parse.pdf_page import read_page
+from rag.ingest.parse.pictures import PicturesInside
 
 _SCAN_CHARACTERS: Final = 25
 _DPI: Final = 200
 _MAX_SIDE_PIXELS: Final = 6000
 _MAX_PAGES: Final = 5000
+_LEAST_POINTS: Final = (72, 20)
+_MAX_PICTURES_A_PAGE: Final = 20
 
 
 class PdfParser:
@@ -26,6 +29,7 @@ class PdfParser:
 
     def __init__(self, *, ocr: Ocr) -> None:
         self._ocr = ocr
+        self._inside: PicturesInside | None = None
 
     def parse(self, body: bytes, *, media_type: str, name: str) -> Parsed:
         document = _open(body)
@@ -44,6 +48,7 @@ class PdfParser:
         draft.title, draft.author = _telling(metadata.get("Title")), metadata.get("Author")
         draft.created_at, draft.modified_at = when(metadata.get("CreationDate")), when(metadata.get("ModDate"))
         pages: list[Page] = []
+        self._inside = PicturesInside(self._ocr)
         for index in range(len(document)):
             try:
                 pages.append(self._page(document[index], index + 1))
@@ -57,6 +62,7 @@ class PdfParser:
             draft.notes.append(f"{_pages(len(scans))} left out: scanned, and {self._ocr.off_because}")
         if draft.empty and scans and not self._ocr.on:
             raise EmptyDocument(f"no text: scan and {self._ocr.off_because}")
+        self._inside.finish(draft)
         if broken:
             draft.notes.append(f"{_pages(broken)} left out: damaged")
         return draft.parsed()
@@ -66,8 +72,27 @@ class PdfParser:
         if read.characters < _SCAN_CHARACTERS and read.pictures:
             read = self._scan(page, read)
             read.scanned = True
+        else:
+            self._pictures(page, read)
         page.close()
         return read
+
+    def _pictures(self, page: Any, read: Page) -> None:
+        """Read the pictures on a page of text that are large enough for text and have none over them."""
+        for left, top, right, bottom in read.pictures[:_MAX_PICTURES_A_PAGE]:
+            if right - left < _LEAST_POINTS[0] or bottom - top < _LEAST_POINTS[1] or self._inside is None:
+                continue
+            if any(left < (row.left + row.right) / 2 < right and top < row.top < bottom for row in read.rows):
+                continue
+            scale = min(_DPI / 72, _MAX_SIDE_PIXELS / max(right - left, bottom - top, 1))
+            margins = (left, read.height - bottom, read.width - right, top)
+            bitmap = page.render(scale=scale, crop=tuple(max(0.0, margin) for margin in margins))
+            try:
+                found = self._inside.page(bitmap.to_pil().convert("RGB"), dpi=72 * scale)
+            finally:
+                bitmap.close()
+            if found is not None:
+                read.inserts.append(found)
 
     def _scan(self, page: Any, read: Page) -> Page:
         if not self._ocr.on:

@@ -32,7 +32,7 @@ def read_page(page: Any, number: int) -> Page:
     read = Page(number=number, width=width, height=height, rows=rows_of(segments))
     for kind, box in _objects(page, pdfium):
         if kind == pdfium.FPDF_PAGEOBJ_IMAGE:
-            read.pictures += 1
+            read.pictures.append(turn.box(*box))
         else:
             read.rulings.append(turn.box(*box))
     return read

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Final
 from rag.documents import Parsed
 from rag.errors import UnreadableDocument
 from rag.ingest.parse.draft import Draft, one_line
-from rag.ingest.parse.ooxml import properties, related, relations
+from rag.ingest.parse.ocr import Ocr
+from rag.ingest.parse.ooxml import BLIP, EMBEDDED, properties, related, relations
+from rag.ingest.parse.pictures import PicturesInside
 from rag.ingest.parse.zipped import Archive
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ _A: Final = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 _P: Final = "{http://schemas.openxmlformats.org/presentationml/2006/main}"
 _R: Final = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
 _C: Final = "{http://schemas.openxmlformats.org/drawingml/2006/chart}"
+_MODERN: Final = "{http://schemas.microsoft.com/office/powerpoint/2018/8/main}"
 _TITLES: Final = frozenset({"title", "ctrTitle"})
 _FURNITURE: Final = frozenset({"dt", "ftr", "sldNum", "hdr", "sldImg"})
 
@@ -27,23 +30,27 @@ class PptxParser:
 
     fingerprint = "pptx"
 
+    def __init__(self, *, ocr: Ocr) -> None:
+        self._ocr = ocr
+
     def parse(self, body: bytes, *, media_type: str, name: str) -> Parsed:
         archive = Archive(body)
         main = next((path for path in related(archive, "", "officeDocument")), "ppt/presentation.xml")
         if main not in archive:
             raise UnreadableDocument("damaged: a PowerPoint file without slides")
-        draft = Draft()
+        draft, pictures = Draft(), PicturesInside(self._ocr)
         properties(archive, draft)
         targets = relations(archive, main)
         for number, entry in enumerate(archive.xml(main).iter(_P + "sldId"), start=1):
             _, path = targets.get(entry.get(_R + "id", ""), ("", ""))
             if path in archive:
                 draft.page = number
-                _slide(draft, archive, path)
+                _slide(draft, archive, path, pictures)
+        pictures.finish(draft)
         return draft.parsed()
 
 
-def _slide(draft: Draft, archive: Archive, path: str) -> None:
+def _slide(draft: Draft, archive: Archive, path: str, pictures: PicturesInside) -> None:
     root = archive.xml(path)
     shapes = list(_shapes(root.find(f"{_P}cSld/{_P}spTree")))
     title = next((shape for shape in shapes if _placeholder(shape) in _TITLES and _paragraphs(shape)), None)
@@ -54,6 +61,10 @@ def _slide(draft: Draft, archive: Archive, path: str) -> None:
     for shape in shapes:
         if shape is not title and _placeholder(shape) not in _FURNITURE:
             _shape(draft, archive, shape, charts)
+            for blip in shape.iter(BLIP):
+                _, target = charts.get(blip.get(EMBEDDED, ""), ("", ""))
+                if target in archive:
+                    pictures.write(draft, archive.read(target))
     for kind in ("notesSlide", "comments"):
         for other in related(archive, path, kind):
             if other in archive:
@@ -121,6 +132,8 @@ def _aside(draft: Draft, root: _Element, kind: str) -> None:
     if kind == "comments":
         for text in root.iter(_P + "text"):
             draft.paragraph(text.text or "")
+        for body in root.iter(_MODERN + "txBody"):
+            draft.paragraph("\n".join(_paragraphs(body)))
         return
     for shape in _shapes(root.find(f"{_P}cSld/{_P}spTree")):
         if shape.tag == _P + "sp" and _placeholder(shape) not in _FURNITURE:

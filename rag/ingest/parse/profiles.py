@@ -33,11 +33,11 @@ class Entry:
 
 _PLAIN: Final = Entry(parser="text:TextParser", distributions=("charset-normalizer",))
 _MARKDOWN: Final = Entry(parser="markdown:MarkdownParser", distributions=("charset-normalizer",))
-_HTML: Final = Entry(parser="html:HtmlParser", distributions=("lxml", "charset-normalizer"))
+_HTML: Final = Entry(parser="html:HtmlParser", distributions=("lxml", "charset-normalizer", "pillow"), ocr=True)
 _DELIMITED: Final = Entry(parser="sheets:DelimitedParser", distributions=("charset-normalizer",))
 _WORKBOOK: Final = Entry(parser="sheets:WorkbookParser", distributions=("python-calamine",))
 _PICTURE: Final = Entry(parser="pictures:PictureParser", distributions=("pillow",), ocr=True)
-_ODF: Final = Entry(parser="odf:OdfParser", distributions=("lxml",))
+_ODF: Final = Entry(parser="odf:OdfParser", distributions=("lxml", "pillow"), ocr=True)
 _XML: Final = Entry(parser="structured:XmlParser", distributions=("lxml",))
 _ENTRIES: Final = Entry(parser="entries:EntriesParser", distributions=("charset-normalizer",))
 _XBERG: Final = Entry(parser="xberg_profile:XbergParser", distributions=("xberg",))
@@ -45,12 +45,12 @@ _XBERG: Final = Entry(parser="xberg_profile:XbergParser", distributions=("xberg"
 FALLBACK: Final[Mapping[str, Entry]] = MappingProxyType(
     {
         media.PDF: Entry(parser="pdf:PdfParser", distributions=("pypdfium2",), ocr=True),
-        media.DOCX: Entry(parser="docx:DocxParser", distributions=("lxml",)),
-        media.PPTX: Entry(parser="pptx:PptxParser", distributions=("lxml",)),
+        media.DOCX: Entry(parser="docx:DocxParser", distributions=("lxml", "pillow"), ocr=True),
+        media.PPTX: Entry(parser="pptx:PptxParser", distributions=("lxml", "pillow"), ocr=True),
         media.XLSX: Entry(parser="xlsx:XlsxParser", distributions=("lxml",)),
         media.XLS: _WORKBOOK,
         media.XLSB: _WORKBOOK,
-        media.ODS: _WORKBOOK,
+        media.ODS: Entry(parser="ods:OdsParser", distributions=("lxml",)),
         media.ODT: _ODF,
         media.ODP: _ODF,
         media.EML: Entry(parser="mail:MailParser", distributions=("lxml",)),

@@ -13,7 +13,7 @@ from rag.errors import UnreadableDocument
 from rag.ingest.parse.charset import decode
 from rag.ingest.parse.compound import describe
 from rag.ingest.parse.draft import Draft
-from rag.ingest.parse.odf import odf_properties
+from rag.ingest.parse.ooxml import properties
 from rag.ingest.parse.zipped import Archive
 
 _DELIMITERS: Final = ";,\t|"
@@ -21,7 +21,7 @@ _MAX_CELLS: Final = 5_000_000
 
 
 class WorkbookParser:
-    """XLS, XLSB, ODS through calamine; their number formats are lost, dates are not."""
+    """XLS and XLSB through calamine; their number formats are lost, dates are not."""
 
     fingerprint = "workbook"
 
@@ -30,7 +30,7 @@ class WorkbookParser:
 
         draft = Draft()
         if body[:2] == b"PK":
-            odf_properties(Archive(body), draft)
+            properties(Archive(body), draft)
         else:
             describe(draft, body)
         try:

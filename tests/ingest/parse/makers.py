@@ -134,6 +134,12 @@ def zipped(members: Mapping[str, str | bytes]) -> bytes:
     return out.getvalue()
 
 
+def members_of(body: bytes) -> dict[str, bytes]:
+    """A zip archive's members."""
+    with zipfile.ZipFile(io.BytesIO(body)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
 _REL = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _PACKAGE = "http://schemas.openxmlformats.org/package/2006/relationships"
@@ -180,22 +186,29 @@ def _relations(*rows: tuple[str, str, str]) -> str:
     return f'<Relationships xmlns="{_PACKAGE}">{inner}</Relationships>'
 
 
-def odt(*, meta: str = "") -> bytes:
-    """Headings, a paragraph, a list, a table."""
-    names = {"office": "office", "text": "text", "table": "table"}
-    spaces = " ".join(f'xmlns:{k}="urn:oasis:names:tc:opendocument:xmlns:{v}:1.0"' for k, v in names.items())
-    body = (
-        '<text:h text:outline-level="1">Arbeitsordnung</text:h><text:p>Gültig ab<text:s/>1. Juli.</text:p>'
-        '<text:h text:outline-level="2">§ 1 Ausweis</text:h><text:p>Der Ausweis ist offen zu tragen.</text:p>'
-        "<table:table><table:table-row><table:table-cell><text:p>Werk</text:p></table:table-cell>"
-        "<table:table-cell><text:p>Tor</text:p></table:table-cell></table:table-row>"
-        "<table:table-row><table:table-cell><text:p>Nord</text:p></table:table-cell>"
-        "<table:table-cell><text:p>2</text:p></table:table-cell></table:table-row></table:table>"
+_ODF = " ".join(
+    f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{full}:1.0"'
+    for name, full in (("office", "office"), ("text", "text"), ("table", "table"), ("draw", "drawing"),
+                       ("presentation", "presentation"))
+)  # fmt: skip
+_ODT = (
+    '<text:h text:outline-level="1">Arbeitsordnung</text:h><text:p>Gültig ab<text:s/>1. Juli.</text:p>'
+    '<text:h text:outline-level="2">§ 1 Ausweis</text:h><text:p>Der Ausweis ist offen zu tragen.</text:p>'
+    "<table:table><table:table-row><table:table-cell><text:p>Werk</text:p></table:table-cell>"
+    "<table:table-cell><text:p>Tor</text:p></table:table-cell></table:table-row>"
+    "<table:table-row><table:table-cell><text:p>Nord</text:p></table:table-cell>"
+    "<table:table-cell><text:p>2</text:p></table:table-cell></table:table-row></table:table>"
+)
+
+
+def odt(*, body: str = _ODT, kind: str = "text", meta: str = "", pictures: Mapping[str, bytes] | None = None) -> bytes:
+    """Headings, a paragraph, a list, a table; or another body, of a "presentation" or "spreadsheet"."""
+    inner = f"<office:body><office:{kind}>{body}</office:{kind}></office:body>"
+    content = (
+        f'<office:document-content {_ODF} xmlns:dc="http://purl.org/dc/elements/1.1/">{inner}</office:document-content>'
     )
-    body = f"<office:body><office:text>{body}</office:text></office:body>"
-    content = f"<office:document-content {spaces}>{body}</office:document-content>"
-    members = {"mimetype": "application/vnd.oasis.opendocument.text", "content.xml": content}
-    return zipped(members | ({"meta.xml": meta} if meta else {}))
+    members: dict[str, str | bytes] = {"mimetype": f"application/vnd.oasis.opendocument.{kind}", "content.xml": content}
+    return zipped(members | ({"meta.xml": meta} if meta else {}) | dict(pictures or {}))
 
 
 def eml() -> bytes:

@@ -13,6 +13,7 @@ from rag.documents import Parsed
 from rag.errors import EmptyDocument, UnreadableDocument
 from rag.ingest.parse import ParserPool, media_type_of
 from tests.ingest.parse import makers
+from tests.ingest.parse.makers import members_of
 
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -55,11 +56,6 @@ def streamed(members: Mapping[str, bytes]) -> bytes:
         for name, content in members.items():
             archive.writestr(name, content)
     return bytes(out.taken)
-
-
-def members_of(body: bytes) -> dict[str, bytes]:
-    with zipfile.ZipFile(io.BytesIO(body)) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
 
 
 @pytest.mark.parametrize("pack", [stored, streamed, makers.zipped])

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
 from rag.errors import EmptyDocument
-from rag.ingest.parse import ParserPool
+from rag.ingest.parse import ParserPool, media_type_of
 from rag.ingest.parse import ocr as ocr_engines
 from tests.ingest.parse import makers
-from tests.ingest.parse.makers import Line
+from tests.ingest.parse.makers import Line, members_of
 
 engine = pytest.mark.skipif(ocr_engines.available() == ocr_engines.OFF, reason="no OCR engine on this machine")
 SCAN = [[Line("Prüfbericht über die Größe der Härteöfen", y=700, size=14)]]
@@ -23,11 +24,15 @@ def pool() -> Iterator[ParserPool]:
         yield opened
 
 
-def png() -> bytes:
+def png(lines: Sequence[Line] = SCAN[0], *, turned: int = 0, height: int | None = None) -> bytes:
+    """A page as a picture, turned clockwise by so many degrees; only its upper part where `height` says (in points)."""
     import pypdfium2
 
-    document, out = pypdfium2.PdfDocument(makers.pdf(SCAN)), io.BytesIO()
-    document[0].render(scale=200 / 72).to_pil().save(out, format="PNG")
+    document, out = pypdfium2.PdfDocument(makers.pdf([lines])), io.BytesIO()
+    picture = document[0].render(scale=200 / 72).to_pil()
+    if height is not None:
+        picture = picture.crop((0, 0, picture.width, int(height * 200 / 72)))
+    picture.rotate(-turned, expand=True).save(out, format="PNG")
     document.close()
     return out.getvalue()
 
@@ -82,3 +87,126 @@ def test_the_recipe_with_ocr_is_another_than_without(pool: ParserPool) -> None:
     assert pool.recipe(ocr=False) != pool.fingerprint
     with ParserPool(ocr=False) as off:
         assert off.recipe(ocr=True) == off.recipe(ocr=False) == pool.recipe(ocr=False)
+
+
+PROSE = makers.paragraph(
+    ["Der Urlaub beträgt jährlich mindestens vierundzwanzig", "Werktage, sofern nichts anderes vereinbart ist.",
+     "Resttage verfallen am 31. März des Folgejahres."], y=760, size=13,
+)  # fmt: skip
+
+
+@engine
+@pytest.mark.parametrize("turned", [90, 180, 270])
+def test_a_turned_picture_is_read(pool: ParserPool, turned: int) -> None:
+    text = pool.parse(png(PROSE, turned=turned), media_type="image/png", name="tafel.png").text
+    assert "mindestens vierundzwanzig Werktage" in " ".join(text.split())
+    assert "verfallen am 31. März" in text
+
+
+@engine
+@pytest.mark.parametrize("turned", [90, 180, 270])
+def test_a_scan_on_a_turned_page_is_read(pool: ParserPool, turned: int) -> None:
+    import pypdfium2
+
+    document, out = pypdfium2.PdfDocument(makers.scan([PROSE])), io.BytesIO()
+    document[0].set_rotation(turned)
+    document.save(out)
+    document.close()
+    text = pool.parse(out.getvalue(), media_type="application/pdf", name="scan.pdf").text
+    assert "mindestens vierundzwanzig Werktage" in " ".join(text.split())
+
+
+NOTICE = [Line("Hinweis am Tor Nord: Schutzhelm tragen", y=800, size=16)]
+
+
+def in_docx(picture: bytes) -> bytes:
+    import docx
+
+    made, out = docx.Document(), io.BytesIO()
+    made.add_heading("Sicherheit", 1)
+    made.add_paragraph("Der Aushang:")
+    made.add_picture(io.BytesIO(picture))
+    made.save(out)
+    return out.getvalue()
+
+
+def in_pptx(picture: bytes) -> bytes:
+    import pptx
+
+    made, out = pptx.Presentation(), io.BytesIO()
+    slide = made.slides.add_slide(made.slide_layouts[5])
+    slide.shapes.title.text = "Sicherheit"
+    slide.shapes.add_picture(io.BytesIO(picture), 0, 0)
+    made.save(out)
+    return out.getvalue()
+
+
+def in_odt(picture: bytes) -> bytes:
+    frame = (
+        '<text:p><draw:frame xmlns:draw="urn:oasis:names:tc:opendocument:xmlns:drawing:1.0">'
+        '<draw:image xmlns:xlink="http://www.w3.org/1999/xlink" xlink:href="Pictures/a.png"/></draw:frame></text:p>'
+    )
+    return makers.odt(
+        body=f'<text:h text:outline-level="1">Sicherheit</text:h>{frame}', pictures={"Pictures/a.png": picture}
+    )
+
+
+def in_html(picture: bytes) -> bytes:
+    data = base64.b64encode(picture).decode()
+    return f'<h1>Sicherheit</h1><p>Der Aushang: <img src="data:image/png;base64,{data}"></p>'.encode()
+
+
+def in_pdf(picture: bytes) -> bytes:
+    from reportlab.lib.utils import ImageReader
+    from reportlab.pdfgen.canvas import Canvas
+
+    out = io.BytesIO()
+    canvas = Canvas(out)
+    canvas.setFont("Helvetica-Bold", 18)
+    canvas.drawString(72, 780, "Sicherheit")
+    canvas.setFont("Helvetica", 10)
+    canvas.drawString(72, 740, "Der Aushang am Eingang ist zu beachten, er hat diesen Wortlaut:")
+    canvas.drawImage(ImageReader(io.BytesIO(picture)), 72, 500, width=450, height=60)
+    canvas.save()
+    return out.getvalue()
+
+
+@engine
+@pytest.mark.parametrize("profile", ["default", "fallback"])
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [("a.docx", in_docx), ("a.pptx", in_pptx), ("a.odt", in_odt), ("a.html", in_html), ("a.pdf", in_pdf)],
+)
+def test_a_picture_inside_a_document_is_read_where_it_stands(profile: str, name: str, make: object) -> None:
+    body = make(png(NOTICE, height=80))  # type: ignore[operator]  # a function
+    with ParserPool(profile=profile) as pool:
+        parsed = pool.parse(body, media_type=media_type_of(name, body[:4096]), name=name)
+        unread = pool.parse(body, media_type=media_type_of(name, body[:4096]), name=name, ocr=False)
+    found = next(each for each in parsed.sections if "Schutzhelm tragen" in each.span.of(parsed.text))
+    assert found.headings == ("Sicherheit",)
+    assert parsed.notes == ("1 picture read by OCR",)
+    assert "Schutzhelm" not in unread.text
+    assert unread.notes == ("1 picture left out: OCR is off",)
+
+
+@engine
+def test_a_logo_on_every_slide_is_read_once(pool: ParserPool) -> None:
+    import pptx
+
+    made, out, picture = pptx.Presentation(), io.BytesIO(), png(NOTICE, height=80)
+    for number in range(3):
+        slide = made.slides.add_slide(made.slide_layouts[5])
+        slide.shapes.title.text = f"Folie {number}"
+        slide.shapes.add_picture(io.BytesIO(picture), 0, 0)
+    made.save(out)
+    parsed = pool.parse(out.getvalue(), media_type=media_type_of("a.pptx", out.getvalue()), name="a.pptx")
+    assert parsed.text.count("Schutzhelm") == 1
+
+
+def test_a_broken_picture_costs_itself_and_not_the_document(pool: ParserPool) -> None:
+    body = in_docx(png(NOTICE, height=80))
+    members = {
+        name: data[: len(data) // 2] if name.endswith(".png") else data for name, data in members_of(body).items()
+    }
+    parsed = pool.parse(makers.zipped(members), media_type=media_type_of("a.docx", body), name="a.docx")
+    assert "Der Aushang:" in parsed.text
