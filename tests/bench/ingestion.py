@@ -19,12 +19,15 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tests.bench.machine import ROOT, TESTDATA, Cost, run, whole
+
+if TYPE_CHECKING:
+    from rag.models.weights import Weights
 
 _TUTORIAL = ROOT.parent / "shared/bench/tutorial_pipeline.py"
 _TREES = ("sourcegraph-handbook", "gesetze-md-sample")
@@ -44,7 +47,7 @@ def measure() -> dict[str, Any]:
         return {"skipped": "needs the shared test data beside the project, and BENCH_PEERS (see this bench's module)"}
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
-        bench = _Bench(corpus=_corpus(work / "corpus"), model=_model(), peer=peer, work=work)
+        bench = _Bench(corpus=_corpus(work / "corpus"), model=_weights().directory, peer=peer, work=work)
         turns = [(bench.tutorial(), bench.product()) for _ in range(whole("BENCH_TURNS", 3))]
         home = bench.home("auto")
         theirs, ours = [pair[0] for pair in turns], [pair[1] for pair in turns]
@@ -217,10 +220,12 @@ def stored_vectors(home: Path, count: int) -> tuple[list[str], NDArray[np.float3
 
 
 def _stored(home: Path) -> list[tuple[str, Any]]:
+    from rag.models.embedder import fingerprint
     from rag.store.ledger import Ledger
 
     ledger = Ledger(home / "ledger.sqlite")
-    rows = sorted(ledger.indexed(), key=lambda row: (row[0].document_id, row[0].ordinal))
+    found = ledger.indexed(embedder=fingerprint(_weights()))
+    rows = sorted(found, key=lambda row: (row[0].document_id, row[0].ordinal))
     ledger.close()
     return list({chunk.indexed_text: (chunk.indexed_text, vector) for chunk, _, vector in rows}.values())
 
@@ -246,13 +251,10 @@ def _raw(home: Path) -> dict[str, Any]:
 
 
 def _tokens(home: Path) -> dict[str, Any]:
-    from rag.models.catalogue import default_directory
     from rag.models.tokens import PASSAGE_PREFIX, E5Tokens
-    from rag.models.weights import find
 
     texts = [PASSAGE_PREFIX + text for text, _ in _stored(home)]
-    weights = find("e5-small", directory=default_directory(os.environ))
-    tokens = E5Tokens(weights.directory / "tokenizer.json", max_tokens=1 << 20).encode_whole(texts)
+    tokens = E5Tokens(_weights().directory / "tokenizer.json", max_tokens=1 << 20).encode_whole(texts)
     return {"texts": len(texts), "tokens": sum(map(len, tokens))}
 
 
@@ -294,12 +296,12 @@ def _corpus(folder: Path) -> Path:
     return folder
 
 
-def _model() -> Path:
-    """The product's own weights; their directory is one that sentence-transformers opens."""
+def _weights() -> Weights:
+    """The product's own; their directory is one that sentence-transformers opens."""
     from rag.models.catalogue import default_directory
     from rag.models.weights import find
 
-    return find("e5-small", directory=default_directory(os.environ)).directory
+    return find("e5-small", directory=default_directory(os.environ))
 
 
 def _median(rows: list[dict[str, Any]], name: str) -> float:
