@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from operator import itemgetter
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote
@@ -25,7 +24,6 @@ from rag.documents import DocumentId, DocumentRef, Listing, RawDocument, Shut
 from rag.errors import ChangingDocument, DocumentVanished, SourceDenied, SourceUnavailable, UnreadableDocument
 from rag.ports import Closing
 
-_first = itemgetter(0)
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -163,7 +161,8 @@ class Folder:
     def _look(self, folder: str) -> list[Listing | Shut | str]:
         below = unreadable(folder)
         above, prefix, acl, secret = os.fsdecode(below), f"{self.name}:{folder}", self.acl, self.confidentiality
-        found: list[tuple[str, Listing | str]] = []
+        found: dict[str, Listing | str] = {}
+        narrow = bool(self.include or self.exclude)
         here = self._open_folder(below.split(b"/")[:-1])
         try:
             with os.scandir(here) as entries:
@@ -173,18 +172,17 @@ class Folder:
                         continue
                     shown = name if plain(name) else readable(os.fsencode(name))
                     if entry.is_file(follow_symlinks=False):
-                        if self._wanted(above + name):
+                        if not narrow or self._wanted(above + name):
                             with suppress(FileNotFoundError):  # gone between the listing and the look
                                 status = entry.stat(follow_symlinks=False)
                                 own = DocumentId(prefix + shown)
-                                found.append((shown, Listing(own, _stamp(status), acl, secret, status.st_size)))
+                                found[shown] = Listing(own, _stamp(status), acl, secret, status.st_size)
                     elif entry.is_dir(follow_symlinks=False) and not self._shut(above + name):
                         shown = readable(os.fsencode(f"{name}/"))
-                        found.append((shown, folder + shown))
+                        found[shown] = folder + shown
         finally:
             os.close(here)
-        found.sort(key=_first)
-        return [entry for _, entry in found]
+        return [found[shown] for shown in sorted(found)]
 
     def _inside(self, folder: str) -> bool:
         """Whether a folder, "" or ending in ``/``, would have been reached from the root."""

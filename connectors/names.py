@@ -8,20 +8,9 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
-_NO_DOCUMENTS = (
-    ".*",
-    "lost+found",
-    "$RECYCLE.BIN",
-    "System Volume Information",
-    "~$*",
-    "*.tmp",
-    "*.part",
-    "*.crdownload",
-    "*.swp",
-    "*~",
-    "Thumbs.db",
-    "desktop.ini",
-)
+_NO_DOCUMENTS = frozenset({"lost+found", "$RECYCLE.BIN", "System Volume Information", "Thumbs.db", "desktop.ini"})
+_STARTS = (".", "~$")
+_ENDINGS = (".tmp", ".part", ".crdownload", ".swp", "~")
 _HIDDEN = re.compile(r"[%\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\udc80-\udcff]")
 
 
@@ -32,6 +21,11 @@ def readable(path: bytes) -> str:
     if _HIDDEN.search(text):
         text = _HIDDEN.sub(_encoded, text)
     return text.replace("!/", "%21/")
+
+
+def plain(name: str) -> bool:
+    """Whether a name, as `os.scandir` gives it, is its own readable form for sure."""
+    return name.isascii() and name.isprintable() and "%" not in name and "!" not in name
 
 
 def _encoded(match: re.Match[str]) -> str:
@@ -51,8 +45,9 @@ def _any_of(patterns: Sequence[str]) -> Callable[[str], object]:
     return re.compile("|".join(map(fnmatch.translate, patterns)) or r"(?!)").match
 
 
-no_document = _any_of(_NO_DOCUMENTS)
-"""Whether a file or folder of this name is passed over: hidden, an editor's temporary, a lock, a system's own."""
+def no_document(name: str) -> bool:
+    """Whether a file or folder of this name is passed over: hidden, an editor's temporary, a lock, a system's own."""
+    return name.startswith(_STARTS) or name.endswith(_ENDINGS) or name in _NO_DOCUMENTS
 
 
 @lru_cache(maxsize=256)

@@ -1,22 +1,17 @@
-"""A source as it is now beside what the ledger remembers of it: what differs, and what may be concluded from it.
-
-Both come in order of document id and are compared as they come, so that a million unchanged files cost neither memory
-nor a look into any of them.
-"""
+"""What may be concluded from a source as it is now: the plan, what must wait, and what could not be looked into."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from rag.access import Acl
 from rag.documents import DocumentId, DocumentRef, Listing, Plan, Recorded, Shut, ranges
 from rag.errors import DocumentError, DocumentVanished, SourceUnavailable
+from rag.ingest.comparison import Differences, compare
 from rag.ingest.plan import plan
 from rag.ports import Connector
 from rag.store.ledger import Ledger
-from rag.store.reading import Known, Stretch
+from rag.store.reading import Stretch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +29,6 @@ class Hold:
 
 
 HOLD = Hold()
-_LONGEST = 1000  # documents in a stretch
-_LEAST = "\x1f"  # below every character of an id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +37,8 @@ class Survey:
 
     `listings` and `recorded` hold what differs. `touched` have another stamp and the same content. `unread` could not
     be looked into, with the reason; nor could the folders in `shut`. `later` are left for the next run: being written,
-    or gone between two looks. `level` are stretches where nothing differs, to be remembered. `held` are removals that wait, for the reason `why_held`. `roots` is the identity to
-    remember, None to keep the old.
+    or gone between two looks. `level` are stretches where nothing differs, to be remembered. `held` are removals that
+    wait, for the reason `why_held`. `roots` is the identity to remember, None to keep the old.
     """
 
     plan: Plan
@@ -60,17 +53,6 @@ class Survey:
     held: tuple[DocumentId, ...]
     why_held: str
     roots: Mapping[str, str] | None
-
-
-@dataclass(slots=True)
-class _Seen:
-    """What a pass over listing and ledger left."""
-
-    listings: dict[DocumentId, Listing] = field(default_factory=dict)
-    known: dict[DocumentId, Known] = field(default_factory=dict)
-    shut: list[Shut] = field(default_factory=list)
-    level: list[Stretch] = field(default_factory=list)
-    unchanged: int = 0
 
 
 def survey(
@@ -94,7 +76,7 @@ def survey(
     """
     within = ranges(scopes)
     roots = connector.roots()
-    seen = _compare(connector, ledger, within, recipe=recipe, read_again=read_again)
+    seen = compare(connector, ledger, within, recipe=recipe, read_again=read_again)
     if connector.roots() != roots:
         raise SourceUnavailable(f'The source "{connector.name}" was mounted or unmounted while it was listed.')
     recorded = ledger.recorded(seen.known.values())
@@ -123,130 +105,12 @@ def survey(
     )
 
 
-def _compare(connector: Connector, ledger: Ledger, within: Sequence[str], *, recipe: str, read_again: bool) -> _Seen:
-    """Walk along both, stretch by stretch, and keep what differs."""
-    comparison = _Comparison(ledger, connector.name, recipe=recipe, read_again=read_again)
-    stretches = iter(_stretches(ledger, connector.name, within))
-    first, beyond, signature = next(stretches)
-    entries: list[Listing] = []
-    last = ""
-    for listing in connector.listings(within):
-        if isinstance(listing, Shut):
-            comparison.seen.shut.append(listing)
-            continue
-        name = listing.id
-        if name <= last:
-            raise ValueError(f"the connector lists {name!r} after {last!r}: listings come in order of id")
-        last = name
-        while name >= beyond:
-            comparison.compare(Stretch(first, beyond, signature), entries)
-            entries = []
-            first, beyond, signature = next(stretches)
-        if signature is None and len(entries) == _LONGEST:
-            comparison.compare(Stretch(first, name, None), entries)
-            entries, first = [], name
-        entries.append(listing)
-    comparison.compare(Stretch(first, beyond, signature), entries)
-    for stretch in stretches:
-        comparison.compare(stretch, [])
-    return comparison.seen
-
-
-def _stretches(ledger: Ledger, source: str, within: Sequence[str]) -> Iterator[Stretch]:
-    """The ranges of ids to compare, in order: those known to be level and those between them."""
-    if within != ("",):
-        for entry in within:
-            first = f"{source}:{entry}"
-            yield Stretch(first, _end(first) if entry.endswith("/") else first + _LEAST, None)
-        return
-    at, end = f"{source}:", _end(f"{source}:")
-    for stretch in ledger.stretches(source):
-        if stretch.first > at:
-            yield Stretch(at, stretch.first, None)
-        yield stretch
-        at = stretch.beyond
-    if at < end:
-        yield Stretch(at, end, None)
-
-
-def _end(prefix: str) -> str:
-    """What comes after everything that begins with a prefix."""
-    return prefix[:-1] + chr(ord(prefix[-1]) + 1)
-
-
-class _Comparison:
-    """Compares stretches and collects what differs."""
-
-    def __init__(self, ledger: Ledger, source: str, *, recipe: str, read_again: bool) -> None:
-        self.seen = _Seen()
-        self._ledger, self._source, self._recipe, self._read_again = ledger, source, recipe, read_again
-        self._classes = _Classes(ledger)
-
-    def compare(self, stretch: Stretch, entries: Sequence[Listing]) -> None:
-        """One stretch: by its signature where it has one, else row by row."""
-        signature = self._signature(entries)
-        if signature is not None and signature == stretch.signature and not self._read_again:
-            self.seen.unchanged += len(entries)
-            return
-        rows = {row.id: row for row in self._ledger.between(self._source, stretch.first, stretch.beyond)}
-        level = len(rows) == len(entries)
-        for listing in entries:
-            row = rows.pop(listing.id, None)
-            if row is not None and self._equal(row, listing):
-                self.seen.unchanged += 1
-                continue
-            level = False
-            self.seen.listings[listing.id] = listing
-            if row is not None:
-                self.seen.known[row.id] = row
-        self.seen.known |= rows
-        if level and signature is not None:
-            self.seen.level.append(Stretch(stretch.first, stretch.beyond, signature))
-
-    def _equal(self, row: Known, listing: Listing) -> bool:
-        return (
-            row.stamp == listing.stamp
-            and row.recipe == self._recipe
-            and bool(row.version)
-            and not self._read_again
-            and row.confidentiality == listing.confidentiality
-            and row.acl_class == self._classes.of(listing.acl)
-        )
-
-    def _signature(self, entries: Sequence[Listing]) -> bytes | None:
-        """What tells these listings from others; None where there are none or their readers differ."""
-        if not entries:
-            return None
-        _, _, acl, level, _ = entries[0]
-        if any(entry[2] is not acl or entry[3] is not level for entry in entries):
-            return None
-        words = [self._recipe, str(self._classes.of(acl)), str(int(level))]
-        words += [word for entry in entries for word in entry[:2]]
-        return hashlib.sha256("\n".join(words).encode()).digest()
-
-
 def _blank(old: Recorded) -> Recorded:
     """A document without a stamp has not been read as it is now, whatever its version: it is replaced."""
     return replace(old, ref=replace(old.ref, version=""))
 
 
-class _Classes:
-    """Sets of readers to their small integers; looked up once each."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-        self._last: tuple[Acl, int | None] | None = None
-        self._known: dict[Acl, int | None] = {}
-
-    def of(self, acl: Acl) -> int | None:
-        if self._last is None or self._last[0] is not acl:
-            if acl not in self._known:
-                self._known[acl] = self._ledger.acl_class_of(acl)
-            self._last = (acl, self._known[acl])
-        return self._last[1]
-
-
-def _shut(seen: _Seen, recorded: Mapping[DocumentId, Recorded]) -> tuple[dict[DocumentId, str], set[DocumentId]]:
+def _shut(seen: Differences, recorded: Mapping[DocumentId, Recorded]) -> tuple[dict[DocumentId, str], set[DocumentId]]:
     """(documents below a folder that may not be looked into, with the reason; those below one that was just gone)."""
     unread: dict[DocumentId, str] = {}
     later: set[DocumentId] = set()
@@ -261,7 +125,7 @@ def _shut(seen: _Seen, recorded: Mapping[DocumentId, Recorded]) -> tuple[dict[Do
 
 def _read(
     connector: Connector,
-    seen: _Seen,
+    seen: Differences,
     recorded: Mapping[DocumentId, Recorded],
     unread: dict[DocumentId, str],
     later: set[DocumentId],

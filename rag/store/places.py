@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from rag.access import Acl, Confidentiality
 from rag.documents import ChunkId, DocumentId
-from rag.store.reading import Reading
+from rag.store.reading import Reading, Stretch
 from rag.store.rows import file_title, now, source_of
 
 
@@ -111,6 +111,13 @@ class Places(Reading):
                 " coalesce(?4, 0)) ON CONFLICT (source) DO UPDATE SET roots = coalesce(?2, roots), reached_at = ?3,"
                 " held = coalesce(?4, held), offline_since = NULL, problem = NULL",
                 (source, json.dumps(roots) if roots is not None else None, now(), held),
+            )
+
+    def remember_stretches(self, source: str, stretches: Iterable[Stretch]) -> None:
+        """Everything in these is level. Any change of a document in one of them forgets it."""
+        with self.transaction():
+            self._db.executemany(
+                "INSERT OR REPLACE INTO stretches VALUES (?, ?, ?, ?)", [(source, *stretch) for stretch in stretches]
             )
 
     def source_offline(self, source: str, problem: str) -> None:

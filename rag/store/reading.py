@@ -39,6 +39,14 @@ _ENTRY = (
 )
 
 
+class Stretch(NamedTuple):
+    """Ids from `first` to before `beyond`, level with a listing of this signature."""
+
+    first: str
+    beyond: str
+    signature: bytes | None
+
+
 class Known(NamedTuple):
     """One row of `Reading.scan`: a plain tuple, for there may be a million."""
 
@@ -53,6 +61,15 @@ class Known(NamedTuple):
 
 class Reading(Database):
     """The ledger's questions; none of them changes anything."""
+
+    def stretches(self, source: str) -> list[Stretch]:
+        """The stretches in which everything is level, in order."""
+        rows = self._all("SELECT first, beyond, signature FROM stretches WHERE source = ? ORDER BY first", source)
+        return [Stretch(*row) for row in rows]
+
+    def between(self, source: str, first: str, beyond: str) -> list[Known]:
+        """What was last seen of each top-level document with an id from `first` to before `beyond`."""
+        return self._known(f"{_KNOWN} AND id >= ? AND id < ?", source, first, beyond)
 
     def scan(self, source: str, ranges: Sequence[str] = ("",)) -> Iterator[Known]:
         """What was last seen of each top-level document in the ranges, failed ones included, in order of id.
@@ -136,6 +153,14 @@ class Reading(Database):
             " FROM documents"
         )[0]
         return {name: int(row[name]) for name in ("documents", "failed", "chunks")}
+
+    def by_source(self) -> dict[str, dict[str, int]]:
+        """Source → ``documents`` and ``failed``, parts included; only sources that have any."""
+        rows = self._all(
+            "SELECT source, count(*) AS documents, count(reason) AS failed FROM documents GROUP BY source"
+            " ORDER BY source"
+        )
+        return {row["source"]: {"documents": int(row["documents"]), "failed": int(row["failed"])} for row in rows}
 
     def readable_classes(self, principal: Principal) -> frozenset[int]:
         """The rights classes this person may read."""
