@@ -33,6 +33,7 @@ class Entry:
 
 _PLAIN: Final = Entry(parser="text:TextParser", distributions=("charset-normalizer",))
 _MARKDOWN: Final = Entry(parser="markdown:MarkdownParser", distributions=("charset-normalizer",))
+_MARKUP: Final = Entry(parser="markup:MarkupParser", distributions=("charset-normalizer",))
 _HTML: Final = Entry(parser="html:HtmlParser", distributions=("lxml", "charset-normalizer", "pillow"), ocr=True)
 _DELIMITED: Final = Entry(parser="sheets:DelimitedParser", distributions=("charset-normalizer",))
 _WORKBOOK: Final = Entry(parser="sheets:WorkbookParser", distributions=("python-calamine",))
@@ -60,10 +61,10 @@ FALLBACK: Final[Mapping[str, Entry]] = MappingProxyType(
         media.CSV: _DELIMITED,
         media.TSV: _DELIMITED,
         media.TEXT: _PLAIN,
-        media.RST: _PLAIN,
-        media.ORG: _PLAIN,
-        media.ASCIIDOC: _PLAIN,
-        media.TEX: _PLAIN,
+        media.RST: _MARKUP,
+        media.ORG: _MARKUP,
+        media.ASCIIDOC: _MARKUP,
+        media.TEX: _MARKUP,
         media.RTF: Entry(parser="rtf:RtfParser"),
         media.JSON: Entry(parser="structured:JsonParser"),
         media.NOTEBOOK: Entry(parser="structured:NotebookParser"),

@@ -8,7 +8,6 @@ from typing import Final
 from rag.documents import Parsed
 from rag.ingest.parse.charset import decode
 from rag.ingest.parse.draft import Draft
-from rag.ingest.parse.front_matter import read_fields
 from rag.ingest.parse.headings import MAX_CHARS, numbered_level
 from rag.ingest.parse.lines import join
 
@@ -19,14 +18,13 @@ _WRAPPED: Final = (45, 110)
 
 
 class TextParser:
-    """Text in whatever encoding, and light markup that reads as text (reStructuredText, org, AsciiDoc, TeX)."""
+    """Text in whatever encoding, and program text."""
 
     fingerprint = "text"
 
     def parse(self, body: bytes, *, media_type: str, name: str) -> Parsed:
-        draft, text = Draft(), decode(body)
-        read_fields(draft, text, media_type)
-        read_text(draft, text)
+        draft = Draft()
+        read_text(draft, decode(body))
         return draft.parsed()
 
 

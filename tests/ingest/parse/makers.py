@@ -7,6 +7,8 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+Ruling = tuple[float, float, float, float]
+
 
 @dataclass(frozen=True)
 class Line:
@@ -25,13 +27,15 @@ def paragraph(lines: Sequence[str], *, y: float, x: float = 72, size: float = 10
 
 
 def pdf(
-    pages: Sequence[Sequence[Line]], *, rulings: Sequence[tuple[float, float, float, float]] = (), info: str = ""
+    pages: Sequence[Sequence[Line]], *, rulings: Sequence[Sequence[Ruling]] | Sequence[Ruling] = (), info: str = ""
 ) -> bytes:
-    """A PDF written by hand: Helvetica in WinAnsi, one content stream a page, lines drawn where `rulings` says."""
+    """A PDF written by hand: Helvetica in WinAnsi, one content stream a page, lines drawn where `rulings` says, for
+    all pages or page by page."""
     objects = [b"<< /Type /Catalog /Pages 2 0 R >>", b"", _font("Helvetica"), _font("Helvetica-Bold")]
     kids = []
-    for page in pages:
-        drawn = "".join(f"{x0} {y0} m {x1} {y1} l S\n" for x0, y0, x1, y1 in rulings)
+    for number, page in enumerate(pages):
+        ruled = rulings[number] if rulings and not isinstance(rulings[0], tuple) else rulings
+        drawn = "".join(f"{x0} {y0} m {x1} {y1} l S\n" for x0, y0, x1, y1 in ruled)  # type: ignore[misc]  # four numbers
         stream = drawn.encode() + b"".join(_shown(line) for line in page)
         objects.append(b"<< /Length %d >>\nstream\n%s\nendstream" % (len(stream), stream))
         objects.append(
@@ -142,7 +146,7 @@ def members_of(body: bytes) -> dict[str, bytes]:
 
 _REL = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
-_PACKAGE = "http://schemas.openxmlformats.org/package/2006/relationships"
+PACKAGE = "http://schemas.openxmlformats.org/package/2006/relationships"
 
 
 def xlsx() -> bytes:
@@ -183,7 +187,7 @@ def xlsx() -> bytes:
 
 def _relations(*rows: tuple[str, str, str]) -> str:
     inner = "".join(f'<Relationship Id="{key}" Type="{_REL}/{kind}" Target="{target}"/>' for key, kind, target in rows)
-    return f'<Relationships xmlns="{_PACKAGE}">{inner}</Relationships>'
+    return f'<Relationships xmlns="{PACKAGE}">{inner}</Relationships>'
 
 
 _ODF = " ".join(
