@@ -21,6 +21,7 @@ from rag.ingest.parse.text import read_text
 
 _HEADERS: Final = ("From", "To", "Cc", "Date")
 _MAX_PARTS: Final = 1000
+_EIGHT_BIT: Final = re.compile("[\udc80-\udcff]")
 _SIGNATURES: Final = frozenset(
     {"application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature"}
 )
@@ -36,6 +37,7 @@ class MailParser:
     def parse(self, body: bytes, *, media_type: str, name: str) -> Parsed:
         if body[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) or 0 in body[:64]:
             body = decode(body).encode("utf-8")
+        body = body.removeprefix(codecs.BOM_UTF8)
         message = email.message_from_bytes(body, policy=email.policy.default)
         if not any(header in message for header in (*_HEADERS, "Subject", "Received", "Content-Type", "MIME-Version")):
             raise UnreadableDocument("damaged: not a mail message")
@@ -139,11 +141,13 @@ def _forwarded(message: Message) -> bytes:
 
 
 def _header(message: Message, name: str) -> str:
+    raw = next((str(value) for key, value in message.raw_items() if key.lower() == name.lower()), "")
+    if _EIGHT_BIT.search(raw):  # written as it is, in an encoding nobody named
+        return one_line(decode(raw.encode("utf-8", "surrogateescape")))[:1000]
     try:
         return one_line(str(message.get(name, "")))[:1000]
     except (ValueError, LookupError, AttributeError, TypeError, IndexError):  # the standard library trips over some
-        raw = next((value for key, value in message.raw_items() if key.lower() == name.lower()), "")
-        return one_line(str(raw))[:1000]
+        return one_line(raw)[:1000]
 
 
 def _without_tracking(text: str) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 from datetime import UTC, datetime
 from typing import Final
 
 from rag.documents import Parsed
 from rag.errors import UnreadableDocument
+from rag.ingest.parse.compound import codec
 from rag.ingest.parse.draft import Draft
 from rag.ingest.parse.text import read_text
 
@@ -31,6 +31,7 @@ _TOLD: Final = {
 _MOMENTS: Final = {
     word: re.compile(r"\{\\" + word + r"((?:\\[a-z]{2,3}\d{1,4}\s?){3,6})\}") for word in ("creatim", "revtim")
 }
+_CHARACTER_SETS: Final = {"mac": "mac_roman", "pc": "cp437", "pca": "cp850"}
 _MAX_DEPTH: Final = 1000
 
 
@@ -44,6 +45,17 @@ class RtfParser:
         describe_rtf(draft, body)
         read_text(draft, rtf_text(body.decode("latin-1")))
         return draft.parsed()
+
+
+def in_unicode(body: bytes) -> bytes:
+    """RTF whose letters beyond ASCII do not depend on its code page, for a reader that knows only Windows' Western."""
+    head = body[:2000].decode("latin-1")
+    page, named = re.search(r"\\ansicpg(\d{1,5})", head), re.search(r"\\(mac|pca?)(?![a-z])", head)
+    encoding = codec(int(page.group(1))) if page else _CHARACTER_SETS[named.group(1)] if named else "cp1252"
+    if encoding == "cp1252" or encoding.startswith(("utf", "cp9")):  # cp932 and its like take two bytes a letter
+        return body
+    letters = {byte: ord(bytes([byte]).decode(encoding, "replace")) for byte in range(128, 256)}
+    return re.sub(rb"\\'([89a-fA-F][0-9a-fA-F])", lambda found: b"\\u%d?" % letters[int(found.group(1), 16)], body)
 
 
 def describe_rtf(draft: Draft, body: bytes) -> None:
@@ -91,7 +103,9 @@ def rtf_text(source: str) -> str:
         elif sign == "*" or word in _SKIPPED:
             skipping = True
         elif word == "ansicpg" and argument:
-            encoding = _codec("cp" + argument)
+            encoding = codec(int(argument))
+        elif word in _CHARACTER_SETS:
+            encoding = _CHARACTER_SETS[word]
         elif word == "uc":
             after_unicode = int(argument or 1)
         elif skipping:
@@ -109,10 +123,3 @@ def rtf_text(source: str) -> str:
             out.append(text[pending:])
             pending = max(0, pending - len(text))
     return "".join(out).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-def _codec(name: str) -> str:
-    try:
-        return codecs.lookup(name).name
-    except LookupError:
-        return "cp1252"

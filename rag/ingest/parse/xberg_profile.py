@@ -25,7 +25,7 @@ from rag.ingest.parse.compound import describe
 from rag.ingest.parse.draft import Draft
 from rag.ingest.parse.front_matter import read_fields
 from rag.ingest.parse.markdown import read_markdown
-from rag.ingest.parse.rtf import describe_rtf
+from rag.ingest.parse.rtf import describe_rtf, in_unicode
 
 _TEXTUAL = frozenset({media.RST, media.ORG, media.ASCIIDOC, media.TEX, media.DOCBOOK})
 _THEIR_NAMES = {media.RST: "text/prs.fallenstein.rst"}
@@ -41,6 +41,8 @@ class XbergParser:
 
         if media_type in _TEXTUAL:
             body = decode(body).encode("utf-8")
+        elif media_type == media.RTF:
+            body = in_unicode(body)
         config = xberg.ExtractionConfig(
             use_cache=False,
             disable_ocr=True,

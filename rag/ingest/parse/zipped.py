@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import re
 import zipfile
 from typing import TYPE_CHECKING, Final
 
 from rag.errors import UnreadableDocument
+from rag.ingest.parse.charset import decode
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
@@ -15,6 +18,8 @@ MAX_BYTES: Final = 512 << 20
 MAX_RATIO: Final = 200
 RATIO_FROM_BYTES: Final = 10 << 20
 _MAX_MEMBERS: Final = 10_000
+_DECLARED: Final = re.compile(rb"\s*<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([\w.:-]{1,40})")
+_DECLARATION: Final = re.compile(r"\A\s*<\?xml[^>]{0,300}\?>")
 
 
 class Archive:
@@ -70,8 +75,8 @@ def xml_root(data: bytes) -> _Element:
     """
     from lxml import etree
 
-    head = data[:2000]
-    if b"<!ENTITY" in data[:100_000] or "<!ENTITY".encode("utf-16-le") in head:
+    data = _in_utf8(data)
+    if b"<!ENTITY" in data[:100_000]:
         raise UnreadableDocument("it declares XML entities, as bombs do")
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, recover=True)
     try:
@@ -81,6 +86,17 @@ def xml_root(data: bytes) -> _Element:
     if root is None:
         raise UnreadableDocument("damaged: its XML is broken")
     return root
+
+
+def _in_utf8(data: bytes) -> bytes:
+    """XML as UTF-8 without its declaration, in whatever encoding it came; unchanged where it is UTF-8 already."""
+    declared = _DECLARED.match(data[:300])
+    if (declared is None or declared.group(1).lower() == b"utf-8") and 0 not in data[:64]:
+        with contextlib.suppress(UnicodeDecodeError):
+            data.decode("utf-8")
+            return data
+    text = decode(data, declared=declared.group(1).decode("ascii") if declared else None)
+    return _DECLARATION.sub("", text).encode("utf-8", "replace")
 
 
 def _check(members: list[zipfile.ZipInfo], size: int) -> None:
