@@ -5,7 +5,7 @@
     ├ SourceError      SourceUnavailable · SourceDenied · DocumentVanished
     ├ DocumentError    UnsupportedFormat · UnreadableDocument (ChangingDocument) · EmptyDocument
     │                                        recorded, the others go on
-    ├ StoreError       StoreOwned · StoreFull · EmbedderChanged · MassRemoval
+    ├ StoreError       StoreOwned · StoreFull · IndexDamaged · EmbedderChanged · MassRemoval
     ├ ModelError       ModelUnavailable · ModelTimeout · ModelChanged · ContextOverflow
     ├ AccessError      UnknownPrincipal
     └ EgressDenied     a connection to an address that is not on the allow-list
@@ -80,6 +80,10 @@ class StoreOwned(StoreError):
 
 class StoreFull(StoreError):
     """The disk under the home directory is full."""
+
+
+class IndexDamaged(StoreError):
+    """An index's files are not what was written; it is set aside and made anew from the ledger."""
 
 
 class EmbedderChanged(StoreError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sqlite3
@@ -10,8 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from rag.errors import StoreError, StoreFull
-from rag.store import schema
+from rag.errors import IndexDamaged, StoreError, StoreFull
+from rag.store import copies, schema
 
 _NEARLY_FULL_BYTES = 1 << 20
 _FULL = "The disk is full. Nothing was lost; free some space and run the command again."
@@ -34,10 +35,11 @@ class Database:
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.execute("PRAGMA foreign_keys = ON")
             self._db.execute("PRAGMA secure_delete = ON")
+            copies.before_migrating(self._db, path)
             schema.prepare(self._db)
         except BaseException as error:
             self._db.close()
-            if isinstance(error, sqlite3.Error):
+            if isinstance(error, (OSError, sqlite3.Error)):
                 raise _opening_error(path, error) from error
             raise
 
@@ -72,18 +74,21 @@ class Database:
                 raise
 
 
-def disk_error(what: str, error: Exception, directory: Path) -> StoreError:
-    """What an index library says of its files, as ours: they raise whatever they like, and not all name a full disk."""
+def disk_error(what: str, error: BaseException, directory: Path) -> StoreError:
+    """What an index library says of its files, as ours: they raise whatever they like, and not all name a full disk.
+    A full disk is no damage: nothing is to be moved away for it."""
     words = str(error).lower()
     named = any(sign in words for sign in ("no space left", "disk is full", "os error 28", "quota exceeded"))
     if named or shutil.disk_usage(directory).free < _NEARLY_FULL_BYTES:
         return StoreFull(_FULL)
-    return StoreError(f"{what} could not be read or written: {error}. `rag index rebuild` makes it anew.")
+    return IndexDamaged(f"{what} could not be read or written: {error}. It is made anew from the ledger.")
 
 
 def _opening_error(path: Path, error: OSError | sqlite3.Error) -> StoreError:
     if isinstance(error, sqlite3.Error) and isinstance(found := _store_error(error), StoreFull):
         return found
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StoreFull(_FULL)
     what = error.strerror if isinstance(error, OSError) else error
     return StoreError(f"The ledger {path} cannot be opened: {what}. Restore it from a backup, or move it away.")
 

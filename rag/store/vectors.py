@@ -6,71 +6,129 @@ The only importer of chromadb. Chroma is never left to embed (no embedding funct
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
+from typing import TypeVar
 
 import chromadb
+import numpy as np
+from chromadb.api.shared_system_client import SharedSystemClient
 from chromadb.config import Settings
 
 from rag.access import Grant
 from rag.documents import Chunk, ChunkId
-from rag.errors import StoreError
+from rag.errors import IndexDamaged, StoreError
 from rag.ports import Vector, Vectors
+from rag.store.aside import forget_aside, set_aside
 from rag.store.database import disk_error
+from rag.store.deadline import Deadline
 from rag.store.rows import Facets
 
+T = TypeVar("T")
+
 _MAX_ROWS = 5000  # Chroma refuses more than 5,461 in one call
+_PATIENCE_S = 30.0
 
 
 class VectorIndex:
-    """One collection of unit vectors of one embedder."""
+    """One collection of unit vectors of one embedder, in a directory of its own. Safe to use from several threads.
+
+    `level`: whether it holds exactly the ledger's chunks, as far as is known; whoever opens and mends it says so. While
+    it does not, the ledger is searched instead. `changing` is called once, before the first change since opening.
+
+    Raises:
+        IndexDamaged: its files cannot be opened, or would run code; `set_aside` and open again.
+        StoreError: another process keeps it locked.
+    """
 
     def __init__(self, directory: Path, *, fingerprint: str, dimension: int) -> None:
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        try:
-            self._client = chromadb.PersistentClient(
-                path=str(directory), settings=Settings(_env_file=None, anonymized_telemetry=False)
-            )
-            self._rows = self._collection(_name(fingerprint))
-        except Exception as error:  # Chroma raises from Rust, sqlite and pydantic alike
-            raise StoreError(
-                f"The vector index {directory} cannot be opened: {error}. Move the directory away and run the command "
-                f"again: it is made anew from the ledger."
-            ) from error
-        self._refuse_code(directory)
-        self._directory, self._dimension = directory, dimension
+        self.directory, self.fingerprint, self.dimension = directory, fingerprint, dimension
+        self.level = True
+        self.changing: Callable[[], None] = lambda: None
+        self._unchanged = True
+        self._free = threading.Condition()
+        self._users = 0
+        self._closed = False
+        self._open()
 
     def __len__(self) -> int:
-        with self._as_store_error():
-            return int(self._rows.count())
+        return self._run(lambda: int(self._rows.count()))
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Not closed and not made anew meanwhile.
+
+        Raises:
+            StoreError: it is closed.
+        """
+        with self._free:
+            if self._closed:
+                raise StoreError("The vector index is closed.")
+            self._users += 1
+        try:
+            yield
+        finally:
+            with self._free:
+                self._users -= 1
+                self._free.notify_all()
 
     def put(self, chunks: Sequence[Chunk], vectors: Vectors, facets: Sequence[Facets]) -> None:
         """Write rows, or write them again. `vectors` is (len(chunks), dimension)."""
         for start in range(0, len(chunks), _MAX_ROWS):
-            stop = start + _MAX_ROWS
-            with self._as_store_error():
-                self._rows.upsert(
-                    ids=[chunk.id for chunk in chunks[start:stop]],
-                    embeddings=vectors[start:stop],
-                    metadatas=[asdict(facet) for facet in facets[start:stop]],
-                )
+            self._put(chunks[start : start + _MAX_ROWS], vectors[start : start + _MAX_ROWS], facets[start:])
+
+    def _put(self, chunks: Sequence[Chunk], vectors: Vectors, facets: Sequence[Facets]) -> None:
+        def work() -> None:
+            self._rows.upsert(
+                ids=[chunk.id for chunk in chunks],
+                embeddings=vectors,
+                metadatas=[asdict(facet) for facet in facets[: len(chunks)]],
+            )
+
+        self._run(work, writing=True)
 
     def delete(self, ids: Sequence[ChunkId]) -> None:
-        """Take rows out of the search; unknown ids are no error. Bytes leave the disk by rebuilding only."""
+        """Take rows out of the search; unknown ids are no error. Bytes leave the disk by `renew` only."""
         for start in range(0, len(ids), _MAX_ROWS):
-            with self._as_store_error():
-                self._rows.delete(ids=list(ids[start : start + _MAX_ROWS]))
+            self._delete(list(ids[start : start + _MAX_ROWS]))
+
+    def _delete(self, ids: list[ChunkId]) -> None:
+        self._run(lambda: self._rows.delete(ids=ids), writing=True)
 
     def ids(self) -> set[ChunkId]:
         """Every row there is."""
-        with self._as_store_error():
-            return {ChunkId(name) for name in self._rows.get(include=[])["ids"]}
+        return {ChunkId(name) for name in self._run(lambda: self._rows.get(include=[]))["ids"]}
+
+    def facets(self) -> dict[ChunkId, Facets]:
+        """Every row there is, with what it is filtered by."""
+        found = self._run(lambda: self._rows.get(include=["metadatas"]))
+        return {
+            ChunkId(name): Facets(
+                acl_class=own.get("acl_class", -1), source=own.get("source", ""), language=own.get("language", "")
+            )
+            for name, own in zip(found["ids"], found["metadatas"], strict=True)
+        }
+
+    def rows(self) -> Iterator[tuple[list[ChunkId], Vectors]]:
+        """Every row with its vector, some thousands at a time."""
+        for start in range(0, len(self), _MAX_ROWS):
+            yield self._page(start)
+
+    def _page(self, start: int) -> tuple[list[ChunkId], Vectors]:
+        found = self._run(lambda: self._rows.get(include=["embeddings"], limit=_MAX_ROWS, offset=start))
+        return [ChunkId(name) for name in found["ids"]], np.asarray(found["embeddings"], np.float32)
+
+    def nearest(self, vectors: Vectors) -> list[float]:
+        """For each vector, (n, dimension), the cosine of the row nearest to it, whoever may read it."""
+        found = self._run(lambda: self._rows.query(query_embeddings=vectors, n_results=1, include=["distances"]))
+        return [1.0 - float(distances[0]) if distances else -1.0 for distances in found["distances"]]
 
     def search(self, vector: Vector, *, grant: Grant, language: str, k: int) -> list[tuple[ChunkId, float]]:
         """The k nearest rows of a language that the grant admits, best first, scored by cosine in [-1, 1]."""
-        if not grant.acl_classes or k < 1 or not len(self):
+        if not grant.acl_classes or k < 1:
             return []
         terms: list[dict[str, object]] = [
             {"acl_class": {"$in": sorted(grant.acl_classes)}},
@@ -80,50 +138,105 @@ class VectorIndex:
             if not grant.sources:
                 return []
             terms.append({"source": {"$in": sorted(grant.sources)}})
-        with self._as_store_error():
+
+        def work() -> tuple[list[str], list[float]]:
+            if not self._rows.count():
+                return [], []
             found = self._rows.query(
                 query_embeddings=[vector], n_results=k, where={"$and": terms}, include=["distances"]
             )
-        return [
-            (ChunkId(name), 1.0 - float(distance))
-            for name, distance in zip(found["ids"][0], found["distances"][0], strict=True)
-        ]
+            return found["ids"][0], found["distances"][0]
+
+        names, distances = self._run(work)
+        return [(ChunkId(name), 1.0 - float(distance)) for name, distance in zip(names, distances, strict=True)]
+
+    def renew(self) -> None:
+        """Start again with an empty index; the old files are set aside. Waits for searches under way."""
+        self._tell_change()
+        self._let_go()
+        set_aside(self.directory)
+        self._open()
+        with self._free:
+            self.level, self._closed = False, False
 
     def drop(self) -> None:
-        """Empty the index, for a rebuild."""
-        name = self._rows.name
-        with self._as_store_error():
-            self._client.delete_collection(name)
-            self._rows = self._collection(name)
+        """Empty the index, for a rebuild; not one byte of the old one stays on the disk."""
+        self.renew()
+        forget_aside(self.directory)
+        self.level = True
 
     def close(self) -> None:
-        """Let go of the files."""
-        self._client.close()
+        """Let go of the files, when searches under way have ended."""
+        self._let_go()
 
-    def _collection(self, name: str) -> chromadb.Collection:
-        return self._client.get_or_create_collection(
-            name=name, embedding_function=None, configuration={"hnsw": {"space": "cosine", "ef_search": 128}}
+    def _open(self) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._deadline = Deadline(self.directory / "chroma.sqlite3")
+        try:
+            self._client, self._rows = self._deadline.run(self._connected, writing=True)
+            _refuse_code(self._rows)
+        except StoreError:
+            self._abandon()
+            raise
+        except Exception as error:  # Chroma raises from Rust, sqlite and pydantic alike
+            self._abandon()
+            raise disk_error(f"The vector index {self.directory}", error, self.directory) from error
+
+    def _connected(self) -> tuple[chromadb.ClientAPI, chromadb.Collection]:
+        client = chromadb.PersistentClient(
+            path=str(self.directory), settings=Settings(_env_file=None, anonymized_telemetry=False)
+        )
+        configuration = {"hnsw": {"space": "cosine", "ef_search": 128}}
+        return client, client.get_or_create_collection(
+            name=_name(self.fingerprint), embedding_function=None, configuration=configuration
         )
 
-    @contextmanager
-    def _as_store_error(self) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:  # Chroma raises from Rust, sqlite and pydantic alike
-            raise disk_error("The vector index", error, self._directory) from error
+    def _abandon(self) -> None:
+        """Chroma keeps what it could not open, by path, and would give it to whoever opens the path again."""
+        SharedSystemClient._identifier_to_refcount.pop(str(self.directory), None)
+        system = SharedSystemClient._identifier_to_system.pop(str(self.directory), None)
+        if system is not None and not self._deadline.stuck:
+            with suppress(BaseException):  # half open as it is
+                system.stop()
+        self._deadline.close()
 
-    def _refuse_code(self, directory: Path) -> None:
-        """Chroma builds, on a write, whatever embedding function the files name: a way to run code from a changed file.
+    def _let_go(self) -> None:
+        with self._free:
+            if self._closed:
+                return
+            self._closed = True
+            self._free.wait_for(lambda: not self._users, timeout=_PATIENCE_S)
+        if self._deadline.stuck:
+            self._abandon()  # the call that waits for a stranger's lock still uses it
+            return
+        self._client.close()
+        self._deadline.close()
 
-        Ours are written without one, which Chroma notes as "legacy" and "unknown".
-        """
-        stored = (self._rows._model.configuration_json, self._rows._model.serialized_schema)
-        if any(kind not in ("legacy", "unknown") for kind in _embedding_functions(stored)):
-            self.close()
-            raise StoreError(
-                f"The vector index {directory} names an embedding function, which Archivar never writes: its files "
-                f"were changed by something else. Move the directory away; it is made anew from the ledger."
-            )
+    def _run(self, work: Callable[[], T], *, writing: bool = False) -> T:
+        if writing:
+            self._tell_change()
+        with self.held():
+            try:
+                return self._deadline.run(work, writing=writing)
+            except StoreError:
+                raise
+            except Exception as error:  # Chroma raises from Rust, sqlite and pydantic alike
+                raise disk_error("The vector index", error, self.directory) from error
+
+    def _tell_change(self) -> None:
+        if self._unchanged:
+            self.changing()
+            self._unchanged = False
+
+
+def _refuse_code(rows: chromadb.Collection) -> None:
+    """Chroma builds, on a write, whatever embedding function the files name: a way to run code from a changed file.
+
+    Ours are written without one, which Chroma notes as "legacy" and "unknown".
+    """
+    stored = (rows._model.configuration_json, rows._model.serialized_schema)
+    if any(kind not in ("legacy", "unknown") for kind in _embedding_functions(stored)):
+        raise IndexDamaged("The vector index names an embedding function, which Archivar never writes.")
 
 
 def _embedding_functions(stored: object) -> Iterator[object]:

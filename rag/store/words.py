@@ -9,23 +9,30 @@ is what decides how far the word score may be trusted when question and passages
 
 from __future__ import annotations
 
+import json
 import math
 import re
+import threading
 import unicodedata
-from collections.abc import Iterator, Sequence
+import zlib
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 import tantivy
 from tantivy import Filter, Occur, Query, TextAnalyzerBuilder, Tokenizer
 
 from rag.access import Grant
 from rag.documents import Chunk, ChunkId
-from rag.errors import StoreError
+from rag.store.aside import forget_aside, set_aside
 from rag.store.database import disk_error
 from rag.store.rows import Facets
 
+T = TypeVar("T")
+
 _WORD = re.compile(r"\w+(?:[-./]\w+)*")
+_UNSUMMED = (".", "meta.json")
 _STOP = frozenset(
     (
         "der die das den dem des ein eine einer eines einem einen und oder ist sind war wird werden wer wie "
@@ -39,26 +46,25 @@ _STOP = frozenset(
 
 
 class WordIndex:
-    """One inverted index. Writes are collected and become searchable, and durable, by `commit`."""
+    """One inverted index. Writes are collected and become searchable, and durable, by `commit`.
+
+    `changing` is called once, before the first change since opening.
+
+    Raises:
+        IndexDamaged: its files cannot be opened; `set_aside` and open again.
+    """
 
     def __init__(self, directory: Path) -> None:
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._directory = directory
+        self.directory = directory
+        self.changing: Callable[[], None] = lambda: None
+        self._unchanged = True
+        self._opening = threading.RLock()
+        self._writer: tantivy.IndexWriter | None = None
         self._german, self._english = _analyzer("german"), _analyzer("english")
-        try:
-            self._index = tantivy.Index(_schema(), path=str(directory), reuse=True)
-            for name, language in (("german", "german"), ("english", "english")):
-                self._index.register_tokenizer(name, _analyzer(language))
-            self._writer: tantivy.IndexWriter | None = self._new_writer()
-            self._index.reload()
-        except Exception as error:  # tantivy raises ValueError and OSError, by version
-            raise StoreError(
-                f"The word index {directory} cannot be opened: {error}. Move the directory away and run the command "
-                f"again: it is made anew from the ledger."
-            ) from error
+        self._open()
 
     def __len__(self) -> int:
-        return int(self._index.searcher().num_docs)
+        return int(self._read(lambda: self._index.searcher().num_docs))
 
     def put(self, chunks: Sequence[Chunk], facets: Sequence[Facets]) -> None:
         """Write chunks, or write them again."""
@@ -84,9 +90,15 @@ class WordIndex:
 
     def ids(self) -> set[ChunkId]:
         """Every chunk there is."""
-        searcher = self._index.searcher()
-        found = searcher.search(Query.all_query(), limit=max(1, searcher.num_docs)).hits
-        return {ChunkId(searcher.doc(address)["id"][0]) for _, address in found}
+        return set(self._found(Query.all_query()))
+
+    def facets(self, sources: Sequence[str]) -> dict[ChunkId, tuple[str, int]]:
+        """Every chunk of these sources → its source and rights class."""
+        held: dict[ChunkId, tuple[str, int]] = {}
+        for source in sources:
+            found = self._found(self._any("source", [source]))
+            held |= {chunk: (source, acl_class) for chunk, acl_class in found.items()}
+        return held
 
     def search(self, question: str, *, grant: Grant, k: int) -> list[tuple[ChunkId, float]]:
         """The k best chunks the grant admits, best first, scored by BM25 (0 and up)."""
@@ -99,16 +111,20 @@ class WordIndex:
         clauses = [(Occur.Must, wanted), (Occur.Must, self._any("acl_class", sorted(grant.acl_classes)))]
         if grant.sources is not None:
             clauses.append((Occur.Must, self._any("source", sorted(grant.sources))))
-        searcher = self._index.searcher()
-        hits = searcher.search(Query.boolean_query(clauses), limit=k, count=False).hits
-        return [(ChunkId(searcher.doc(address)["id"][0]), float(score)) for score, address in hits]
+
+        def work() -> list[tuple[ChunkId, float]]:
+            searcher = self._index.searcher()
+            hits = searcher.search(Query.boolean_query(clauses), limit=k, count=False).hits
+            return [(ChunkId(searcher.doc(address)["id"][0]), float(score)) for score, address in hits]
+
+        return self._read(work)
 
     def coverage(self, question: str, passages: Sequence[str]) -> list[float]:
         """For each passage the share of the question's idf mass whose stems it holds, 0 to 1.
 
         A word counts as held when its German or its English stem is there.
         """
-        weights = self._weights(question)
+        weights = self._read(lambda: self._weights(question))
         total = sum(weights.values())
         if not total:
             return [0.0 for _ in passages]
@@ -125,10 +141,18 @@ class WordIndex:
         return frozenset(stem for stem in self._german.analyze(" ".join(words)) if not stem.isdigit() and len(stem) > 1)
 
     def drop(self) -> None:
-        """Empty the index, for a rebuild."""
-        with self._writing() as writer:
-            writer.delete_all_documents()
-        self.commit()
+        """Empty the index, for a rebuild; not one byte of the old one stays on the disk."""
+        self.renew()
+        forget_aside(self.directory)
+
+    def renew(self) -> None:
+        """Start again with an empty index; the old files are set aside."""
+        self._tell_change()
+        with self._opening:
+            with suppress(BaseException):  # a writer that failed cannot even end
+                self.close()
+            set_aside(self.directory)
+            self._open()
 
     def close(self) -> None:
         """Let go of the writer's lock and threads."""
@@ -136,20 +160,62 @@ class WordIndex:
         if writer is not None:
             writer.wait_merging_threads()
 
+    def _open(self) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with self._as_store_error():
+            self._index = tantivy.Index(_schema(), path=str(self.directory), reuse=True)
+            for name in ("german", "english"):
+                self._index.register_tokenizer(name, _analyzer(name))
+            self._writer = self._new_writer()
+            self._index.reload()
+
     def _new_writer(self) -> tantivy.IndexWriter:
         return self._index.writer(heap_size=64_000_000, num_threads=1)
 
     @contextmanager
     def _writing(self) -> Iterator[tantivy.IndexWriter]:
         """The writer. One that failed, on a full disk, is dead: it is let go of and the next write gets another."""
+        self._tell_change()
+        with self._opening, self._as_store_error():
+            try:
+                if self._writer is None:
+                    self._writer = self._new_writer()
+                yield self._writer
+            except BaseException:
+                with suppress(BaseException):
+                    self.close()
+                raise
+
+    def _read(self, work: Callable[[], T]) -> T:
+        with self._as_store_error():
+            return work()
+
+    @contextmanager
+    def _as_store_error(self) -> Iterator[None]:
+        """tantivy raises ValueError, OSError or RuntimeError, by version, or a panic that is no Exception."""
         try:
-            if self._writer is None:
-                self._writer = self._new_writer()
-            yield self._writer
-        except (OSError, ValueError, RuntimeError) as error:  # tantivy's, by version
-            with suppress(Exception):
-                self.close()
-            raise disk_error("The word index", error, self._directory) from error
+            yield
+        except BaseException as error:
+            if isinstance(error, (OSError, ValueError, RuntimeError)) or type(error).__name__ == "PanicException":
+                raise disk_error("The word index", error, self.directory) from error
+            raise
+
+    def _found(self, query: Query) -> dict[ChunkId, int]:
+        """Chunk → rights class of everything a query finds."""
+
+        def work() -> dict[ChunkId, int]:
+            searcher = self._index.searcher()
+            addresses = [address for _, address in searcher.search(query, limit=max(1, searcher.num_docs)).hits]
+            classes = searcher.fast_field_values("acl_class", addresses) if addresses else []
+            names = [ChunkId(searcher.doc(address)["id"][0]) for address in addresses]
+            return {name: -1 if own is None else int(own) for name, own in zip(names, classes, strict=True)}
+
+        return self._read(work)
+
+    def _tell_change(self) -> None:
+        if self._unchanged:
+            self.changing()
+            self._unchanged = False
 
     def _terms(self, question: str) -> list[tuple[str, str]]:
         words = [word for word in _WORD.findall(normalise(question)) if word.lower() not in _STOP]
@@ -176,6 +242,22 @@ class WordIndex:
 
     def _any(self, field: str, values: Sequence[object]) -> Query:
         return Query.const_score_query(Query.term_set_query(self._index.schema, field, list(values)), 0.0)
+
+
+def intact(directory: Path) -> bool:
+    """Whether every file of a closed index has the sum that tantivy wrote at its end; reads all of it."""
+    return all(_whole(path) for path in directory.iterdir() if path.is_file() and not path.name.startswith(_UNSUMMED))
+
+
+def _whole(path: Path) -> bool:
+    """A file ends in ``{"version": …, "crc": …}``, the length of that and a magic number, four bytes each.
+    Source: tantivy 0.26, ``src/directory/footer.rs``."""
+    content = path.read_bytes()
+    try:
+        end = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+        return end >= 0 and int(json.loads(content[end:-8])["crc"]) == zlib.crc32(content[:end])
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def normalise(text: str) -> str:

@@ -173,5 +173,5 @@ def test_a_changed_index_that_names_code_to_run_is_refused_in_words(tmp_path: Pa
 def test_an_index_that_cannot_be_opened_is_told_in_words(tmp_path: Path) -> None:
     (tmp_path / "chroma").mkdir()
     (tmp_path / "chroma" / "chroma.sqlite3").write_text("no database " * 500)
-    with pytest.raises(StoreError, match=r"cannot be opened.*it is made anew from the ledger"):
+    with pytest.raises(StoreError, match=r"could not be read.*made anew from the ledger"):
         opened(tmp_path)

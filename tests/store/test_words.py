@@ -186,5 +186,5 @@ def test_stems_leave_out_stop_words_and_figures(words: WordIndex) -> None:
 def test_an_index_that_cannot_be_opened_is_told_in_words(tmp_path: Path) -> None:
     (tmp_path / "w").mkdir()
     (tmp_path / "w" / "meta.json").write_text("no index")
-    with pytest.raises(StoreError, match=r"cannot be opened.*it is made anew from the ledger"):
+    with pytest.raises(StoreError, match=r"could not be read.*made anew from the ledger"):
         WordIndex(tmp_path / "w")

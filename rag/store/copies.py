@@ -1,0 +1,60 @@
+"""A consistent copy of a SQLite file while it is in use, and the one that is kept when the ledger is brought up to a
+newer version."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from contextlib import closing, suppress
+from pathlib import Path
+
+from rag.store import schema
+
+_KEPT_S = 7 * 24 * 3600.0
+
+
+def before_migrating(connection: sqlite3.Connection, path: Path) -> None:
+    """Put a copy of an older ledger beside it, `ledger.sqlite.before-2`, before its tables are changed.
+
+    To go back to the older Archivar, put the copy in the ledger's place: what came since is read again from the
+    folders. The first start after a week removes the copy: nobody goes back then, and what is erased from the ledger
+    must not live on in it.
+
+    Raises:
+        sqlite3.Error, OSError: it cannot be written, on a full disk for one; nothing was changed.
+    """
+    found = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if 0 < found < schema.VERSION:
+        copy(connection, path.with_name(f"{path.name}.before-{schema.VERSION}"))
+        return
+    for old in path.parent.glob(f"{path.name}.before-*"):
+        if time.time() - old.stat().st_mtime > _KEPT_S:
+            old.unlink()
+
+
+def copy(connection: sqlite3.Connection, target: Path) -> None:
+    """Write what the connection sees now into one file, whole and durable or not at all; writers go on meanwhile."""
+    fresh = target.with_name(f"{target.name}.new")
+    fresh.unlink(missing_ok=True)
+    try:
+        os.close(os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        with closing(sqlite3.connect(fresh, isolation_level=None)) as out:
+            connection.backup(out)
+            out.execute("PRAGMA journal_mode = DELETE")  # one file, without -wal and -shm beside it
+        sync(fresh)
+        fresh.replace(target)
+        sync(target.parent)
+    except BaseException:
+        with suppress(OSError):
+            fresh.unlink(missing_ok=True)
+        raise
+
+
+def sync(path: Path) -> None:
+    """Have the kernel put a file, or a directory's names, on the disk."""
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
