@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from rag.documents import ChunkId, DocumentId, DocumentRef
-from rag.store.places import Places
+from rag.store.embedders import Embedders
 from rag.store.rows import Version, content_hash, new_key, now, section_json, source_of
 
 
-class Ledger(Places):
+class Ledger(Embedders):
     """The ledger of one home directory. Safe to use from several threads."""
 
     def remember(self, name: str, value: str) -> None:

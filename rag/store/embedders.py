@@ -1,0 +1,163 @@
+"""Which embedder's vectors are in use, which are on their way, and a search over them without any index."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+import numpy as np
+
+from rag.access import Grant
+from rag.documents import Chunk, ChunkId
+from rag.ports import Vector
+from rag.store import seal
+from rag.store.places import Places
+from rag.store.rows import Facets, chunk_of, marks
+from rag.store.seal import Seal
+
+_UNNAMED = ""
+_PAGE = 4096
+_FIRST_DIRECTORY = "chroma"
+
+
+class Embedders(Places):
+    """The part of the ledger that keeps two embedders' vectors apart.
+
+    Questions are answered from the vectors of exactly one embedder, the one `embedder` names, through the index in
+    `vectors_directory`. Another one's are gathered beside them, and `switch` makes those the ones in use.
+    """
+
+    @property
+    def embedder(self) -> str | None:
+        """The fingerprint of the embedder in use; None before the first."""
+        return self.meta("embedder")
+
+    @property
+    def embedder_made_by(self) -> str | None:
+        """What `adopt` or `switch` was told of how to open it again."""
+        return self.meta("embedder made by")
+
+    @property
+    def vectors_directory(self) -> str:
+        """The name, in the home, of the index in use."""
+        return self.meta("vectors directory") or _FIRST_DIRECTORY
+
+    def adopt(self, fingerprint: str, *, made_by: str, own: bool) -> None:
+        """Name the embedder in use for the first time. Vectors that version 1 left without a name are this embedder's
+        if it is its `own` index that holds them; else nobody knows whose they are, and they go."""
+        with self.transaction():
+            if own:
+                self._db.execute(
+                    "UPDATE OR IGNORE vectors SET embedder = ? WHERE embedder = ?", (fingerprint, _UNNAMED)
+                )
+            self._db.execute("DELETE FROM vectors WHERE embedder = ?", (_UNNAMED,))
+            self._set("embedder", fingerprint)
+            self._set("embedder made by", made_by)
+
+    def switch(self, fingerprint: str, *, made_by: str, directory: str) -> None:
+        """From here on this embedder's vectors are in use, through the index in this directory."""
+        with self.transaction():
+            self._set("embedder", fingerprint)
+            self._set("embedder made by", made_by)
+            self._set("vectors directory", directory)
+
+    def unembedded(self, embedder: str, *, after: str = "", limit: int = 256) -> list[tuple[str, Chunk]]:
+        """Texts this embedder has not embedded, each once: (content hash, a chunk that holds it), in order of hash,
+        beginning after one."""
+        rows = self._all(
+            "SELECT c.*, d.id AS document_id FROM chunks c JOIN documents d ON d.key = c.document"
+            " WHERE c.content_hash > ? AND NOT EXISTS (SELECT 1 FROM vectors v WHERE v.content_hash = c.content_hash"
+            " AND v.embedder = ?) GROUP BY c.content_hash ORDER BY c.content_hash LIMIT ?",
+            after,
+            embedder,
+            limit,
+        )
+        return [(row["content_hash"], chunk_of(row)) for row in rows]
+
+    def texts(self) -> int:
+        """How many different texts are to be embedded in all."""
+        return int(self._all("SELECT count(DISTINCT content_hash) FROM chunks")[0][0])
+
+    def embedded(self, embedder: str) -> int:
+        """How many of them this embedder has embedded."""
+        return int(self._all("SELECT count(*) FROM vectors WHERE embedder = ?", embedder)[0][0])
+
+    def keep_vectors(self, embedder: str, vectors: Mapping[str, Vector]) -> None:
+        """Remember vectors by content hash, of texts that some document still holds."""
+        with self.transaction():
+            self._db.executemany(
+                "INSERT OR IGNORE INTO vectors SELECT ?1, ?2, ?3"
+                " WHERE EXISTS (SELECT 1 FROM chunks WHERE content_hash = ?1)",
+                [(name, embedder, np.ascontiguousarray(row, dtype="<f4").tobytes()) for name, row in vectors.items()],
+            )
+
+    def forget_vectors(self, *, but: Collection[str]) -> int:
+        """Delete the vectors of every other embedder, some thousands at a time; returns how many there were."""
+        total = 0
+        while True:
+            with self.transaction():
+                gone = self._db.execute(
+                    "DELETE FROM vectors WHERE rowid IN"
+                    f" (SELECT rowid FROM vectors WHERE embedder NOT IN ({marks(but)}) LIMIT {_PAGE})",
+                    tuple(but),
+                ).rowcount
+            total += gone
+            if gone < _PAGE:
+                return total
+
+    def dimension(self) -> int | None:
+        """The length of the vectors in use; None where there is none."""
+        rows = self._all("SELECT length(vector) AS bytes FROM vectors WHERE embedder = ? LIMIT 1", self.embedder or "")
+        return int(rows[0]["bytes"]) // 4 if rows else None
+
+    def facets(self) -> dict[ChunkId, Facets]:
+        """Every chunk there is, with what the indexes filter it by."""
+        rows = self._all(
+            "SELECT c.id, d.acl_class, d.source, d.language FROM chunks c JOIN documents d ON d.key = c.document"
+        )
+        return {
+            ChunkId(row["id"]): Facets(acl_class=row["acl_class"], source=row["source"], language=row["language"] or "")
+            for row in rows
+        }
+
+    def nearest(
+        self, vector: Vector, *, embedder: str, grant: Grant, language: str, k: int
+    ) -> list[tuple[ChunkId, float]]:
+        """What `VectorIndex.search` gives, from the truth itself: every vector is looked at, some thousands at a time.
+        Slower the more there are (0.2 s at 20,000 chunks); for while the index is being made anew."""
+        best: list[tuple[ChunkId, float]] = []
+        classes, sources = sorted(grant.acl_classes), None if grant.sources is None else sorted(grant.sources)
+        within = "" if sources is None else f" AND d.source IN ({marks(sources)})"
+        last = 0
+        while True:
+            rows = self._all(
+                "SELECT c.rowid AS place, c.id, v.vector FROM chunks c JOIN documents d ON d.key = c.document"
+                " JOIN vectors v ON v.content_hash = c.content_hash AND v.embedder = ?"
+                f" WHERE c.rowid > ? AND coalesce(d.language, '') = ? AND d.acl_class IN ({marks(classes)}){within}"
+                f" ORDER BY c.rowid LIMIT {_PAGE}",
+                *(embedder, last, language, *classes, *(sources or ())),
+            )
+            if rows:
+                found = np.frombuffer(b"".join(row["vector"] for row in rows), "<f4").reshape(len(rows), -1) @ vector
+                best += [(ChunkId(row["id"]), float(score)) for row, score in zip(rows, found, strict=True)]
+                best = sorted(best, key=lambda entry: -entry[1])[:k]
+                last = rows[-1]["place"]
+            if len(rows) < _PAGE:
+                return best
+
+    def seal_of(self, directory: str) -> Seal | None:
+        """What an index's files were when it was closed level; None where it was not, or was changed since."""
+        text = self.meta(f"seal {directory}")
+        return seal.from_text(text) if text else None
+
+    def keep_seal(self, directory: str, sealed: Seal) -> None:
+        """The index is closed and level, and these are its files."""
+        with self.transaction():
+            self._set(f"seal {directory}", seal.as_text(sealed))
+
+    def break_seal(self, directory: str) -> None:
+        """The index is about to be changed: until it is sealed again, nothing is known of it."""
+        with self.transaction():
+            self._db.execute("DELETE FROM meta WHERE name = ?", (f"seal {directory}",))
+
+    def _set(self, name: str, value: str) -> None:
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
