@@ -22,7 +22,7 @@ from connectors.roots import identities
 from rag.access import Acl, Confidentiality
 from rag.documents import DocumentId, DocumentRef, Listing, RawDocument, Shut
 from rag.errors import ChangingDocument, DocumentVanished, SourceDenied, SourceUnavailable, UnreadableDocument
-from rag.ports import Closing
+from rag.ports import Watching
 
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -101,11 +101,11 @@ class Folder:
             body=body,
         )
 
-    def watch(self, changed: Callable[[str], None]) -> Closing | None:
-        """Hints from the operating system."""
-        from connectors.folder_events import FolderEvents
+    def watch(self, changed: Callable[[str], None], *, poll_s: float) -> Watching:
+        """Hints from the operating system; by looking every `poll_s` where it gives none."""
+        from connectors.folder_events import watch_folder
 
-        return FolderEvents(self.root, changed)
+        return watch_folder(self.root, changed, poll_s=poll_s)
 
     def _one(self, entry: str) -> Iterator[Listing | Shut]:
         folder, slash, _ = entry.rpartition("/")

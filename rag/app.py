@@ -6,33 +6,31 @@ Parts are opened when first needed: a search does not start a parser, and listin
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from rag.access import Channel, Principal
 from rag.answers import AnswerEvent
 from rag.ask.answer import Answerer, Rules
 from rag.ask.neutral import languages_of
 from rag.ask.retrieve import Retrieved, Retriever
-from rag.errors import ModelUnavailable, SourceError, SourceUnavailable
+from rag.documents import DocumentId
+from rag.errors import ModelUnavailable, SourceError
 from rag.identity import person
 from rag.ingest.one import Pipeline
 from rag.ingest.parse import ParserPool, media_type_of
 from rag.ingest.report import Report
-from rag.ingest.survey import Hold, Survey, survey
-from rag.ingest.sync import sync
+from rag.ingest.survey import Survey
 from rag.ingest.watch import Watch
+from rag.keeping import Keeping
 from rag.models.embedder import open_embedder
 from rag.models.llm import open_language_model
 from rag.models.streaming import Limits
-from rag.ports import Connector, Embedder, IngestProgress, LanguageModel
+from rag.ports import Embedder, IngestProgress, LanguageModel
 from rag.settings import Settings
 from rag.sources import Sources
 from rag.store.audit import AuditLog
@@ -58,10 +56,8 @@ class App:
         self.settings = settings
         self._close = ExitStack()
         self._opening = threading.RLock()
-        self._writing = threading.Lock()
         self._models: dict[str, LanguageModel] = {}
         self.model_problem = ""
-        self._watch: Watch | None = None
         self._close.enter_context(Ownership(settings.home))
         try:
             self.ledger = Ledger(settings.home / "ledger.sqlite")
@@ -111,7 +107,7 @@ class App:
                     timeout_s=self.settings.ingest.timeout_s,
                     memory_mb=self.settings.ingest.memory_mb,
                     ocr=self.settings.ingest.ocr,
-                    workers=self._workers,
+                    workers=self.keeping.workers,
                 )
             )
             vectors = VectorIndex(
@@ -191,6 +187,17 @@ class App:
         """The folders there are."""
         return Sources(self.settings, self.ledger)
 
+    @cached_property
+    def keeping(self) -> Keeping:
+        """What keeps the index level with them."""
+        keeping = Keeping(self.settings.ingest, self.ledger, self._opened_pipeline)
+        self._close.callback(keeping.close)
+        return keeping
+
+    def _opened_pipeline(self) -> Pipeline:
+        with self._opening:
+            return self.pipeline
+
     # ---- what the doors call ----
 
     def person(self, name: str) -> Principal:
@@ -233,85 +240,41 @@ class App:
         *,
         confirm_removals: bool = False,
         progress: IngestProgress = lambda step: None,
+        reading: Callable[[DocumentId], None] = lambda document: None,
         stopped: Callable[[], bool] = lambda: False,
     ) -> Report:
-        """Bring the index level with the sources, one after the other; one at a time in this process. A source that
-        cannot be listed is `offline` in the report; the others are still brought level."""
+        """Bring the index level with the sources, one after the other. A source that cannot be listed is `offline` in
+        the report; the others are still brought level."""
         total = Report()
         for connector in self.sources.connectors(names):
             try:
-                total.add(self._sync(connector, confirm_removals=confirm_removals, progress=progress, stopped=stopped))
+                total.add(
+                    self.keeping.sync(
+                        connector,
+                        confirm_removals=confirm_removals,
+                        progress=progress,
+                        reading=reading,
+                        stopped=stopped,
+                    )
+                )
             except SourceError as error:
                 total.offline[connector.name] = str(error)
         return total
 
-    def _sync(self, connector: Connector, **options: Any) -> Report:
-        """One source, with the settings' limits.
-
-        Raises:
-            SourceError: it cannot be listed; the ledger remembers since when.
-        """
-        with self._opening:
-            pipeline = self.pipeline
-        with self._writing:
-            try:
-                return sync(connector, pipeline, hold=self._hold, workers=self._workers, **options)
-            except SourceError as error:
-                self.ledger.source_offline(connector.name, str(error))
-                raise
-
-    @property
-    def _hold(self) -> Hold:
-        wanted = self.settings.ingest
-        return Hold(count=wanted.held_count, share=wanted.held_share, least=wanted.held_least)
-
-    @property
-    def _workers(self) -> int:
-        return self.settings.ingest.workers or max(1, min(4, (os.cpu_count() or 1) // 2))
-
     def survey(self, paths: Sequence[Path] = ()) -> Mapping[str, Survey]:
         """What `ingest` of these folders, or of all sources, would do, by source; nothing is changed or registered."""
-        with self._opening:
-            pipeline = self.pipeline
         sources = self.sources
         connectors = [sources.unregistered(path) for path in paths] if paths else sources.connectors()
-        return {
-            connector.name: survey(
-                connector, self.ledger, recipe=replace(pipeline, ocr=connector.ocr).recipe, hold=self._hold
-            )
-            for connector in connectors
-        }
+        return {connector.name: self.keeping.survey(connector) for connector in connectors}
 
     def watch(self) -> Watch:
         """A loop over all sources; run it in a thread of its own and stop it before closing."""
-        names = {connector.name: connector for connector in self.sources.connectors()}
-
-        def bring_level(name: str, scopes: tuple[str, ...], restless: Callable[[str], bool]) -> int:
-            report = self._sync(
-                names[name],
-                scopes=scopes,
-                settled=lambda listing: not restless(listing.id.split(":", 1)[1]),
-                stopped=lambda: loop.stopped,
-            )
-            _log.info("A source was brought level", extra={"action": "synced", "source": name, **report.counts()})
-            return report.removed + report.withdrawn
-
-        wanted = self.settings.ingest
-        loop = Watch(names, bring_level, settle_s=wanted.settle_s, full_sync_s=wanted.full_sync_s)
-        for name, connector in names.items():
-            try:
-                events = connector.watch(partial(loop.hint, name))
-            except SourceUnavailable as error:
-                _log.warning("A source cannot be watched: %s", error, extra={"action": "not_watched", "source": name})
-                continue
-            if events is not None:
-                self._close.callback(events.close)
-        return loop
+        return self.keeping.watch(self.sources.connectors())
 
     def rebuild(self) -> int:
         """Make both indexes anew from the ledger, embedding nothing; returns the number of chunks."""
-        with self._opening, self._writing:
-            pipeline = self.pipeline
+        pipeline = self._opened_pipeline()
+        with pipeline.writing:
             pipeline.vectors.drop()
             pipeline.words.drop()
             pipeline.reconcile()
@@ -319,9 +282,8 @@ class App:
 
     def remove_source(self, name: str) -> int:
         """Forget a registered folder and its documents; returns how many there were."""
-        with self._opening:
-            pipeline = self.pipeline
-        with self._writing:
+        pipeline = self._opened_pipeline()
+        with pipeline.writing:
             documents = [known.id for known in self.ledger.scan(name)]
             with self.ledger.transaction():
                 self.ledger.forget_source(name)

@@ -56,13 +56,9 @@ class Connector(Protocol):
         """The bytes, with their version. A file that changed while it was read, or is no longer what `ref.version`
         says where it says anything, is ChangingDocument."""
 
-    def watch(self, changed: Callable[[str], None]) -> Closing | None:
-        """Have `changed` called with a scope whenever something in it may have changed; a hint, never the truth. None:
-        nothing tells.
-
-        Raises:
-            SourceUnavailable: the source cannot be watched now.
-        """
+    def watch(self, changed: Callable[[str], None], *, poll_s: float) -> Watching | None:
+        """Have `changed` called with a scope whenever something in it may have changed, or every `poll_s` where nothing
+        tells; a hint, never the truth. None: look at every full sync only."""
 
 
 class Closing(Protocol):
@@ -70,6 +66,14 @@ class Closing(Protocol):
 
     def close(self) -> None:
         """End it."""
+
+
+class Watching(Closing, Protocol):
+    """Something that gives hints until it is closed: because it is told, or because it looks from time to time."""
+
+    @property
+    def mode(self) -> Literal["events", "polling"]:
+        """Which of the two, now."""
 
 
 class Parser(Protocol):

@@ -7,9 +7,11 @@ it holds one document or fifty.
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
+import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Protocol
@@ -17,14 +19,18 @@ from urllib.parse import quote
 
 import numpy as np
 
-from rag.documents import Chunk, ChunkId, Document, DocumentId, DocumentRef, Parsed, Part, RawDocument
-from rag.errors import DocumentError
+from rag.documents import Chunk, Document, DocumentId, DocumentRef, Parsed, Part, RawDocument
+from rag.errors import DocumentError, ModelError
 from rag.ingest import chunk as chunking
+from rag.ingest import reconcile
+from rag.ingest.spaces import Space
 from rag.ports import Embedder, Vector, Vectors
 from rag.store.ledger import Ledger
 from rag.store.rows import Facets, Version, content_hash, new_key, source_of
 from rag.store.vectors import VectorIndex
 from rag.store.words import WordIndex
+
+_log = logging.getLogger(__name__)
 
 _HALF = re.compile(r"[\ud800-\udfff]")
 _MAX_DEPTH = 3  # a part of a part of a part is read, the next level is not
@@ -65,8 +71,12 @@ class Pipeline:
     parser: Reader
     embedder: Embedder
     media_type_of: Callable[[str, bytes], str]
+    before: Callable[[], Space | None] = lambda: None
+    """The embedder that still answers while another takes its place: what comes meanwhile is written for both."""
     ocr: bool = True
     max_chunks: int = 5000
+    writing: threading.RLock = field(default_factory=threading.RLock)
+    """Held while the indexes are written: what one thread has announced, another must not sweep."""
 
     @property
     def recipe(self) -> str:
@@ -113,11 +123,16 @@ class Pipeline:
             ModelError: the embedder is not there.
         """
         named = {content_hash(chunk): chunk for draft in drafts for chunk in draft.chunks}
+        return self._embedded(named, self.embedder, also)
+
+    def _embedded(
+        self, named: Mapping[str, Chunk], embedder: Embedder, also: Mapping[str, Vector] = MappingProxyType({})
+    ) -> dict[str, Vector]:
         known = {name: also[name] for name in named if name in also}
-        known |= self.ledger.known_vectors(named.keys() - known.keys(), embedder=self.embedder.fingerprint)
+        known |= self.ledger.known_vectors(named.keys() - known.keys(), embedder=embedder.fingerprint)
         fresh = {name: chunk.indexed_text for name, chunk in named.items() if name not in known}
         if fresh:
-            known |= dict(zip(fresh, self.embedder.embed_passages(list(fresh.values())), strict=True))
+            known |= dict(zip(fresh, embedder.embed_passages(list(fresh.values())), strict=True))
         return known
 
     def commit(self, drafts: Sequence[Draft], vectors: Mapping[str, Vector]) -> None:
@@ -128,14 +143,18 @@ class Pipeline:
         """
         good = [draft for draft in drafts if draft.document is not None]
         rows = [self._rows(draft.chunks, vectors) for draft in good]
-        self._index(good, rows)
-        with self.ledger.transaction():
-            self.ledger.record([self._version(draft, found) for draft, found in zip(good, rows, strict=True)])
-            for draft in drafts:
-                if draft.reason is not None:
-                    self._fail(draft)
-            self._drop_vanished_parts(drafts)
-        self.sweep()
+        with self.writing:
+            self._index(good, rows)
+            of_before = self._index_before(good)
+            with self.ledger.transaction():
+                self.ledger.record([self._version(draft, found) for draft, found in zip(good, rows, strict=True)])
+                for draft in drafts:
+                    if draft.reason is not None:
+                        self._fail(draft)
+                for fingerprint, found in of_before.items():
+                    self.ledger.keep_vectors(fingerprint, found)
+                self._drop_vanished_parts(drafts)
+            self.sweep()
 
     def record_unread(self, ref: DocumentRef, *, reason: str, uri: str, title: str) -> None:
         """Remember a file that could not even be opened; without version and stamp the next run looks again."""
@@ -152,33 +171,20 @@ class Pipeline:
 
     def sweep(self) -> None:
         """Do for the indexes what the ledger says they owe. Safe to repeat."""
-        owed = self.ledger.owed()
-        if not owed:
-            return
-        current = self.ledger.chunk_ids() & owed.keys()
-        self._put_again(sorted(current))
-        gone = sorted(owed.keys() - current)
-        self.vectors.delete(gone)
-        self.words.delete(gone)
-        self.words.commit()
-        self.ledger.settle(owed)
+        with self.writing:
+            reconcile.sweep(self.ledger, self._indexes(), self.words)
 
     def reconcile(self) -> dict[str, int]:
-        """Make both indexes hold exactly the ledger's chunks; returns what was mended, empty when nothing was."""
+        """Make the indexes hold exactly the ledger's chunks; returns what was mended, empty when nothing was."""
         self.sweep()
-        mended: dict[str, int] = {}
-        if len(self.vectors) == len(self.words) == self.ledger.counts()["chunks"]:
-            return mended
-        wanted = self.ledger.chunk_ids()
-        for name, index in (("vectors", self.vectors), ("words", self.words)):
-            held = index.ids()
-            missing, extra = sorted(wanted - held), sorted(held - wanted)
-            index.delete(extra)
-            self._put_again(missing)
-            if missing or extra:
-                mended[name] = len(missing) + len(extra)
-        self.words.commit()
-        return mended
+        mended = {"vectors": 0, "words": reconcile.level_words(self.ledger, self.words, writing=self.writing)}
+        for index in self._indexes():
+            mended["vectors"] += reconcile.level_vectors(self.ledger, index, writing=self.writing)
+        return {name: count for name, count in mended.items() if count}
+
+    def _indexes(self) -> list[VectorIndex]:
+        before = self.before()
+        return [self.vectors, before.vectors] if before else [self.vectors]
 
     def _document(self, raw: RawDocument, parsed: Parsed) -> Document:
         return Document(
@@ -213,7 +219,9 @@ class Pipeline:
         return made
 
     def _fits(self, text: str) -> bool:
-        return self.embedder.count_tokens(text) <= self.embedder.max_tokens
+        before = self.before()
+        embedders = [self.embedder, before.embedder] if before else [self.embedder]
+        return all(embedder.count_tokens(text) <= embedder.max_tokens for embedder in embedders)
 
     def _rows(self, chunks: Sequence[Chunk], vectors: Mapping[str, Vector]) -> Vectors:
         found = [vectors[content_hash(chunk)] for chunk in chunks]
@@ -223,7 +231,30 @@ class Pipeline:
         chunks = [chunk for draft in drafts for chunk in draft.chunks]
         if not chunks:
             return
-        facets = [
+        facets = self._facets(drafts)
+        self.ledger.announce(chunk.id for chunk in chunks)
+        self.vectors.put(chunks, np.concatenate(rows), facets)
+        self.words.put(chunks, facets)
+        self.words.commit()
+
+    def _index_before(self, drafts: Sequence[Draft]) -> dict[str, dict[str, Vector]]:
+        """Write what was announced for the embedder before, too; gives its fingerprint → its vectors."""
+        before = self.before()
+        chunks = [chunk for draft in drafts for chunk in draft.chunks]
+        if before is None or not chunks:
+            return {}
+        try:
+            found = self._embedded({content_hash(chunk): chunk for chunk in chunks}, before.embedder)
+        except ModelError as error:
+            _log.warning("The embedder before failed: %s", error, extra={"action": "embedder_before_failed"})
+            return {}
+        rows = np.asarray([found[content_hash(chunk)] for chunk in chunks], dtype=np.float32)
+        before.vectors.put(chunks, rows, self._facets(drafts))
+        return {before.embedder.fingerprint: found}
+
+    def _facets(self, drafts: Sequence[Draft]) -> list[Facets]:
+        """One a chunk."""
+        return [
             Facets(
                 acl_class=self.ledger.acl_class(draft.ref.acl),
                 source=source_of(draft.ref.id),
@@ -232,19 +263,6 @@ class Pipeline:
             for draft in drafts
             for _ in draft.chunks
         ]
-        self.ledger.announce(chunk.id for chunk in chunks)
-        self.vectors.put(chunks, np.concatenate(rows), facets)
-        self.words.put(chunks, facets)
-        self.words.commit()
-
-    def _put_again(self, ids: Sequence[ChunkId]) -> None:
-        rows = list(self.ledger.indexed(ids, embedder=self.embedder.fingerprint))
-        if not rows:
-            return
-        chunks, facets = [chunk for chunk, _, _ in rows], [facet for _, facet, _ in rows]
-        vectors = np.asarray([vector for _, _, vector in rows], dtype=np.float32)
-        self.vectors.put(chunks, vectors, facets)
-        self.words.put(chunks, facets)
 
     def _version(self, draft: Draft, vectors: Vectors) -> Version:
         if draft.document is None:

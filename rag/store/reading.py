@@ -248,6 +248,10 @@ class Reading(Database):
         """Chunk → ``remove`` or ``protect``: what the indexes still owe."""
         return {ChunkId(row["chunk"]): row["action"] for row in self._all("SELECT chunk, action FROM owed")}
 
+    def owed_and_current(self) -> set[ChunkId]:
+        """Those of them that are chunks of a current version: they are to be written again, the others to go."""
+        return {ChunkId(row["id"]) for row in self._all("SELECT c.id FROM owed o JOIN chunks c ON c.id = o.chunk")}
+
     def meta(self, name: str) -> str | None:
         """A remembered value."""
         rows = self._all("SELECT value FROM meta WHERE name = ?", name)

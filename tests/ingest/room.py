@@ -125,7 +125,7 @@ class Counted:
         self.fetched.append(listing.id)
         return self.folder.fetch(listing, ref)
 
-    def watch(self, changed: Callable[[str], None]) -> None:
+    def watch(self, changed: Callable[[str], None], *, poll_s: float) -> None:
         return None
 
 
