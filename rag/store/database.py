@@ -22,6 +22,7 @@ class Database:
     """WAL, synchronous FULL (an acknowledged transaction survives power loss), secure delete."""
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         self._lock = threading.RLock()
         try:
             with suppress(FileExistsError):  # SQLite alone would make it 0644; opening it twice would drop its locks

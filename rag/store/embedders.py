@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import numpy as np
 
 from rag.access import Grant
-from rag.documents import Chunk, ChunkId
+from rag.documents import Chunk, ChunkId, DocumentId
 from rag.ports import Vector
 from rag.store import seal
 from rag.store.places import Places
@@ -90,6 +90,16 @@ class Embedders(Places):
                 [(name, embedder, np.ascontiguousarray(row, dtype="<f4").tobytes()) for name, row in vectors.items()],
             )
 
+    def read_again(self, documents: Iterable[DocumentId]) -> None:
+        """Have the next sync read and cut these documents anew, or the ones they are parts of."""
+        with self.transaction():
+            self._db.executemany(
+                "WITH RECURSIVE up (key, parent) AS (SELECT key, parent FROM documents WHERE id = ?"
+                " UNION SELECT d.key, d.parent FROM documents d JOIN up ON d.key = up.parent)"
+                " UPDATE documents SET seen_recipe = '' WHERE key IN (SELECT key FROM up)",
+                [(name,) for name in set(documents)],
+            )
+
     def forget_vectors(self, *, but: Collection[str]) -> int:
         """Delete the vectors of every other embedder, some thousands at a time; returns how many there were."""
         total = 0
@@ -118,6 +128,15 @@ class Embedders(Places):
             ChunkId(row["id"]): Facets(acl_class=row["acl_class"], source=row["source"], language=row["language"] or "")
             for row in rows
         }
+
+    def bare_chunks(self, embedder: str) -> set[ChunkId]:
+        """The chunks whose text this embedder has not embedded."""
+        rows = self._all(
+            "SELECT c.id FROM chunks c WHERE NOT EXISTS"
+            " (SELECT 1 FROM vectors v WHERE v.content_hash = c.content_hash AND v.embedder = ?)",
+            embedder,
+        )
+        return {ChunkId(row["id"]) for row in rows}
 
     def nearest(
         self, vector: Vector, *, embedder: str, grant: Grant, language: str, k: int

@@ -48,6 +48,7 @@ _STOP = frozenset(
 class WordIndex:
     """One inverted index. Writes are collected and become searchable, and durable, by `commit`.
 
+    `level`: whether it holds exactly the ledger's chunks, as far as is known; whoever opens and mends it says so.
     `changing` is called once, before the first change since opening.
 
     Raises:
@@ -56,6 +57,7 @@ class WordIndex:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self.level = True
         self.changing: Callable[[], None] = lambda: None
         self._unchanged = True
         self._opening = threading.RLock()
@@ -144,6 +146,7 @@ class WordIndex:
         """Empty the index, for a rebuild; not one byte of the old one stays on the disk."""
         self.renew()
         forget_aside(self.directory)
+        self.level = True
 
     def renew(self) -> None:
         """Start again with an empty index; the old files are set aside."""
@@ -152,6 +155,7 @@ class WordIndex:
             with suppress(BaseException):  # a writer that failed cannot even end
                 self.close()
             set_aside(self.directory)
+            self.level = False
             self._open()
 
     def close(self) -> None:
