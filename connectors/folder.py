@@ -149,19 +149,17 @@ class Folder:
         try:
             return self._look(folder)
         except PermissionError as error:
-            if not folder:
-                raise _listing_error(str(self.root), error) from error
-            return [Shut(f"{self.name}:{folder}", f"no permission to look into the folder {folder[:-1]}")]
+            return [self._no_permission(folder, error)]
         except OSError as error:
             if not folder or error.errno not in _GONE:
                 raise _listing_error(os.path.join(self.root, folder), error) from error
             # it was there a moment ago; but the one that was asked for may simply be gone
-            return [] if top else [Shut(f"{self.name}:{folder}", "")]
+            return [] if top and self._is_gone(folder) else [Shut(f"{self.name}:{folder}", "")]
 
     def _look(self, folder: str) -> list[Listing | Shut | str]:
         below = unreadable(folder)
         above, prefix, acl, secret = os.fsdecode(below), f"{self.name}:{folder}", self.acl, self.confidentiality
-        found: dict[str, Listing | str] = {}
+        found: dict[str, Listing | Shut | str] = {}
         narrow = bool(self.include or self.exclude)
         here = self._open_folder(below.split(b"/")[:-1])
         try:
@@ -173,9 +171,10 @@ class Folder:
                     shown = name if plain(name) else readable(os.fsencode(name))
                     if entry.is_file(follow_symlinks=False):
                         if not narrow or self._wanted(above + name):
-                            with suppress(FileNotFoundError):  # gone between the listing and the look
+                            own = DocumentId(prefix + shown)
+                            found[shown] = Shut(own, "")  # gone between the listing and the look
+                            with suppress(FileNotFoundError):
                                 status = entry.stat(follow_symlinks=False)
-                                own = DocumentId(prefix + shown)
                                 found[shown] = Listing(own, _stamp(status), acl, secret, status.st_size)
                     elif entry.is_dir(follow_symlinks=False) and not self._shut(above + name):
                         shown = readable(os.fsencode(f"{name}/"))
@@ -189,6 +188,13 @@ class Folder:
         parts = os.fsdecode(unreadable(folder)).split("/")[:-1]
         paths = ["/".join(parts[: depth + 1]) for depth in range(len(parts))]
         return not any(map(no_document, parts)) and not any(map(self._shut, paths))
+
+    def _is_gone(self, folder: str) -> bool:
+        try:
+            os.close(self._open_folder(unreadable(folder).split(b"/")[:-1]))
+        except OSError as error:
+            return error.errno in _GONE
+        return False
 
     def _no_permission(self, folder: str, error: OSError) -> Shut:
         if not folder:

@@ -1,0 +1,33 @@
+"""What vanishes while it is listed is no deletion until the next listing says so."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from rag.ingest.sync import sync
+from tests.faults.faulty import Fault, file_system, os_error
+from tests.ingest.room import Room, folder
+
+
+@pytest.mark.parametrize("scope", ["", "unter/", "unter/b.txt"])
+@pytest.mark.parametrize("site", ["stat", "scandir step", "is_file"])
+def test_a_name_that_is_there_and_then_is_not_is_left_to_the_next_run(
+    room: Room, docs: Path, scope: str, site: str
+) -> None:
+    (docs / "unter").mkdir()
+    for name in ("a.txt", "unter/b.txt", "unter/c.txt"):
+        (docs / name).write_text(f"Inhalt {name}")
+    room.sync(folder(docs))
+    with file_system(fault := Fault(1 if scope else 2, os_error(errno.ENOENT), only=site)):
+        report = sync(folder(docs), room.pipeline, scopes=(scope,))
+    if fault.site and (site, scope) != ("stat", "unter/b.txt"):  # asked for by name: that is how a file says it is gone
+        assert report.removed == 0 and report.later > 0
+        assert len(room.texts()) == 3
+    sync(folder(docs), room.pipeline)
+    assert len(room.texts()) == 3
+    (docs / "a.txt").unlink()
+    (docs / "unter" / "b.txt").unlink()
+    assert sync(folder(docs), room.pipeline).removed == 2
