@@ -262,6 +262,8 @@ def _fill(home: Path) -> int:
         listings = [entry for entry in connector.listings() if isinstance(entry, Listing)]
     ledger = sqlite3.connect(home / "ledger.sqlite", isolation_level=None)
     ledger.row_factory = sqlite3.Row
+    ledger.execute("PRAGMA cache_size = -1000000")  # keys are random: every page is written to all the time
+    ledger.execute("PRAGMA synchronous = OFF")
     (seed,) = [listing for listing in listings if listing.id.endswith(f":{_SEED}")]
     row = dict(ledger.execute("SELECT * FROM documents WHERE id = ?", (seed.id,)).fetchone())
     marks = ", ".join("?" for _ in row)
