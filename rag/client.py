@@ -30,6 +30,14 @@ class Client:
     def __init__(self, home: Path, *, pid: int | None) -> None:
         self._home, self._pid = home, pid
 
+    def stop(self) -> None:
+        """What runs there ends once nobody listens any more.
+
+        Raises:
+            KeyboardInterrupt: always.
+        """
+        raise KeyboardInterrupt
+
     def call(self, operation: str, arguments: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """Run one operation of `rag.service` there; events as they come.
 

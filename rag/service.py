@@ -7,23 +7,22 @@ Every operation is an iterator of events; all but the last report progress, the 
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from inspect import signature
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any
 
 from rag.access import LOOPBACK, Principal
-from rag.answers import AnswerEvent, Done, Found
+from rag.advice import advice
 from rag.app import App
-from rag.errors import SettingsError
+from rag.errors import DocumentError, SettingsError
+from rag.forms import Event, entry_json, event_json, plan_json, source_json
 from rag.govern import checks
-from rag.ports import IngestProgress
+from rag.govern.standing import ages, standings
+from rag.ingestion import Ingestion
 from rag.store.rows import Entry
 
-Event = dict[str, Any]
 OWNER = "local"
 
 
@@ -32,7 +31,7 @@ class Service:
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self._stopped = threading.Event()
+        self._ingestion = Ingestion(app)
         self._operations: dict[str, Callable[..., Iterator[Event]]] = {
             "ask": self.ask,
             "search": self.search,
@@ -70,7 +69,7 @@ class Service:
 
     def stop(self) -> None:
         """End what is running at its next step; finished documents stay."""
-        self._stopped.set()
+        self._ingestion.stop()
 
     def ask(
         self, question: str, *, user: str | None = None, sources: list[str] | None = None, model: str | None = None
@@ -110,24 +109,19 @@ class Service:
         dry_run: bool = False,
         confirm_removals: list[str] | None = None,
     ) -> Iterator[Event]:
-        """``{"progress"}`` events, then the report; with `dry_run` only the plan."""
+        """``{"waiting": …}`` where another ingest is under way, ``{"looking": source}``, ``{"progress": Step}``…, then
+        the report; with `dry_run` only the plan."""
         app = self._app
         if dry_run:
-            yield {"plan": _plan_json(app, paths or [])}
+            yield {"plan": plan_json(app.survey([Path(path) for path in paths or []]))}
             return
         for path in paths or []:
             app.sources.unregistered(Path(path))  # all of them are there, or none is registered
-        names = frozenset(app.sources.register(Path(path)) for path in paths or []) or None
-        if confirm_removals:
-            names = frozenset(confirm_removals)
-        yield from _with_progress(
-            lambda progress, left: app.ingest(
-                names,
-                confirm_removals=bool(confirm_removals),
-                progress=progress,
-                stopped=lambda: left.is_set() or self._stopped.is_set(),
-            ).as_json()
-        )
+        confirmed = frozenset(confirm_removals or ())
+        app.sources.check(confirmed)
+        wanted = confirmed | {app.sources.register(Path(path)) for path in paths or []}
+        names = [connector.name for connector in app.sources.connectors(wanted or None)]
+        yield from self._ingestion.run(names, confirmed=confirmed)
 
     def status(self) -> Iterator[Event]:
         """Counts, sources, models."""
@@ -136,21 +130,31 @@ class Service:
             "home": str(app.settings.home),
             "pid": os.getpid(),
             **app.ledger.counts(),
-            "sources": list(self._source_rows()),
+            "sources": self._sources(),
+            "removals": asdict(app.keeping.removals) if app.keeping.removals else None,
             "embedder": app.settings.embedder.model,
             "settings": str(app.settings.config) if app.settings.config else None,
         }
 
     def documents(self, *, failed: bool = False) -> Iterator[Event]:
         """``{"documents": […]}``."""
-        yield {"documents": [entry_json(entry) for entry in self._app.ledger.entries(failed_only=failed)]}
+        ledger = self._app.ledger
+        age = ages(ledger)
+        yield {"documents": [entry_json(entry, age) for entry in ledger.entries(failed_only=failed)]}
 
     def show(self, document: str) -> Iterator[Event]:
-        """``{"text"}``: the document's own text, then that of its parts."""
+        """``{"text"}``: the document's own text, then that of its parts.
+
+        Raises:
+            DocumentError: it failed and has no text; the message is the reason.
+        """
         entry = self._app.ledger.entry(document)
         if entry is None:
             raise SettingsError(f"There is no document {document!r}. `rag documents` lists what there is.")
-        yield {"document_id": entry.id, "title": entry.title, "text": "\n\n".join(self._texts(entry))}
+        text = "\n\n".join(self._texts(entry))
+        if entry.reason and not text:
+            raise DocumentError(f"{entry.id} has no text: {entry.reason}. {advice(entry.reason)}")
+        yield {"document_id": entry.id, "title": entry.title, "text": text}
 
     def why(self, user: str, document: str) -> Iterator[Event]:
         """May they read it, and by which reader."""
@@ -170,7 +174,7 @@ class Service:
 
     def sources(self) -> Iterator[Event]:
         """``{"sources": […]}``."""
-        yield {"sources": list(self._source_rows())}
+        yield {"sources": self._sources()}
 
     def remove_source(self, name: str) -> Iterator[Event]:
         """Forget a registered folder, or one that was taken out of rag.toml, and its documents."""
@@ -199,24 +203,17 @@ class Service:
             found.append(checks.weights(settings.embedder.model, settings.models))
         found.append(checks.language_model(app.language_model, lambda: app.model_problem))
         found.append(checks.index(app.ledger))
+        found += checks.sources(standings(settings, app.ledger))
         yield {"well": all(check.well for check in found), "checks": [asdict(check) for check in found]}
 
     def _asker(self, user: str | None) -> Principal:
         """The person asked for, the owner where none is; an empty name is nobody, not the owner."""
         return self._app.person(OWNER if user is None else user)
 
-    def _source_rows(self) -> Iterator[Event]:
+    def _sources(self) -> list[Event]:
         app = self._app
-        for source in app.settings.sources:
-            yield {
-                "name": source.name,
-                "path": source.path,
-                "readers": list(source.readers),
-                "class": source.confidentiality,
-                "from": "settings",
-            }
-        for name, path in app.ledger.sources().items():
-            yield {"name": name, "path": str(path), "readers": ["everyone"], "class": "internal", "from": "ingest"}
+        watched: Mapping[str, str] = app.keeping.watched
+        return [source_json(one, watched=watched.get(one.name)) for one in standings(app.settings, app.ledger)]
 
     def _texts(self, entry: Entry) -> Iterator[str]:
         document = self._app.ledger.document(entry.key)
@@ -231,85 +228,3 @@ class Service:
 def _text(typed: str) -> str:
     """What was typed, as text: bytes a terminal in another encoding sent become question marks."""
     return typed.encode("utf-8", "replace").decode("utf-8")
-
-
-def event_json(event: AnswerEvent) -> Event:
-    """An answer's event in its public form; the key ``event`` names it."""
-    if isinstance(event, Found):
-        return {
-            "event": "passages",
-            "evidence": round(event.evidence, 4),
-            "passages": [passage.as_json() for passage in event.passages],
-        }
-    if isinstance(event, Done):
-        return {"event": "done", **event.answer.as_json()}
-    return {
-        "event": "sentence",
-        "text": event.text,
-        "supported": event.supported,
-        "citations": [citation.as_json() for citation in event.citations],
-    }
-
-
-def entry_json(entry: Entry) -> Event:
-    """A document as `rag documents` lists it."""
-    return {
-        "document_id": entry.id,
-        "key": entry.key,
-        "title": entry.title,
-        "state": entry.state,
-        "reason": entry.reason,
-        "media_type": entry.media_type,
-        "language": entry.language,
-        "modified_at": entry.modified_at.isoformat(),
-        "chunks": entry.chunks,
-        "class": entry.confidentiality.name.lower(),
-        "readers": sorted(entry.acl.readers),
-        "notes": list(entry.notes),
-    }
-
-
-def _plan_json(app: App, paths: list[str]) -> Event:
-    found = app.survey([Path(path) for path in paths])
-    plans = [survey.plan for survey in found.values()]
-    return {
-        "add": [ref.id for plan in plans for ref in plan.add],
-        "replace": [ref.id for plan in plans for ref in plan.replace],
-        "move": [[old, ref.id] for plan in plans for old, ref in plan.move],
-        "reprotect": [ref.id for plan in plans for ref in plan.reprotect],
-        "remove": [name for plan in plans for name in plan.remove],
-        "held": [name for survey in found.values() for name in survey.held],
-        "failed": [
-            {"document": name, "reason": reason} for survey in found.values() for name, reason in survey.unread.items()
-        ],
-    }
-
-
-def _with_progress(work: Callable[[IngestProgress, threading.Event], Event]) -> Iterator[Event]:
-    """Run `work` in a thread and pass its progress on while it runs.
-
-    The event is set when whoever asked has gone, or pressed Ctrl-C: the work ends after the document under way.
-    """
-    events: SimpleQueue[Event | BaseException] = SimpleQueue()
-    left = threading.Event()
-
-    def run() -> None:
-        try:
-            result = work(lambda step: events.put({"progress": list(step)}), left)
-            events.put(result)
-        except BaseException as error:
-            events.put(error)
-
-    thread = threading.Thread(target=run, name="ingest")
-    thread.start()
-    try:
-        while True:
-            event = events.get()
-            if isinstance(event, BaseException):
-                raise event
-            yield event
-            if "progress" not in event:
-                return
-    finally:
-        left.set()
-        thread.join()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rag import logs
-from rag.cli import FAILED, NOTHING, OK, PARTLY, output
+from rag.cli import FAILED, NOTHING, OK, output, overview
 from rag.cli.door import Door, door, settings_of
 from rag.errors import SettingsError
 from rag.language import language_of_question
@@ -21,42 +21,6 @@ def run(options: argparse.Namespace) -> int:
     """Run the command that was typed; returns its exit code."""
     logs.set_up(level="INFO" if options.verbose else "ERROR")
     return _COMMANDS[options.command](options)
-
-
-def ingest(options: argparse.Namespace) -> int:
-    """Print the report, or the plan."""
-    arguments = {
-        "paths": [str(Path(path).expanduser().absolute()) for path in options.paths],
-        "dry_run": options.dry_run,
-        "confirm_removals": options.confirm_removals,
-    }
-    result: dict[str, Any] = {}
-    with door(settings_of(options), listen=not options.dry_run) as way, output.Bar() as bar:
-        for event in way.call("ingest", arguments):
-            if "progress" in event:
-                bar.one(*event["progress"][:3])
-            else:
-                result = event
-    if "plan" in result:
-        _print_plan(options, result["plan"])
-        return OK
-    output.print_json(result) if options.json else output.report(result)
-    if not options.json and not any(result[name] for name in _ANY_DOCUMENT):
-        output.err.print("There is no document in the folder. Put files in it, or give another folder.")
-    return PARTLY if result["failed"] else OK
-
-
-_ANY_DOCUMENT = ("added", "replaced", "moved", "reprotected", "removed", "unchanged", "failed", "held")
-
-
-def _print_plan(options: argparse.Namespace, plan: dict[str, Any]) -> None:
-    if options.json:
-        output.print_json(plan)
-        return
-    rows = [(what, name) for what in ("add", "replace", "reprotect", "remove", "held") for name in plan[what]]
-    rows += [("move", f"{old} → {new}") for old, new in plan["move"]]
-    rows += [("failed", f"{entry['document']}: {entry['reason']}") for entry in plan["failed"]]
-    output.table(("", "document"), rows) if rows else output.out.print("Nothing to do.")
 
 
 def ask(options: argparse.Namespace) -> int:
@@ -128,24 +92,15 @@ def status(options: argparse.Namespace) -> int:
     """Counts, sources, models."""
     found = single(options, "status")
     if not options.json:
-        rows = [("home", found["home"]), ("documents", found["documents"]), ("failed", found["failed"])]
-        rows += [("chunks", found["chunks"]), ("embedder", found["embedder"])]
-        rows += [("source", f"{entry['name']}: {entry['path']}") for entry in found["sources"]]
-        output.table(("", ""), rows)
+        overview.status(found)
     return OK
 
 
 def documents(options: argparse.Namespace) -> int:
     """Every document and its state."""
-    found = single(options, "documents", failed=options.failed)
+    found = single(options, "documents", failed=options.failed)["documents"]
     if not options.json:
-        output.table(
-            ("document", "state", "chunks", "title or reason"),
-            [
-                (entry["document_id"], entry["state"], entry["chunks"], entry["reason"] or entry["title"])
-                for entry in found["documents"]
-            ],
-        )
+        overview.failed(found) if options.failed else overview.documents(found)
     return OK
 
 
@@ -181,8 +136,7 @@ def sources(options: argparse.Namespace) -> int:
         return OK
     found = single(options, "sources")
     if not options.json:
-        keys = ("name", "path", "class", "from")
-        output.table(keys, [[entry[key] for key in keys] for entry in found["sources"]])
+        overview.sources(found["sources"])
     return OK
 
 
@@ -288,7 +242,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "documents": documents,
     "eval": _later("rag.cli.evaluation:evaluation"),
     "index": index,
-    "ingest": ingest,
+    "ingest": _later("rag.cli.ingest:ingest"),
     "init": init,
     "models": _later("rag.cli.weights:models"),
     "search": search,

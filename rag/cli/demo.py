@@ -7,9 +7,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from rag.cli import OK, PARTLY, output
+from rag.cli import OK, PARTLY, STOPPED, output
 from rag.cli.commands import explanation
 from rag.cli.door import door, settings_of
+from rag.cli.ingest import bring_level, print_report
 from rag.errors import SettingsError
 
 _QUESTIONS = Path("data/golden/demo.jsonl")
@@ -19,16 +20,12 @@ def demo(options: argparse.Namespace) -> int:
     """Index the sample, ask one German, one English, one cross-language and one unanswerable question."""
     if not options.sample.is_dir():
         raise SettingsError(f"There is no sample company at {options.sample}. Run this in the project's folder.")
-    failed: list[dict[str, str]] = []
     with door(settings_of(options), listen=True) as way:
         output.out.print(f"[bold]Indexing {output.safe(str(options.sample))}[/]")
-        with output.Bar() as bar:
-            for event in way.call("ingest", {"paths": [str(options.sample.absolute())]}):
-                if "progress" in event:
-                    bar.one(*event["progress"])
-                else:
-                    output.report(event)
-                    failed = event["failed"]
+        report = bring_level(way, {"paths": [str(options.sample.absolute())]})
+        print_report(report)
+        if report["stopped"]:
+            return STOPPED
         for question in _questions(_QUESTIONS):
             output.out.print(f"\n[bold]{output.safe(question['text'])}[/]")
             _ask(way, question["text"])
@@ -39,7 +36,7 @@ def demo(options: argparse.Namespace) -> int:
         "  make serve                                          the same on a web page\n"
         "  .venv/bin/rag sources remove sample                 forget the sample company"
     )
-    return PARTLY if failed else OK
+    return PARTLY if report["failed"] else OK
 
 
 def _ask(way: Any, question: str) -> None:

@@ -28,6 +28,13 @@ class Door(Protocol):
     def call(self, operation: str, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Run one operation; events as they come."""
 
+    def stop(self) -> None:
+        """End what is running. A signal handler may call it.
+
+        Raises:
+            KeyboardInterrupt: it runs elsewhere, and ends there once we have gone.
+        """
+
 
 def settings_of(options: argparse.Namespace) -> Settings:
     """The settings this command line asks for."""

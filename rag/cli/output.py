@@ -6,12 +6,15 @@ import json
 import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 _LINE_ENDS = {ord(end): f"\\u{ord(end):04x}" for end in "\x85\u2028\u2029"}
 """What JSON may hold but many a reader takes for the end of a line."""
@@ -23,8 +26,14 @@ class _Console(Console):
         raise BrokenPipeError
 
 
-out = _Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+def _plain(console: Console) -> Console:
+    """On a terminal lines break between words, elsewhere they are left whole."""
+    console.soft_wrap = not console.is_terminal
+    return console
+
+
+out = _plain(_Console(highlight=False))
+err = _plain(Console(stderr=True, highlight=False))
 
 
 def print_json(value: object) -> None:
@@ -48,6 +57,31 @@ def safe(text: str) -> str:
     return escape(visible(text))
 
 
+def flow(markup: str, *, lead: str = "", width: int = 0) -> None:
+    """A paragraph beside its `lead`, which takes `width` columns: on a terminal its lines break between words and
+    stay below each other, elsewhere it is one line."""
+    taken = cell_len(Text.from_markup(lead).plain)
+    width = max(width, taken)
+    if not width or not out.is_terminal:
+        out.print(f"{lead}{' ' * (width - taken)}{markup}")
+        return
+    grid = Table.grid(padding=0)
+    grid.add_column(width=width, no_wrap=True)
+    grid.add_column(overflow="fold")
+    grid.add_row(lead, markup)
+    out.print(grid)
+
+
+def moment(iso: str | None) -> str:
+    """A time of a JSON form as a person reads it, in this machine's zone."""
+    return datetime.fromisoformat(iso).astimezone().strftime("%Y-%m-%d %H:%M") if iso else "never"
+
+
+def counted(number: int, thing: str) -> str:
+    """``1 document``, ``2,000 documents``."""
+    return f"{number:,} {thing}" + ("" if number == 1 else "s")
+
+
 def sentence(event: dict[str, Any]) -> None:
     """One checked sentence with its markers."""
     marks = "".join(f"[{citation['marker']}]" for citation in event["citations"])
@@ -64,8 +98,8 @@ def ending(answer: dict[str, Any], explanation: str | None) -> None:
         out.print(f"[yellow]{safe(explanation)}[/]")
     for citation in answer["citations"]:
         marker = escape(f"[{citation['marker']}]")
-        out.print(f"  [bold cyan]{marker}[/] {safe(place(citation))}")
-        out.print(f"      [dim]„{safe(' '.join(citation['quote'].split()))}“[/]")
+        flow(safe(place(citation)), lead=f"  [bold cyan]{marker}[/] ", width=6)
+        flow(f"[dim]„{safe(' '.join(citation['quote'].split()))}“[/]", width=6)
     model = answer["model"]
     if model["name"]:
         seconds = answer["timing_ms"].get("total", 0) / 1000
@@ -73,22 +107,27 @@ def ending(answer: dict[str, Any], explanation: str | None) -> None:
 
 
 def place(entry: dict[str, Any]) -> str:
-    """Document, page or headings, in one line."""
+    """Document, page or headings, in one line; and its age where its source cannot be reached."""
     parts = [entry["document_id"]]
     if entry["page"]:
         parts.append(f"p. {entry['page']}")
     if entry["headings"]:
         parts.append(" › ".join(entry["headings"]))
+    if entry.get("as_of"):
+        parts.append(f"as of {moment(entry['as_of'])}: its source cannot be reached now")
     return ", ".join(parts)
 
 
 def passages(found: dict[str, Any]) -> None:
     """A search's result."""
     for number, passage in enumerate(found["passages"], 1):
-        out.print(f"[bold cyan]{number}[/] {safe(place(passage))} [dim]{passage['score']:.2f}[/]")
-        text = " ".join(passage["text"].split())
-        out.print(f"   {safe(text[:300])}{' …' if len(text) > 300 else ''}")
+        flow(f"{safe(place(passage))} [dim]{passage['score']:.2f}[/]", lead=f"[bold cyan]{number}[/]", width=3)
+        flow(safe(_beginning(" ".join(passage["text"].split()))), width=3)
     out.print(f"[dim]evidence {found['evidence']:.2f}[/]")
+
+
+def _beginning(text: str, most: int = 300) -> str:
+    return text if len(text) <= most else f"{text[:most].rpartition(' ')[0] or text[:most]} …"
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -99,29 +138,6 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     for row in rows:
         made.add_row(*(safe(str(cell)) for cell in row))
     out.print(made)
-
-
-def report(found: dict[str, Any]) -> None:
-    """What an ingest did."""
-    words = [
-        f"{found[name]} {name}" for name in ("added", "replaced", "moved", "reprotected", "removed") if found[name]
-    ]
-    words.append(f"{found['unchanged']} unchanged")
-    out.print(f"{', '.join(words)} · {found['chunks']} chunks in {found['seconds']:.1f} s")
-    if found["held"]:
-        out.print(
-            f"[yellow]{found['held']} removals are held: so many at once look like a share that is not mounted. "
-            f"If they are meant: rag ingest --confirm-removals SOURCE[/]"
-        )
-    failures(found["failed"])
-
-
-def failures(failed: Sequence[dict[str, str]]) -> None:
-    """Documents that could not be used, and why."""
-    if failed:
-        out.print(f"[yellow]{len(failed)} failed:[/]")
-        for entry in failed:
-            out.print(f"  {safe(entry['document'])}: {safe(entry['reason'])}")
 
 
 class Bar:

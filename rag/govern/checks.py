@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from rag.egress import SWITCHES
 from rag.errors import RagError
+from rag.govern.standing import Standing
 from rag.models.weights import find
 from rag.ports import LanguageModel
 from rag.store.ledger import Ledger
@@ -93,3 +94,16 @@ def index(ledger: Ledger) -> Check:
         finding=f"{counts['documents']} documents, {counts['chunks']} chunks, {counts['failed']} failed",
         advice="See `rag documents --failed`." if counts["failed"] else "",
     )
+
+
+def sources(standings: Iterable[Standing]) -> Iterator[Check]:
+    """What of each source waits for a person; a source that is level, or was only never read, is no finding."""
+    for source in standings:
+        for remark in source.remarks():
+            if remark.state != "never_read":
+                yield Check(
+                    name=f"source {source.name}",
+                    well=False,
+                    finding=remark.what,
+                    advice=remark.advice or "Nothing is lost: it is tried again at the next run.",
+                )

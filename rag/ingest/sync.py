@@ -27,10 +27,11 @@ def sync(
     confirm_removals: bool = False,
     workers: int = 1,
     progress: IngestProgress = lambda step: None,
+    reading: Callable[[DocumentId], None] = lambda document: None,
     stopped: Callable[[], bool] = lambda: False,
 ) -> Report:
     """Make the index equal the source, or what lies in the scopes. Stopping half way leaves every finished document
-    current.
+    current. `reading` is told each document that is taken up, from several threads; `progress` when it is recorded.
 
     Raises:
         SourceError: the source cannot be listed.
@@ -62,7 +63,7 @@ def sync(
     if seen.level:
         pipeline.ledger.remember_stretches(connector.name, seen.level)
     again = _reveal(pipeline, seen)
-    _Writing(connector, pipeline, seen, report).run(again, workers=workers, progress=progress, stopped=stopped)
+    _Writing(connector, pipeline, seen, report, reading).run(again, workers=workers, progress=progress, stopped=stopped)
     worked = {ref.id for ref in (*seen.plan.add, *again, *seen.plan.reprotect)}
     worked |= {ref.id for _, ref in seen.plan.move} | seen.unread.keys() | seen.later
     report.unchanged = seen.unchanged + len(seen.listings.keys() - worked)
@@ -118,8 +119,16 @@ def _reveal(pipeline: Pipeline, seen: Survey) -> list[DocumentRef]:
 class _Writing:
     """The part of a plan that reads documents."""
 
-    def __init__(self, connector: Connector, pipeline: Pipeline, seen: Survey, report: Report) -> None:
+    def __init__(
+        self,
+        connector: Connector,
+        pipeline: Pipeline,
+        seen: Survey,
+        report: Report,
+        reading: Callable[[DocumentId], None],
+    ) -> None:
         self._connector, self._pipeline, self._seen, self._report = connector, pipeline, seen, report
+        self._reading = reading
         self._added = {ref.id for ref in seen.plan.add}
         self._done = 0
 
@@ -144,6 +153,7 @@ class _Writing:
 
     def _read(self, ref: DocumentRef) -> list[Draft] | Halt:
         """In a worker's thread: bytes and text of one document."""
+        self._reading(ref.id)
         listing = self._seen.listings[ref.id]
         try:
             raw: RawDocument = self._connector.fetch(listing, ref)

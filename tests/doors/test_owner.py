@@ -49,9 +49,13 @@ def test_every_command_goes_through_the_owner(open_line: Line) -> None:
 def test_the_progress_of_an_ingest_arrives_while_it_runs(open_line: Line, tmp_path: Path) -> None:
     folder = papers(tmp_path / "more")
     events = list(Client(open_line.home, pid=None).call("ingest", {"paths": [str(folder)]}))
-    assert [event["progress"][1:3] for event in events[:-1]] == [[0, 3], [1, 3], [2, 3], [3, 3]]
-    assert events[-2]["progress"][3:] == [events[-1]["chunks"], 1], "chunks and failures so far"
-    assert events[-1]["added"] == 2
+    *told, report = events
+    steps = [event["progress"] for event in told if "progress" in event]
+    assert [step[1:3] for step in steps] == [[0, 3], [1, 3], [2, 3], [3, 3]]
+    assert steps[-1][3:] == [report["chunks"], 1], "chunks and failures so far"
+    assert told[0] == {"looking": "more"}, "before the first look into the folder"
+    assert {event["reading"] for event in told if "reading" in event} == {step[0] for step in steps[1:]}
+    assert report["added"] == 2
     open_line.json("sources", "remove", "more")
 
 
