@@ -34,6 +34,8 @@ _DENIED: Final = {
     "perf_event_open": (298, 241), "open_by_handle_at": (304, 265), "add_key": (248, 217), "request_key": (249, 218),
     "keyctl": (250, 219), "kexec_load": (246, 104), "init_module": (175, 105), "finit_module": (313, 273),
 }  # fmt: skip
+_KILL: Final = 0x80000000
+_REFUSE: Final = 0x00050000 | 1  # EPERM
 _ARCHITECTURES: Final = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 
 _READABLE: Final = (
@@ -93,15 +95,15 @@ def _drop_capabilities(libc: ctypes.CDLL) -> str | None:
     return "privileges: no capabilities" if libc.capset(header, nothing) == 0 else None
 
 
-def _seccomp(libc: ctypes.CDLL) -> str | None:
-    """Deny the calls in `_DENIED` with EPERM; a foreign architecture's call kills."""
+def _seccomp(libc: ctypes.CDLL, *, deny: int = _REFUSE) -> str | None:
+    """Answer the calls in `_DENIED` with `deny`, a foreign architecture's call with death."""
     if platform.machine() not in _ARCHITECTURES:
         return None
     column, architecture = _ARCHITECTURES[platform.machine()]
     numbers = [pair[column] for pair in _DENIED.values()]
     load, jump_equal, jump_at_least, give_back = 0x20, 0x15, 0x35, 0x06
-    kill, allow, deny = 0x80000000, 0x7FFF0000, 0x00050000 | 1
-    program = [(load, 0, 0, 4), (jump_equal, 1, 0, architecture), (give_back, 0, 0, kill), (load, 0, 0, 0)]
+    allow = 0x7FFF0000
+    program = [(load, 0, 0, 4), (jump_equal, 1, 0, architecture), (give_back, 0, 0, _KILL), (load, 0, 0, 0)]
     program.append((jump_at_least, len(numbers) + 1, 0, 0x40000000))  # the x32 numbers of the same calls
     program += [(jump_equal, len(numbers) - i, 0, number) for i, number in enumerate(numbers)]
     program += [(give_back, 0, 0, allow), (give_back, 0, 0, deny)]

@@ -9,6 +9,8 @@ import zipfile
 from collections.abc import Iterator
 from typing import Final
 
+from rag.ingest.parse.zipped import MAX_MEMBERS, member_count
+
 _OOXML: Final = "application/vnd.openxmlformats-officedocument."
 _ODF: Final = "application/vnd.oasis.opendocument."
 
@@ -131,6 +133,8 @@ def zip_kind(body: bytes) -> str:
         for kind in (ODT, ODS, ODP, EPUB):
             if body[38:].startswith(kind.encode("ascii")):
                 return kind
+    if member_count(body) > MAX_MEMBERS:
+        return ZIP
     try:
         with zipfile.ZipFile(io.BytesIO(body)) as archive:
             names = archive.namelist()

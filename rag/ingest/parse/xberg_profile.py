@@ -8,6 +8,7 @@ together 303 in 3.1 s. It is not used where a citation needs more than it gives:
 - DOCX: numbers that Word computes ("§ 2", "1.1") are lost, such headings become list items; pages are invented.
 - PPTX: speaker notes are left out. XLSX: stored values, 0.19 for what is shown as 19 %.
 - text, CSV, Markdown, HTML: umlauts of cp850 and Mac Roman are lost, decomposed ones stay decomposed.
+- MSG: attachments and the inner mails are left out. TeX: what shares a line with \\begin{document} is lost.
 
 What it gives is Markdown, read by our own reader of Markdown.
 """
@@ -23,12 +24,8 @@ from rag.ingest.parse import media
 from rag.ingest.parse.charset import decode
 from rag.ingest.parse.compound import describe
 from rag.ingest.parse.draft import Draft
-from rag.ingest.parse.front_matter import read_fields
 from rag.ingest.parse.markdown import read_markdown
 from rag.ingest.parse.rtf import describe_rtf, in_unicode
-
-_TEXTUAL = frozenset({media.RST, media.ORG, media.ASCIIDOC, media.TEX, media.DOCBOOK})
-_THEIR_NAMES = {media.RST: "text/prs.fallenstein.rst"}
 
 
 class XbergParser:
@@ -39,7 +36,7 @@ class XbergParser:
     def parse(self, body: bytes, *, media_type: str, name: str) -> Parsed:
         import xberg
 
-        if media_type in _TEXTUAL:
+        if media_type == media.DOCBOOK:
             body = decode(body).encode("utf-8")
         elif media_type == media.RTF:
             body = in_unicode(body)
@@ -50,9 +47,7 @@ class XbergParser:
             escape_markdown=False,
             max_concurrent_extractions=1,
         )
-        source = xberg.ExtractInput(
-            kind="bytes", bytes=body, mime_type=_THEIR_NAMES.get(media_type, media_type), filename=name
-        )
+        source = xberg.ExtractInput(kind="bytes", bytes=body, mime_type=media_type, filename=name)
         try:
             result = asyncio.run(xberg.extract(source, config))
         except xberg.XbergError as error:
@@ -60,9 +55,7 @@ class XbergParser:
         if not result.results:
             raise UnreadableDocument(_reason(" ".join(str(item) for item in result.errors or ())))
         draft = Draft()
-        if media_type in _TEXTUAL:
-            read_fields(draft, body.decode("utf-8"), media_type)
-        elif media_type == media.RTF:
+        if media_type == media.RTF:
             describe_rtf(draft, body)
         else:
             describe(draft, body)

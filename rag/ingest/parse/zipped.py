@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 MAX_BYTES: Final = 512 << 20
 MAX_RATIO: Final = 200
 RATIO_FROM_BYTES: Final = 10 << 20
-_MAX_MEMBERS: Final = 10_000
+MAX_MEMBERS: Final = 10_000
 _DECLARED: Final = re.compile(rb"\s*<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([\w.:-]{1,40})")
 _DECLARATION: Final = re.compile(r"\A\s*<\?xml[^>]{0,300}\?>")
 
@@ -26,6 +26,8 @@ class Archive:
     """A zip archive in memory, safe to read. Names are keys only: nothing is ever written under them."""
 
     def __init__(self, body: bytes) -> None:
+        if (count := member_count(body)) > MAX_MEMBERS:
+            raise UnreadableDocument(f"a zip bomb: {count:,} members, over the limit of {MAX_MEMBERS:,}")
         try:
             self._zip = zipfile.ZipFile(io.BytesIO(body))
             members = self._zip.infolist()
@@ -67,6 +69,16 @@ class Archive:
         return xml_root(self.read(name))
 
 
+def member_count(body: bytes) -> int:
+    """How many members the directory at the end has room for and names, without taking them apart; 0 if it is not
+    found."""
+    end = body.rfind(b"PK\x05\x06", max(0, len(body) - (66 << 10)))
+    if end < 0 or len(body) < end + 22:
+        return 0
+    size = int.from_bytes(body[end + 12 : end + 16], "little")
+    return body.count(b"PK\x01\x02", max(0, end - size), end)
+
+
 def xml_root(data: bytes) -> _Element:
     """Parse XML that comes from outside.
 
@@ -101,8 +113,10 @@ def _in_utf8(data: bytes) -> bytes:
 
 def _check(members: list[zipfile.ZipInfo], size: int) -> None:
     total = sum(member.file_size for member in members)
-    if len(members) > _MAX_MEMBERS:
-        raise UnreadableDocument(f"a zip bomb: {len(members):,} members, over the limit of {_MAX_MEMBERS:,}")
+    if sum(member.compress_size for member in members) > size:
+        raise UnreadableDocument("a zip bomb: its members lie over each other")
+    if len(members) > MAX_MEMBERS:
+        raise UnreadableDocument(f"a zip bomb: {len(members):,} members, over the limit of {MAX_MEMBERS:,}")
     if total > MAX_BYTES:
         raise UnreadableDocument(f"a zip bomb: {total >> 20:,} MB unpacked, over the limit of {MAX_BYTES >> 20} MB")
     if total > RATIO_FROM_BYTES and total > MAX_RATIO * max(1, size):

@@ -144,7 +144,7 @@ def members_of(body: bytes) -> dict[str, bytes]:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
-_REL = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+REL = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 PACKAGE = "http://schemas.openxmlformats.org/package/2006/relationships"
 
@@ -166,7 +166,7 @@ def xlsx() -> bytes:
     return zipped(
         {
             "_rels/.rels": _relations(("rId1", "officeDocument", "xl/workbook.xml")),
-            "xl/workbook.xml": f'<workbook xmlns="{_MAIN}" xmlns:r="{_REL}"><sheets>'
+            "xl/workbook.xml": f'<workbook xmlns="{_MAIN}" xmlns:r="{REL}"><sheets>'
             '<sheet name="Preise" sheetId="1" r:id="rId1"/><sheet name="Leer" sheetId="2" r:id="rId2"/></sheets>'
             "</workbook>",
             "xl/_rels/workbook.xml.rels": _relations(
@@ -186,7 +186,7 @@ def xlsx() -> bytes:
 
 
 def _relations(*rows: tuple[str, str, str]) -> str:
-    inner = "".join(f'<Relationship Id="{key}" Type="{_REL}/{kind}" Target="{target}"/>' for key, kind, target in rows)
+    inner = "".join(f'<Relationship Id="{key}" Type="{REL}/{kind}" Target="{target}"/>' for key, kind, target in rows)
     return f'<Relationships xmlns="{PACKAGE}">{inner}</Relationships>'
 
 
