@@ -10,6 +10,7 @@ import logging
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
@@ -47,7 +48,8 @@ def import_openvino() -> ModuleType:
 
 
 class OpenVinoEmbedder:
-    """multilingual-e5-small through OpenVINO. Thread-safe."""
+    """multilingual-e5-small through OpenVINO. Thread-safe. Nothing is loaded before the first text: to see that nothing
+    changed in a million files takes no model."""
 
     dimension = e5_graph.DIMENSION
     max_tokens = e5_graph.MAX_TOKENS
@@ -55,21 +57,43 @@ class OpenVinoEmbedder:
     def __init__(
         self, directory: Path, *, fingerprint: str, threads: int | None = None, precision: Precision = "auto"
     ) -> None:
+        for name in ("tokenizer.json", "model.safetensors"):
+            if not (directory / name).is_file():
+                raise ModelUnavailable(f"{directory / name} is missing. Fetch it with `rag models fetch e5-small`.")
         self.fingerprint = fingerprint
-        self._tokens = E5Tokens(directory / "tokenizer.json", max_tokens=self.max_tokens)
-        self._runtime = import_openvino()
-        self._core = self._runtime.Core()
-        self.precision = self._supported(precision)
-        try:
-            self._model: Any = e5_graph.build(self._runtime, e5_graph.map_tensors(directory / "model.safetensors"))
-        except (OSError, ValueError, KeyError) as error:
-            raise ModelUnavailable(f"The weights in {directory} cannot be used: {error}.") from error
+        self._directory, self._wanted = directory, precision
+        self._loading = threading.RLock()
+        self._closed = False
         self._questions = _Lane(self._compile, threads=1)
         self._passages = _Lane(self._compile, threads=threads or 0)
 
+    @property
+    def precision(self) -> Precision:
+        """What the weights are computed in: ``bf16`` or ``f32``."""
+        return self._supported(self._wanted)
+
+    @cached_property
+    def _tokens(self) -> E5Tokens:
+        return E5Tokens(self._directory / "tokenizer.json", max_tokens=self.max_tokens)
+
+    @cached_property
+    def _core(self) -> Any:
+        return import_openvino().Core()
+
+    @cached_property
+    def _model(self) -> Any:
+        try:
+            return e5_graph.build(import_openvino(), e5_graph.map_tensors(self._directory / "model.safetensors"))
+        except (OSError, ValueError, KeyError) as error:
+            raise ModelUnavailable(f"The weights in {self._directory} cannot be used: {error}.") from error
+
+    def _loaded(self) -> E5Tokens:
+        with self._loading:
+            return self._tokens
+
     def count_tokens(self, text: str) -> int:
         """Tokens of a passage, prefix and special tokens included."""
-        return self._tokens.count(PASSAGE_PREFIX + text)
+        return self._loaded().count(PASSAGE_PREFIX + text)
 
     def embed_passages(self, texts: Sequence[str]) -> Vectors:
         """One row a text, in order.
@@ -77,9 +101,10 @@ class OpenVinoEmbedder:
         Raises:
             ContextOverflow: a text is longer than `max_tokens`.
         """
+        tokens = self._loaded()
         vectors = np.empty((len(texts), self.dimension), np.float32)
         for start in range(0, len(texts), _WINDOW):
-            encoded = self._tokens.encode_whole([PASSAGE_PREFIX + text for text in texts[start : start + _WINDOW]])
+            encoded = tokens.encode_whole([PASSAGE_PREFIX + text for text in texts[start : start + _WINDOW]])
             for batch in _batches(encoded):
                 ids, mask = _padded([encoded[place] for place in batch])
                 vectors[[start + place for place in batch]] = self._passages.infer(ids, mask)
@@ -87,7 +112,7 @@ class OpenVinoEmbedder:
 
     def embed_question(self, text: str) -> Vector:
         """The vector of a question; what exceeds `max_tokens` at its end is left out."""
-        ids, mask = _padded([self._tokens.encode_beginning(QUESTION_PREFIX + text)], to=1)
+        ids, mask = _padded([self._loaded().encode_beginning(QUESTION_PREFIX + text)], to=1)
         row: Vector = unit(self._questions.infer(ids, mask))[0]
         return row
 
@@ -95,7 +120,9 @@ class OpenVinoEmbedder:
         """Let go of the graph and the mapped weights."""
         self._questions.close()
         self._passages.close()
-        self._model = None
+        with self._loading:
+            self._closed = True
+            self.__dict__.pop("_model", None)
 
     def _supported(self, precision: Precision) -> Precision:
         if precision != "auto":
@@ -103,8 +130,10 @@ class OpenVinoEmbedder:
         return "bf16" if "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
 
     def _compile(self, threads: int) -> Any:
-        if self._model is None:
-            raise ModelUnavailable("The embedder was closed.")
+        with self._loading:
+            if self._closed:
+                raise ModelUnavailable("The embedder was closed.")
+            model = self._model
         hints: dict[str, Any] = {
             "INFERENCE_PRECISION_HINT": self.precision,
             "PERFORMANCE_HINT": "LATENCY",
@@ -113,7 +142,7 @@ class OpenVinoEmbedder:
         }
         if threads:
             hints["INFERENCE_NUM_THREADS"] = threads
-        return self._core.compile_model(self._model, "CPU", hints)
+        return self._core.compile_model(model, "CPU", hints)
 
 
 class _Lane:
