@@ -149,8 +149,8 @@ class Reading(Database):
     def counts(self) -> dict[str, int]:
         """``documents``, ``failed``, ``chunks``."""
         row = self._all(
-            "SELECT count(*) AS documents, count(reason) AS failed, (SELECT count(*) FROM chunks) AS chunks"
-            " FROM documents"
+            "SELECT (SELECT count(*) FROM documents) AS documents, (SELECT count(*) FROM chunks) AS chunks,"
+            " (SELECT count(*) FROM documents WHERE reason IS NOT NULL) AS failed"
         )[0]
         return {name: int(row[name]) for name in ("documents", "failed", "chunks")}
 

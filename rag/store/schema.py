@@ -107,6 +107,7 @@ CREATE TABLE owed (
 
 
 _STRETCHES = """
+CREATE INDEX documents_failed ON documents (id) WHERE reason IS NOT NULL;
 -- Stretches of a source in which everything was level when last compared: an equal signature spares comparing row by
 -- row. Whatever changes a row ends the stretch it lies in, by trigger, so that nothing can forget to.
 CREATE TABLE stretches (
