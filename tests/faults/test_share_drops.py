@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -15,7 +17,7 @@ from tests.faults import drops
 from tests.faults.drops import DROPS, MOUNTED, SUB, Share
 from tests.ingest.room import Room, folder
 
-SIZES = (1, 4, 12, 60)
+SIZES = (1, 12, 60, pytest.param(4, marks=pytest.mark.soak), pytest.param(200, marks=pytest.mark.soak))
 SCOPES = {"whole": ("",), "parts": (f"{SUB}/", "00.txt", "01.txt"), "one": ("00.txt",)}
 
 
@@ -128,3 +130,18 @@ def test_forty_of_two_thousand_are_removed_and_sixty_are_not(room: Room, docs: P
             (docs / f"{number:04}.txt").unlink(missing_ok=True)
         assert room.sync(folder(docs)).removed == removed
     assert len(room.texts()) == 1960
+
+
+def test_a_real_mount_that_drops_removes_nothing(tmp_path: Path) -> None:
+    try:
+        told = subprocess.run(
+            ["unshare", "-rm", sys.executable, "-m", "tests.faults.mounting", str(tmp_path)],
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+    except FileNotFoundError:
+        pytest.skip("no unshare here")
+    if "unshare failed" in told.stderr or told.stdout.strip() == "cannot mount":
+        pytest.skip("namespaces are not permitted here")
+    assert told.stdout.strip() == "ok", told.stderr
