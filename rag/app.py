@@ -5,13 +5,15 @@ Parts are opened when first needed: a search does not start a parser, and listin
 
 from __future__ import annotations
 
-import logging
+import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from rag.access import Channel, Principal
 from rag.answers import AnswerEvent
@@ -24,22 +26,21 @@ from rag.identity import person
 from rag.ingest.one import Pipeline
 from rag.ingest.parse import ParserPool, media_type_of
 from rag.ingest.report import Report
+from rag.ingest.spaces import Spaces
 from rag.ingest.survey import Survey
+from rag.ingest.upkeep import Upkeep
 from rag.ingest.watch import Watch
 from rag.keeping import Keeping
 from rag.models.embedder import open_embedder
 from rag.models.llm import open_language_model
 from rag.models.streaming import Limits
-from rag.ports import Embedder, IngestProgress, LanguageModel
-from rag.settings import Settings
+from rag.ports import Embedder, IngestProgress, LanguageModel, Step
+from rag.settings import EmbedderSettings, Settings
 from rag.sources import Sources
+from rag.store import opening
 from rag.store.audit import AuditLog
 from rag.store.ledger import Ledger
 from rag.store.owner import Ownership
-from rag.store.vectors import VectorIndex
-from rag.store.words import WordIndex
-
-_log = logging.getLogger(__name__)
 
 _PROMPT_TOKENS = {"embedded": 450, "ollama": 2000, "openai-compatible": 2000}
 """Excerpts a model is given, tokens: two cores read 67 a second, a server's GPU thousands."""
@@ -57,6 +58,8 @@ class App:
         self._close = ExitStack()
         self._opening = threading.RLock()
         self._models: dict[str, LanguageModel] = {}
+        self._retriever: Retriever | None = None
+        self._watched = False
         self.model_problem = ""
         self._close.enter_context(Ownership(settings.home))
         try:
@@ -85,7 +88,9 @@ class App:
     @cached_property
     def embedder(self) -> Embedder:
         """What turns text into vectors."""
-        wanted = self.settings.embedder
+        return self._open_embedder(self.settings.embedder)
+
+    def _open_embedder(self, wanted: EmbedderSettings) -> Embedder:
         embedder = open_embedder(
             wanted.provider,
             models=self.settings.models,
@@ -98,9 +103,23 @@ class App:
         return embedder
 
     @cached_property
+    def spaces(self) -> Spaces:
+        """The embedder that answers, and the one that takes its place where the settings name another."""
+        spaces = Spaces(
+            self.settings.home,
+            self.ledger,
+            self.embedder,
+            made_by=json.dumps(asdict(self.settings.embedder)),
+            reopen=lambda made_by: self._open_embedder(EmbedderSettings(**json.loads(made_by))),
+        )
+        self._close.callback(spaces.close)
+        return spaces
+
+    @cached_property
     def pipeline(self) -> Pipeline:
         """The way in. Opening it mends what an interrupted run left between ledger and indexes."""
         with self._opening:
+            spaces = self.spaces
             parser = self._close.enter_context(
                 ParserPool(
                     profile=self.settings.ingest.parser,
@@ -110,37 +129,42 @@ class App:
                     workers=self.keeping.workers,
                 )
             )
-            vectors = VectorIndex(
-                self.settings.home / "chroma", fingerprint=self.embedder.fingerprint, dimension=self.embedder.dimension
-            )
-            self._close.callback(vectors.close)
-            words = WordIndex(self.settings.home / "words")
-            self._close.callback(words.close)
+            words = opening.open_words(self.settings.home / "words", self.ledger)
+            self._close.callback(opening.close, words, self.ledger)
             pipeline = Pipeline(
                 ledger=self.ledger,
-                vectors=vectors,
+                vectors=spaces.coming.vectors,
                 words=words,
                 parser=parser,
                 embedder=self.embedder,
                 media_type_of=media_type_of,
+                before=spaces.before,
                 max_chunks=self.settings.ingest.max_chunks,
             )
-            mended = pipeline.reconcile()
-            if mended:
-                _log.warning("The indexes were brought level with the ledger", extra={"action": "reconciled", **mended})
+            self.upkeep = Upkeep(spaces, pipeline, switched=self._forget_retriever)
+            self._close.callback(self.upkeep.close)
+            self.upkeep.begin(succeed=self._watched)
             return pipeline
 
-    @cached_property
+    @property
     def retriever(self) -> Retriever:
-        """The way to passages."""
-        pipeline = self.pipeline
-        return Retriever(
-            ledger=self.ledger,
-            vectors=pipeline.vectors,
-            words=pipeline.words,
-            embedder=pipeline.embedder,
-            languages=languages_of(pipeline.embedder, self.ledger),
-        )
+        """The way to passages; another one, once another embedder answers."""
+        with self._opening:
+            words, serving = self.pipeline.words, self.spaces.serving
+            if self._retriever is None:
+                embedder = (serving or self.spaces.coming).embedder
+                self._retriever = Retriever(
+                    ledger=self.ledger,
+                    vectors=serving.vectors if serving else None,
+                    words=words,
+                    embedder=embedder,
+                    languages=languages_of(embedder, self.ledger),
+                    damaged=self.upkeep.damaged,
+                )
+            return self._retriever
+
+    def _forget_retriever(self) -> None:
+        self._retriever = None
 
     def language_model(self, name: str | None = None) -> LanguageModel | None:
         """What writes answers: the settings' model, or one by name. None where none can run; `model_problem` says why.
@@ -244,22 +268,29 @@ class App:
         stopped: Callable[[], bool] = lambda: False,
     ) -> Report:
         """Bring the index level with the sources, one after the other. A source that cannot be listed is `offline` in
-        the report; the others are still brought level."""
+        the report; the others are still brought level. Another embedder then takes its place."""
         total = Report()
+        self._sync(total, names, confirm_removals=confirm_removals, progress=progress, reading=reading, stopped=stopped)
+        if not self._keep_up(progress, stopped) and self.spaces.too_long and not stopped():
+            again = Report()  # what was too long for the other embedder is cut anew
+            self._sync(again, None, progress=progress, reading=reading, stopped=stopped)
+            again.unchanged = 0
+            total.add(again)
+            self._keep_up(progress, stopped)
+        return total
+
+    def _keep_up(self, progress: IngestProgress, stopped: Callable[[], bool]) -> bool:
+        self._opened_pipeline()
+        return self.upkeep.run(
+            succeed=True, progress=lambda what, done, total: progress(Step(what, done, total)), stopped=stopped
+        )
+
+    def _sync(self, total: Report, names: frozenset[str] | None, **options: Any) -> None:
         for connector in self.sources.connectors(names):
             try:
-                total.add(
-                    self.keeping.sync(
-                        connector,
-                        confirm_removals=confirm_removals,
-                        progress=progress,
-                        reading=reading,
-                        stopped=stopped,
-                    )
-                )
+                total.add(self.keeping.sync(connector, **options))
             except SourceError as error:
                 total.offline[connector.name] = str(error)
-        return total
 
     def survey(self, paths: Sequence[Path] = ()) -> Mapping[str, Survey]:
         """What `ingest` of these folders, or of all sources, would do, by source; nothing is changed or registered."""
@@ -269,15 +300,23 @@ class App:
 
     def watch(self) -> Watch:
         """A loop over all sources; run it in a thread of its own and stop it before closing."""
+        with self._opening:
+            self._watched = True  # whoever watches also lets another embedder take its place
+            if "pipeline" in self.__dict__:
+                self.upkeep.start(succeed=True)
         return self.keeping.watch(self.sources.connectors())
 
-    def rebuild(self) -> int:
-        """Make both indexes anew from the ledger, embedding nothing; returns the number of chunks."""
+    def rebuild(self, progress: IngestProgress = lambda step: None) -> int:
+        """Make both indexes anew from the ledger; returns the number of chunks. Questions are answered meanwhile.
+
+        Nothing is embedded, unless the settings name another embedder: then it takes its place.
+        """
         pipeline = self._opened_pipeline()
         with pipeline.writing:
-            pipeline.vectors.drop()
-            pipeline.words.drop()
-            pipeline.reconcile()
+            for space in self.spaces.all():
+                space.vectors.renew()
+            pipeline.words.renew()
+        self._keep_up(progress, lambda: False)
         return self.ledger.counts()["chunks"]
 
     def remove_source(self, name: str) -> int:

@@ -55,6 +55,8 @@ class Spaces:
         self.too_long = 0
         self._adopt(embedder)
         used = ledger.embedder
+        if used == embedder.fingerprint and ledger.embedder_made_by != made_by:
+            ledger.remember("embedder made by", made_by)
         if used == embedder.fingerprint:
             self.coming = Space(embedder, self._open(ledger.vectors_directory, embedder))
             self.serving: Space | None = self.coming
@@ -75,9 +77,14 @@ class Spaces:
         """Whether another embedder is taking the place of the one in use."""
         return self.serving is not self.coming
 
+    def before(self) -> Space | None:
+        """The one that still answers while another takes its place."""
+        return self.serving if self.changing else None
+
     def all(self) -> tuple[Space, ...]:
         """The one that everything new is embedded by, then the one before, while it answers."""
-        return (self.coming, self.serving) if self.changing and self.serving else (self.coming,)
+        before = self.before()
+        return (self.coming, before) if before else (self.coming,)
 
     def succeed(
         self,
@@ -93,16 +100,17 @@ class Spaces:
         Raises:
             ModelError, StoreError: what was done is kept.
         """
+        if not self.coming.vectors.level:
+            self._embed(progress, stopped)
+            level_vectors(
+                self._ledger,
+                self.coming.vectors,
+                writing=writing,
+                stopped=stopped,
+                progress=lambda done, total: progress("vectors written", done, total),
+            )
         if not self.changing:
-            return True
-        self._embed(progress, stopped)
-        level_vectors(
-            self._ledger,
-            self.coming.vectors,
-            writing=writing,
-            stopped=stopped,
-            progress=lambda done, total: progress("vectors written", done, total),
-        )
+            return self.coming.vectors.level
         with writing:
             if not self._complete():
                 return False

@@ -9,10 +9,11 @@ that tantivy wrote, the vectors in a process of its own. What is damaged is set 
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from rag.errors import IndexDamaged
+from rag.errors import IndexDamaged, StoreError
 from rag.store import seal, words
 from rag.store.aside import set_aside
 from rag.store.ledger import Ledger
@@ -75,7 +76,8 @@ def close(index: VectorIndex | WordIndex, ledger: Ledger) -> None:
     level, directory = index.level and not ledger.owed(), index.directory
     index.close()
     if level:
-        ledger.keep_seal(directory.name, seal.seal(directory, ledger.seal_of(directory.name)))
+        with suppress(OSError, StoreError):  # on a full disk: the next start looks through it
+            ledger.keep_seal(directory.name, seal.seal(directory, ledger.seal_of(directory.name)))
 
 
 def _changed(directory: Path, ledger: Ledger) -> list[str] | None:

@@ -25,6 +25,7 @@ from tantivy import Filter, Occur, Query, TextAnalyzerBuilder, Tokenizer
 
 from rag.access import Grant
 from rag.documents import Chunk, ChunkId
+from rag.errors import StoreError
 from rag.store.aside import forget_aside, set_aside
 from rag.store.database import disk_error
 from rag.store.rows import Facets
@@ -200,6 +201,10 @@ class WordIndex:
         try:
             yield
         except BaseException as error:
+            if "LockBusy" in str(error):
+                raise StoreError(
+                    f"The word index {self.directory} is open already, in this process or another."
+                ) from error
             if isinstance(error, (OSError, ValueError, RuntimeError)) or type(error).__name__ == "PanicException":
                 raise disk_error("The word index", error, self.directory) from error
             raise
