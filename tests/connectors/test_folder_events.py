@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -246,7 +247,7 @@ def test_a_caller_that_fails_is_told_of_the_next_change(docs: Path, caplog: pyte
 
 
 WATCH = """
-import json, logging, os, sys
+import json, logging, os, sys, threading
 from pathlib import Path
 from connectors import folder_events
 
@@ -270,6 +271,7 @@ def changed(scope):
 watching = folder_events.watch_folder(Path(sys.argv[1]), changed, poll_s=float(sys.argv[2]), look_s=0.05)
 say("mode", watching.mode)
 for line in sys.stdin:
+    say("threads", str(threading.active_count()))
     say("mode", watching.mode)
 watching.close()
 """
@@ -320,7 +322,7 @@ class Process:
     def __exit__(self, *error: object) -> None:
         self.send(signal.SIGCONT)
         _, problem = self._process.communicate(timeout=WAIT_S)
-        assert "Traceback" not in problem, problem
+        assert "Traceback" not in problem and "Warning" not in problem, problem
 
 
 @LINUX
@@ -358,6 +360,7 @@ def limited(number: int) -> tuple[str, ...]:
 def test_a_folder_with_more_folders_than_may_be_watched_is_polled_and_that_is_told(docs: Path) -> None:
     with Process(docs, before=limited(2), poll_s=0.05) as process:
         assert process.mode() == "polling"
+        assert ["threads", "3"] in process.said, "its own, one that looks and one that polls"
         process.until("scope", "")
     (warning,) = [text for kind, text in process.said if kind == "WARNING"]
     assert "than fs.inotify.max_user_watches allows" in warning
@@ -383,7 +386,9 @@ def test_a_system_that_gives_no_further_queue_of_events_makes_it_poll(docs: Path
     limited(1)
     before = ("unshare", "-Ur", "sh", "-c", f'echo 0 > {instances} && exec "$@"', "sh")
     with Process(docs, before=before) as process:
+        time.sleep(0.2)  # several looks
         assert process.mode() == "polling"
+        assert not [text for kind, text in process.said if kind == "scope"], "it is not tried again"
     assert any("fs.inotify.max_user_instances=1024" in text for kind, text in process.said if kind == "WARNING")
 
 
@@ -491,6 +496,15 @@ def test_a_root_that_is_missing_is_waited_for(docs: Path, told: Told, caplog: py
 
 
 @LINUX
+def test_what_cannot_be_watched_is_told_once_however_often_it_is_tried(
+    docs: Path, told: Told, at_once: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    with watching(docs / "a.txt", told):
+        assert told.until("", 5)
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
+@LINUX
 def test_a_root_that_goes_is_told_of_and_polled(docs: Path, told: Told) -> None:
     with watching(docs, told, poll_s=0.01) as watch:
         docs.rename(docs.parent / "away")
@@ -516,9 +530,26 @@ def test_events_that_keep_failing_are_begun_anew_once_a_minute_not_at_each_look(
         events = watch._events
         assert events is not None
         events.fail(RuntimeError("no"))
-        told.after(docs, (docs / "hr" / "b.txt").touch)
+        assert not told.until("", wait_s=0.2)
         assert watch._events is events
-        assert "" not in told.scopes
+
+
+@LINUX
+def test_a_limit_is_not_tried_again_because_that_takes_watches_from_others(docs: Path, told: Told) -> None:
+    with watching(docs, told) as watch:
+        assert watch._events is not None
+        watch._events.fail(OSError(errno.ENOSPC, "inotify watch limit reached"))
+        assert told.until("")
+        assert watch.mode == "polling"
+        assert not told.until("", 2, wait_s=0.2)
+
+
+@LINUX
+def test_a_share_is_not_asked_at_each_look_because_it_may_hang(
+    docs: Path, told: Told, mountinfo: Path, at_once: None
+) -> None:
+    with watching(docs / "hr", told, mountinfo=mountinfo):
+        assert not told.until("", wait_s=0.2)
 
 
 @pytest.fixture
