@@ -200,7 +200,7 @@ class Pipeline:
         )
 
     def _parts(self, raw: RawDocument, parts: Sequence[Part]) -> list[RawDocument]:
-        known = dict(self.ledger.parts(raw.ref.key))
+        known = dict(self.ledger.parts(raw.ref.key)) if parts else {}
         made: list[RawDocument] = []
         for part in parts:
             own = _unused(part.name, made, raw.ref.id)
@@ -254,15 +254,15 @@ class Pipeline:
 
     def _facets(self, drafts: Sequence[Draft]) -> list[Facets]:
         """One a chunk."""
-        return [
-            Facets(
+        found: list[Facets] = []
+        for draft in drafts:
+            facets = Facets(
                 acl_class=self.ledger.acl_class(draft.ref.acl),
                 source=source_of(draft.ref.id),
                 language=(draft.document.language if draft.document else None) or "",
             )
-            for draft in drafts
-            for _ in draft.chunks
-        ]
+            found += [facets] * len(draft.chunks)
+        return found
 
     def _version(self, draft: Draft, vectors: Vectors) -> Version:
         if draft.document is None:

@@ -15,7 +15,7 @@ from tests.bench.machine import sample_app
 def measure() -> dict[str, Any]:
     """Three runs over all chunks, twenty questions."""
     with sample_app(provider="none") as app:
-        texts = [chunk.indexed_text for chunk, _, _ in app.ledger.indexed()]
+        texts = [chunk.indexed_text for chunk, _, _ in app.ledger.indexed(embedder=app.embedder.fingerprint)]
     embedder = open_embedder(models=default_directory(os.environ))
     tokens = statistics.mean(embedder.count_tokens(text) for text in texts)
     rates = []

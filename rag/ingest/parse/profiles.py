@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -132,6 +133,7 @@ def fingerprint(profile: str, *, ocr: str) -> str:
     return " ".join([f"{profile}/{REVISION}", *(f"{name}={_version(name)}" for name in names), f"ocr={ocr}"])
 
 
+@cache
 def _version(distribution: str) -> str:
     try:
         return version(distribution)
