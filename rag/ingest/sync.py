@@ -49,7 +49,8 @@ def sync(
         confirm_removals=confirm_removals,
     )
     whole = not any(scopes)
-    pipeline.ledger.source_reached(connector.name, seen.roots, held=len(seen.held) if whole or seen.held else None)
+    waiting = 0 if whole else pipeline.ledger.source_state(connector.name).held  # elsewhere in the source
+    pipeline.ledger.source_reached(connector.name, seen.roots, held=max(waiting, len(seen.held)))
     report = Report(
         held=len(seen.held),
         removed=len(seen.plan.remove),

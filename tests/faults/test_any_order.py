@@ -1,13 +1,17 @@
-"""Whatever happens to a folder, whatever is hinted or not in between: after a full sync the index equals it."""
+"""Whatever happens to a folder, whatever is hinted or not in between: after a full sync the index equals it.
+
+$FAULT_SHRINK looks for the shortest way to a failure, which takes minutes.
+"""
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, seed, settings
+from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
@@ -53,6 +57,10 @@ def path_of(document: str) -> str:
 
 def id_of(path: str) -> str:
     return "docs:" + path.replace("%", "%25").replace("!/", "%21/")
+
+
+def ending(path: str) -> str:
+    return path.rpartition("/")[2].rpartition(".")[2] if "." in path.rpartition("/")[2] else ""
 
 
 class Life(RuleBasedStateMachine):
@@ -190,6 +198,8 @@ class Life(RuleBasedStateMachine):
 
     @rule(data=st.data(), kind=st.sampled_from(("move", "turn_round", "edit")))
     def keys_stay(self, data: st.DataObject, kind: str) -> None:
+        if self.denied:  # what cannot be read cannot be recognised elsewhere
+            return
         self.full()
         before = self.plain()
         self.room.embedder.embedded.clear()
@@ -207,7 +217,8 @@ class Life(RuleBasedStateMachine):
         after = self.plain()
         once = [body for _, body in before.values() if [b for _, b in before.values()].count(body) == 1]
         assert {k: b for k, (_, b) in after.items() if b in once} == {k: b for k, (_, b) in before.items() if b in once}
-        assert not self.room.embedder.embedded, "a move embeds nothing"
+        if all(ending(path) == ending(after[key][0]) for key, (path, _) in before.items() if key in after):
+            assert not self.room.embedder.embedded, "a move embeds nothing"
 
     # what must hold
 
@@ -246,6 +257,8 @@ def live(examples: int, steps: int) -> None:
             stateful_step_count=steps,
             deadline=None,
             database=None,
+            report_multiple_bugs=False,
+            phases=[Phase.generate, Phase.shrink] if "FAULT_SHRINK" in os.environ else [Phase.generate],
             suppress_health_check=list(HealthCheck),
         ),
     )

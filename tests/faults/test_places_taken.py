@@ -74,3 +74,19 @@ def test_a_file_in_a_folder_that_shut_is_withdrawn_by_a_sync_of_it_alone(
     monkeypatch.undo()
     sync(folder(docs), room.pipeline, scopes=("hr/a.txt",))
     assert room.found("vertraulich") == {"docs:hr/a.txt"}
+
+
+def test_a_sync_of_one_file_does_not_forget_how_many_removals_wait(room: Room, docs: Path) -> None:
+    for number in range(20):
+        (docs / f"{number:02}.txt").write_text(f"Nummer {number}")
+    room.sync(folder(docs))
+    docs.rename(docs.with_name("weg"))
+    docs.mkdir()
+    room.sync(folder(docs))
+    for scope, held in (("00.txt", 1), ("anderswo/", 0)):
+        assert sync(folder(docs), room.pipeline, scopes=(scope,)).held == held
+        assert room.ledger.source_state("docs").held == 20
+    docs.rmdir()
+    docs.with_name("weg").rename(docs)
+    room.sync(folder(docs))
+    assert room.ledger.source_state("docs").held == 0
