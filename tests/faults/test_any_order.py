@@ -172,6 +172,20 @@ class Life(RuleBasedStateMachine):
             self.touched.append(path)
             (self.docs / path).touch()
 
+    @rule(pick=picks, kind=st.sampled_from(("text", "mail", "")))
+    def change_while_denied(self, pick: int, kind: str) -> None:
+        """What was hidden comes back, as it was or changed."""
+        if files := self.files():
+            path = files[pick % len(files)]
+            number = (self.docs / path).stat().st_ino
+            for denied in (self.denied | {number}, self.denied - {number}):
+                self.denied = denied
+                (self.docs / path).touch()
+                self.full()
+                if kind:
+                    self.write(path, kind)
+            self.full()
+
     # what is synced
 
     def sync(self, *scopes: str) -> Report:

@@ -86,3 +86,32 @@ def test_questions_are_answered_rightly_while_documents_are_written(room: Room, 
 @pytest.mark.soak
 def test_questions_are_answered_rightly_for_ten_seconds(room: Room, docs: Path) -> None:
     ask_while_writing(room, docs, 10)
+
+
+def test_two_sources_synced_at_once_are_both_level(room: Room, tmp_path: Path) -> None:
+    wrong: list[BaseException] = []
+
+    def keep(name: str) -> None:
+        root = tmp_path / name
+        root.mkdir()
+        try:
+            for turn in range(6):
+                for number in range(4):
+                    (root / f"{number}.txt").write_text(f"Akte {number} in {name}, Fassung {turn}")
+                (root / f"weg{turn - 1}.txt").unlink(missing_ok=True)
+                (root / f"weg{turn}.txt").write_text("derselbe Text in beiden")
+                readers = ("everyone", f"user:u{turn % 2}")
+                sync(folder(root, name=name, readers=readers), room.pipeline, hold=NEVER_HELD, workers=2)
+        except BaseException as error:
+            wrong.append(error)
+
+    threads = [threading.Thread(target=keep, args=(name,)) for name in ("eins", "zwei")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+        assert not thread.is_alive(), "hangs"
+    assert wrong == []
+    assert len(room.texts()) == 10
+    assert all("Fassung 5" in str(text) or "derselbe" in str(text) for text in room.texts().values())
+    whole(room)
