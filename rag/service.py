@@ -21,6 +21,7 @@ from rag.forms import Event, entry_json, event_json, plan_json, source_json
 from rag.govern import checks
 from rag.govern.standing import ages, standings
 from rag.ingestion import Ingestion
+from rag.store.backup import back_up
 from rag.store.rows import Entry
 
 OWNER = "local"
@@ -43,6 +44,7 @@ class Service:
             "sources": self.sources,
             "remove_source": self.remove_source,
             "rebuild": self.rebuild,
+            "backup": self.backup,
             "audit": self.audit,
             "doctor": self.doctor,
         }
@@ -70,6 +72,11 @@ class Service:
     def stop(self) -> None:
         """End what is running at its next step; finished documents stay."""
         self._ingestion.stop()
+
+    @property
+    def busy(self) -> bool:
+        """Whether an ingest is under way, whoever asked for it."""
+        return self._ingestion.busy
 
     def ask(
         self, question: str, *, user: str | None = None, sources: list[str] | None = None, model: str | None = None
@@ -187,6 +194,11 @@ class Service:
     def rebuild(self) -> Iterator[Event]:
         """Both indexes anew from the ledger."""
         yield {"chunks": self._app.rebuild()}
+
+    def backup(self, directory: str) -> Iterator[Event]:
+        """A backup's manifest, once it was written and read back."""
+        app = self._app
+        yield back_up(app.ledger, app.audit, app.settings.config, Path(directory))
 
     def audit(self, *, verify: bool = False) -> Iterator[Event]:
         """The records, or whether they hold."""

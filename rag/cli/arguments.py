@@ -81,6 +81,12 @@ def _parser() -> argparse.ArgumentParser:
     index = command("index", "Look after the indexes.")
     index.add_argument("action", choices=("rebuild",), help="make both anew from the ledger, embedding nothing")
 
+    backup = command("backup", "Copy everything that cannot be made anew, consistently, while the service runs.")
+    backup.add_argument("directory", type=Path, metavar="DIR", help="new or empty folder, best on another disk")
+    restore = command("restore", "Make a home of a backup; the indexes are made anew, nothing is embedded.")
+    restore.add_argument("directory", type=Path, metavar="DIR", help="what `rag backup` wrote")
+    restore.add_argument("--force", action="store_true", help="set aside what the home holds")
+
     audit = command("audit", "Who was shown what.")
     audit.add_argument("action", choices=("show", "verify"))
 

@@ -237,6 +237,7 @@ def _later(name: str) -> Callable[[argparse.Namespace], int]:
 _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "ask": ask,
     "audit": audit,
+    "backup": _later("rag.cli.backup:backup"),
     "demo": _later("rag.cli.demo:demo"),
     "doctor": _later("rag.cli.doctor:doctor"),
     "documents": documents,
@@ -245,6 +246,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "ingest": _later("rag.cli.ingest:ingest"),
     "init": init,
     "models": _later("rag.cli.weights:models"),
+    "restore": _later("rag.cli.backup:restore"),
     "search": search,
     "serve": _later("rag.cli.serve:serve"),
     "show": show,

@@ -85,17 +85,22 @@ def disk_error(what: str, error: BaseException, directory: Path) -> StoreError:
     return IndexDamaged(f"{what} could not be read or written: {error}. It is made anew from the ledger.")
 
 
+def full(error: OSError | sqlite3.Error) -> bool:
+    """Whether it is for want of space."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    code = getattr(error, "sqlite_errorcode", None)
+    return (code is not None and code & 0xFF == sqlite3.SQLITE_FULL) or "full" in str(error)
+
+
 def _opening_error(path: Path, error: OSError | sqlite3.Error) -> StoreError:
-    if isinstance(error, sqlite3.Error) and isinstance(found := _store_error(error), StoreFull):
-        return found
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if full(error):
         return StoreFull(_FULL)
     what = error.strerror if isinstance(error, OSError) else error
     return StoreError(f"The ledger {path} cannot be opened: {what}. Restore it from a backup, or move it away.")
 
 
 def _store_error(error: sqlite3.Error) -> StoreError:
-    code = getattr(error, "sqlite_errorcode", None)
-    if (code is not None and code & 0xFF == sqlite3.SQLITE_FULL) or "full" in str(error):
+    if full(error):
         return StoreFull(_FULL)
     return StoreError(f"The ledger could not be read or written: {error}.")

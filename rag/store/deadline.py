@@ -33,6 +33,7 @@ class Deadline:
         self._path, self._limit_s = file, limit_s
         self._file: int | None = None
         self._stuck: threading.Event | None = None
+        self._waited_for = 0
 
     def run(self, work: Callable[[], T], *, writing: bool) -> T:
         """What `work` gives or raises.
@@ -70,9 +71,11 @@ class Deadline:
     def _wait(self, writing: bool) -> None:
         until = time.monotonic() + self._limit_s
         while holder := self._holder(writing=writing):
-            if time.monotonic() > until:
+            if holder == self._waited_for or time.monotonic() > until:
+                self._waited_for = holder  # once is enough: the next call is told at once
                 raise self._locked(holder)
             time.sleep(_LOOK_S / 2)
+        self._waited_for = 0
 
     def _holder(self, *, writing: bool) -> int:
         """The pid of another process whose lock stands in the way, 0 where there is none, or none can be told."""
