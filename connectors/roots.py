@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterator
 from pathlib import Path
 
-_MOUNTS = Path("/proc/self/mountinfo")
-_OCTAL = re.compile(rb"\\([0-7]{3})")
+from connectors.mounts import mounts_below
 
 
 def identities(root: Path) -> dict[str, str]:
@@ -19,26 +16,17 @@ def identities(root: Path) -> dict[str, str]:
         OSError: the root is not there.
     """
     found = {"": _identity(root)}
-    base = os.fsencode(os.path.realpath(root))
-    for point in _mount_points():
-        if point.startswith(base.rstrip(b"/") + b"/"):
-            below = os.path.relpath(point, base)
+    base = os.path.realpath(os.fsencode(root))
+    for mount in mounts_below(root):
+        if mount.point != base:
+            place = os.fsdecode(os.path.relpath(mount.point, base)) + "/"
             try:
-                found[os.fsdecode(below) + "/"] = _identity(Path(os.fsdecode(point)))
+                found[place] = _identity(Path(os.fsdecode(mount.point)))
             except OSError:  # mounted, but it does not answer: not the identity it had
-                found[os.fsdecode(below) + "/"] = "?"
+                found[place] = "?"
     return found
 
 
 def _identity(path: Path) -> str:
     status, system = path.stat(), os.statvfs(path)
     return f"{status.st_dev}:{status.st_ino}:{system.f_fsid}"
-
-
-def _mount_points() -> Iterator[bytes]:
-    try:
-        lines = _MOUNTS.read_bytes().splitlines()
-    except OSError:  # not Linux
-        return
-    for line in lines:
-        yield _OCTAL.sub(lambda match: bytes([int(match[1], 8)]), line.split(b" ")[4])

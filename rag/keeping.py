@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from rag.documents import Listing
 from rag.errors import SourceError
 from rag.ingest.one import Pipeline
 from rag.ingest.report import Report
@@ -24,6 +25,20 @@ from rag.settings import IngestSettings
 from rag.store.ledger import Ledger
 
 _log = logging.getLogger(__name__)
+
+
+class _Looks:
+    """What files looked like the last time, of those that are not taken yet."""
+
+    def __init__(self) -> None:
+        self._stamps: dict[str, str] = {}
+
+    def same_again(self, listing: Listing) -> bool:
+        """Whether the look before saw the very same; else this one is remembered."""
+        if self._stamps.pop(listing.id, None) == listing.stamp:
+            return True
+        self._stamps[listing.id] = listing.stamp
+        return False
 
 
 class Keeping:
@@ -60,20 +75,31 @@ class Keeping:
         return survey(connector, self._ledger, recipe=recipe, hold=self._hold)
 
     def watch(self, connectors: Iterable[Connector]) -> Watch:
-        """A loop over these sources, listening to them from now on; run it in a thread and stop it before `close`."""
+        """A loop over these sources, listening to them from now on; run it in a thread and stop it before `close`.
+
+        Where nothing tells of writing, on a network drive, a file is taken when two looks, with the settling time
+        between them, find it the same; all at once when the source is read for the first time.
+        """
         named = {connector.name: connector for connector in connectors}
 
         def level(name: str, scopes: tuple[str, ...], restless: Callable[[str], bool]) -> int:
-            report = self.sync(
-                named[name],
-                scopes=scopes,
-                settled=lambda listing: not restless(listing.id.split(":", 1)[1]),
-                stopped=lambda: loop.stopped,
-            )
+            polled = self.watched.get(name) == "polling" and self._ledger.source_state(name).reached_at is not None
+
+            def settled(listing: Listing) -> bool:
+                path = listing.id.split(":", 1)[1]
+                if restless(path):
+                    return False
+                if not polled or looks.same_again(listing):
+                    return True
+                loop.hint(name, path)
+                return False
+
+            report = self.sync(named[name], scopes=scopes, settled=settled, stopped=lambda: loop.stopped)
             _log.info("A source was brought level", extra={"action": "synced", "source": name, **report.counts()})
             return report.removed + report.withdrawn
 
         wanted = self._settings
+        looks = _Looks()
         loop = Watch(
             named,
             level,
@@ -82,7 +108,7 @@ class Keeping:
             polled=lambda name: self.watched.get(name) == "polling",
         )
         for name, connector in named.items():
-            watching = connector.watch(partial(loop.hint, name), poll_s=wanted.poll_s)
+            watching = connector.watch(partial(loop.hint, name), poll_s=max(wanted.poll_s, 2 * wanted.settle_s))
             if watching is not None:
                 self._watching[name] = watching
                 self._open.callback(watching.close)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from connectors.mounts import Mount
 from rag.documents import DocumentRef, Listing, RawDocument, Shut
 from rag.errors import SourceUnavailable
 from tests.faults.faulty import Fault, file_system, os_error
@@ -178,7 +179,8 @@ def a_mount_below_that_drops(share: Share) -> Iterator[None]:
 
 def share_mounts(patch: pytest.MonkeyPatch, points: Sequence[Path]) -> None:
     """What the kernel would list as mounted."""
-    patch.setattr("connectors.roots._mount_points", lambda: iter([os.fsencode(point) for point in points]))
+    mounts = tuple(Mount(number, 1, os.fsencode(point), "ext4") for number, point in enumerate(points, 2))
+    patch.setattr("connectors.roots.mounts_below", lambda root: mounts)
 
 
 DROPS: list[Callable[[Share], AbstractContextManager[None]]] = [
