@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -52,9 +54,7 @@ def check(directory: Path, rounds: Sequence[Round]) -> Acks:
     told = acks(directory)
     before = rounds[told.done]
     now = rounds[max(told.under_way, told.done)]
-    began = time.monotonic()
-    with Room(directory / "home") as room:
-        assert time.monotonic() - began < RECOVERY_S
+    with recovered(directory / "home") as room:
         whole(room)
         _versions(room, told, before, now)
         _keys(room, told, now)
@@ -68,6 +68,18 @@ def check(directory: Path, rounds: Sequence[Round]) -> Acks:
         assert scenario.keys(room) == again
         level(room, last)
     return told
+
+
+@contextmanager
+def recovered(home: Path) -> Iterator[Room]:
+    """The home opened and mended in time: by the processor's clock, and by the wall's where others leave it free."""
+    wall, own = time.monotonic(), time.process_time()
+    with Room(home) as room:
+        took_s, worked_s = time.monotonic() - wall, time.process_time() - own
+        print(f"recovered in {took_s:.2f} s, {worked_s:.2f} s of work")
+        busy = os.getloadavg()[0] > (os.cpu_count() or 1) / 2
+        assert worked_s < RECOVERY_S and (busy or took_s < RECOVERY_S)
+        yield room
 
 
 def whole(room: Room) -> None:
@@ -136,4 +148,4 @@ def level(room: Room, step: Round) -> None:
     assert room.level()
 
 
-__all__ = ["RECOVERY_S", "Acks", "acks", "check", "level", "whole"]
+__all__ = ["RECOVERY_S", "Acks", "acks", "check", "level", "recovered", "whole"]
