@@ -95,8 +95,8 @@ def _unread(
 ) -> None:
     """A file that may not be read any more is not shown any more; without version and stamp it is looked at again."""
     report.failed.append({"document": name, "reason": reason})
-    if pipeline.ledger.entry(name):
-        report.withdrawn += 1
+    if entry := pipeline.ledger.entry(name):
+        report.withdrawn += entry.version is not None
         pipeline.ledger.hide([name], reason)
         return
     listing = seen.listings[name]

@@ -90,3 +90,11 @@ def test_a_sync_of_one_file_does_not_forget_how_many_removals_wait(room: Room, d
     docs.with_name("weg").rename(docs)
     room.sync(folder(docs))
     assert room.ledger.source_state("docs").held == 0
+
+
+def test_a_file_is_withdrawn_once_and_named_as_long_as_it_cannot_be_read(room: Room, docs: Path) -> None:
+    (docs / "a.txt").write_text("kurz")
+    room.sync(folder(docs, max_body_bytes=100))
+    (docs / "a.txt").write_text("lang" * 50)
+    reports = [room.sync(folder(docs, max_body_bytes=100)) for _ in range(3)]
+    assert [(len(report.failed), report.withdrawn) for report in reports] == [(1, 1), (1, 0), (1, 0)]
