@@ -306,6 +306,27 @@ class App:
                 self.upkeep.start(succeed=True)
         return self.keeping.watch(self.sources.connectors())
 
+    def look_through(self) -> Mapping[str, int]:
+        """Compare both indexes with the ledger row by row, and mend them; gives what was wrong, by index."""
+        self._opened_pipeline()
+        return self.upkeep.look_through()
+
+    @property
+    def embedding(self) -> Mapping[str, object]:
+        """The embedder in use, and how far another one is that takes its place; opens nothing."""
+        used = {"in_use": self.ledger.embedder}
+        if "spaces" not in self.__dict__ or not self.spaces.changing:
+            return used
+        coming = self.spaces.coming.embedder.fingerprint
+        return {
+            **used,
+            "coming": coming,
+            "embedded": self.ledger.embedded(coming),
+            "texts": self.ledger.texts(),
+            "too_long": self.spaces.too_long,
+            "problem": self.spaces.problem,
+        }
+
     def rebuild(self, progress: IngestProgress = lambda step: None) -> int:
         """Make both indexes anew from the ledger; returns the number of chunks. Questions are answered meanwhile.
 

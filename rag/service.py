@@ -140,6 +140,7 @@ class Service:
             "sources": self._sources(),
             "removals": asdict(app.keeping.removals) if app.keeping.removals else None,
             "embedder": app.settings.embedder.model,
+            "embedding": app.embedding,
             "settings": str(app.settings.config) if app.settings.config else None,
         }
 
@@ -215,6 +216,7 @@ class Service:
             found.append(checks.weights(settings.embedder.model, settings.models))
         found.append(checks.language_model(app.language_model, lambda: app.model_problem))
         found.append(checks.index(app.ledger))
+        found.append(checks.rows(app.look_through))
         found += checks.sources(standings(settings, app.ledger))
         yield {"well": all(check.well for check in found), "checks": [asdict(check) for check in found]}
 

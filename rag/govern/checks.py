@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,6 +83,17 @@ def language_model(open_model: Callable[[], LanguageModel | None], problem: Call
             advice=problem() or "llm.provider is none in rag.toml.",
         )
     return Check(name="language model", well=True, finding=f"{info.name} ({info.runtime}), {info.digest[:19]}")
+
+
+def rows(look_through: Callable[[], Mapping[str, int]]) -> Check:
+    """Both indexes hold exactly the ledger's chunks, looked at row by row; what was wrong is mended."""
+    try:
+        wrong = sum(look_through().values())
+    except RagError as error:
+        return Check(name="index rows", well=False, finding="they could not be looked at", advice=str(error))
+    return Check(
+        name="index rows", well=True, finding=f"{wrong} were wrong and are mended" if wrong else "as the ledger"
+    )
 
 
 def index(ledger: Ledger) -> Check:

@@ -70,6 +70,18 @@ class Upkeep:
                 writing=self._pipeline.writing, progress=progress, stopped=ended, switched=self._switched
             )
 
+    def look_through(self) -> dict[str, int]:
+        """Compare both indexes with the ledger row by row, and mend them; gives what was wrong, by index.
+
+        Raises:
+            StoreError: they cannot be read or written.
+        """
+        with self._busy:
+            self._pipeline.words.level = False
+            if self._spaces.serving is not None:
+                self._spaces.serving.vectors.level = False
+            return self._mend(lambda what, done, total: None, self._stopping.is_set)
+
     def damaged(self, index: VectorIndex | WordIndex, error: RagError) -> None:
         """An index failed in use: it is set aside and made anew in the background."""
         if index in self._damaged or not index.level:
@@ -92,7 +104,7 @@ class Upkeep:
         except RagError as error:
             _log.warning("The indexes could not be mended: %s", error, extra={"action": "mending_failed"})
 
-    def _mend(self, progress: Progress, stopped: Callable[[], bool]) -> None:
+    def _mend(self, progress: Progress, stopped: Callable[[], bool]) -> dict[str, int]:
         pipeline = self._pipeline
         while self._damaged:
             with pipeline.writing:
@@ -119,6 +131,7 @@ class Upkeep:
             )
         if any(mended.values()):
             _log.warning("The indexes were brought level with the ledger", extra={"action": "reconciled", **mended})
+        return mended
 
     def _level(self) -> bool:
         serving = self._spaces.serving

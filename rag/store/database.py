@@ -7,8 +7,8 @@ import os
 import shutil
 import sqlite3
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from rag.errors import IndexDamaged, StoreError, StoreFull
@@ -55,6 +55,16 @@ class Database:
                 return self._db.execute(sql, parameters).fetchall()
             except sqlite3.Error as error:
                 raise _store_error(error) from error
+
+    @contextmanager
+    def _beside(self) -> Iterator[Callable[..., list[sqlite3.Row]]]:
+        """Ask on a connection of one's own, for what takes long: nobody waits for it, and it waits for nobody."""
+        try:
+            with closing(sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True, timeout=5)) as db:
+                db.row_factory = sqlite3.Row
+                yield lambda sql, *parameters: db.execute(sql, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise _store_error(error) from error
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -16,6 +16,7 @@ from rag.store.seal import Seal
 
 _UNNAMED = ""
 _PAGE = 4096
+_DOCUMENTS = 16
 _FIRST_DIRECTORY = "chroma"
 
 
@@ -121,9 +122,10 @@ class Embedders(Places):
 
     def facets(self) -> dict[ChunkId, Facets]:
         """Every chunk there is, with what the indexes filter it by."""
-        rows = self._all(
-            "SELECT c.id, d.acl_class, d.source, d.language FROM chunks c JOIN documents d ON d.key = c.document"
-        )
+        with self._beside() as ask:
+            rows = ask(
+                "SELECT c.id, d.acl_class, d.source, d.language FROM chunks c JOIN documents d ON d.key = c.document"
+            )
         return {
             ChunkId(row["id"]): Facets(acl_class=row["acl_class"], source=row["source"], language=row["language"] or "")
             for row in rows
@@ -131,37 +133,42 @@ class Embedders(Places):
 
     def bare_chunks(self, embedder: str) -> set[ChunkId]:
         """The chunks whose text this embedder has not embedded."""
-        rows = self._all(
-            "SELECT c.id FROM chunks c WHERE NOT EXISTS"
-            " (SELECT 1 FROM vectors v WHERE v.content_hash = c.content_hash AND v.embedder = ?)",
-            embedder,
-        )
+        with self._beside() as ask:
+            rows = ask(
+                "SELECT c.id FROM chunks c WHERE NOT EXISTS"
+                " (SELECT 1 FROM vectors v WHERE v.content_hash = c.content_hash AND v.embedder = ?)",
+                embedder,
+            )
         return {ChunkId(row["id"]) for row in rows}
 
     def nearest(
         self, vector: Vector, *, embedder: str, grant: Grant, language: str, k: int
     ) -> list[tuple[ChunkId, float]]:
-        """What `VectorIndex.search` gives, from the truth itself: every vector is looked at, some thousands at a time.
-        Slower the more there are (0.2 s at 20,000 chunks); for while the index is being made anew."""
+        """What `VectorIndex.search` gives, from the truth itself: every vector is looked at, some documents at a time.
+        Slower the more there are (a quarter of a second at 20,000 chunks); for while the index is being made anew."""
         best: list[tuple[ChunkId, float]] = []
         classes, sources = sorted(grant.acl_classes), None if grant.sources is None else sorted(grant.sources)
-        within = "" if sources is None else f" AND d.source IN ({marks(sources)})"
-        last = 0
-        while True:
-            rows = self._all(
-                "SELECT c.rowid AS place, c.id, v.vector FROM chunks c JOIN documents d ON d.key = c.document"
-                " JOIN vectors v ON v.content_hash = c.content_hash AND v.embedder = ?"
-                f" WHERE c.rowid > ? AND coalesce(d.language, '') = ? AND d.acl_class IN ({marks(classes)}){within}"
-                f" ORDER BY c.rowid LIMIT {_PAGE}",
-                *(embedder, last, language, *classes, *(sources or ())),
+        within = "" if sources is None else f" AND source IN ({marks(sources)})"
+        with self._beside() as ask:
+            documents = ask(
+                "SELECT key FROM documents WHERE version IS NOT NULL AND coalesce(language, '') = ?"
+                f" AND acl_class IN ({marks(classes)}){within}",
+                *(language, *classes, *(sources or ())),
             )
-            if rows:
-                found = np.frombuffer(b"".join(row["vector"] for row in rows), "<f4").reshape(len(rows), -1) @ vector
-                best += [(ChunkId(row["id"]), float(score)) for row, score in zip(rows, found, strict=True)]
-                best = sorted(best, key=lambda entry: -entry[1])[:k]
-                last = rows[-1]["place"]
-            if len(rows) < _PAGE:
-                return best
+            for start in range(0, len(documents), _DOCUMENTS):
+                keys = [row["key"] for row in documents[start : start + _DOCUMENTS]]
+                rows = ask(
+                    "SELECT c.id, v.vector FROM chunks c CROSS JOIN vectors v ON v.content_hash = c.content_hash"
+                    f" AND v.embedder = ? WHERE c.document IN ({marks(keys)})",
+                    *(embedder, *keys),
+                )
+                if rows:
+                    found = (
+                        np.frombuffer(b"".join(row["vector"] for row in rows), "<f4").reshape(len(rows), -1) @ vector
+                    )
+                    best += [(ChunkId(row["id"]), float(score)) for row, score in zip(rows, found, strict=True)]
+                    best = sorted(best, key=lambda entry: -entry[1])[:k]
+        return best
 
     def seal_of(self, directory: str) -> Seal | None:
         """What an index's files were when it was closed level; None where it was not, or was changed since."""

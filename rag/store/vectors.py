@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import chromadb
 import numpy as np
@@ -100,26 +100,30 @@ class VectorIndex:
 
     def ids(self) -> set[ChunkId]:
         """Every row there is."""
-        return {ChunkId(name) for name in self._run(lambda: self._rows.get(include=[]))["ids"]}
+        return {name for page in self._pages([]) for name in page["ids"]}
 
     def facets(self) -> dict[ChunkId, Facets]:
         """Every row there is, with what it is filtered by."""
-        found = self._run(lambda: self._rows.get(include=["metadatas"]))
         return {
             ChunkId(name): Facets(
                 acl_class=own.get("acl_class", -1), source=own.get("source", ""), language=own.get("language", "")
             )
-            for name, own in zip(found["ids"], found["metadatas"], strict=True)
+            for page in self._pages(["metadatas"])
+            for name, own in zip(page["ids"], page["metadatas"], strict=True)
         }
 
     def rows(self) -> Iterator[tuple[list[ChunkId], Vectors]]:
         """Every row with its vector, some thousands at a time."""
-        for start in range(0, len(self), _MAX_ROWS):
-            yield self._page(start)
+        for page in self._pages(["embeddings"]):
+            yield [ChunkId(name) for name in page["ids"]], np.asarray(page["embeddings"], np.float32)
 
-    def _page(self, start: int) -> tuple[list[ChunkId], Vectors]:
-        found = self._run(lambda: self._rows.get(include=["embeddings"], limit=_MAX_ROWS, offset=start))
-        return [ChunkId(name) for name in found["ids"]], np.asarray(found["embeddings"], np.float32)
+    def _pages(self, include: list[str]) -> Iterator[Any]:
+        """Chroma cannot give more than 32,766 rows at once: SQLite takes no more variables."""
+        for start in range(0, len(self), _MAX_ROWS):
+            yield self._page(include, start)
+
+    def _page(self, include: list[str], start: int) -> Any:
+        return self._run(lambda: self._rows.get(include=include, limit=_MAX_ROWS, offset=start))
 
     def nearest(self, vectors: Vectors) -> list[float]:
         """For each vector, (n, dimension), the cosine of the row nearest to it, whoever may read it."""
