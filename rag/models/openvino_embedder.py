@@ -1,12 +1,13 @@
 """Embeddings on a CPU without torch: OpenVINO over the model's own weights file.
 
-Two lanes: questions on one thread for a short wait, passages on all threads for throughput; each is compiled when it
-is first used. bf16 where the processor has it in hardware: 1.7 times the speed of fp32 for the same neighbours.
+Two lanes: questions on one thread for a short wait, passages on all, a batch each, for throughput; each is compiled
+when it is first used. bf16 where the processor has it in hardware: 1.7 times the speed of fp32 for the same neighbours.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -29,8 +30,8 @@ Precision = Literal["auto", "bf16", "f32"]
 
 _WINDOW = 512
 _BATCH_TOKENS = 2048
-_MAX_BATCH = 16
-_PAD_TO = 8
+_MAX_BATCH = 8
+_PAD_TO = 4
 
 
 def import_openvino() -> ModuleType:
@@ -65,7 +66,7 @@ class OpenVinoEmbedder:
         self._loading = threading.RLock()
         self._closed = False
         self._questions = _Lane(self._compile, threads=1)
-        self._passages = _Lane(self._compile, threads=threads or 0)
+        self._passages = _Lane(self._compile, threads=threads or os.cpu_count() or 1)
 
     @property
     def precision(self) -> Precision:
@@ -105,9 +106,10 @@ class OpenVinoEmbedder:
         vectors = np.empty((len(texts), self.dimension), np.float32)
         for start in range(0, len(texts), _WINDOW):
             encoded = tokens.encode_whole([PASSAGE_PREFIX + text for text in texts[start : start + _WINDOW]])
-            for batch in _batches(encoded):
-                ids, mask = _padded([encoded[place] for place in batch])
-                vectors[[start + place for place in batch]] = self._passages.infer(ids, mask)
+            batches = list(_batches(encoded))
+            inputs = [_padded([encoded[place] for place in batch]) for batch in batches]
+            for batch, found in zip(batches, self._passages.infer_all(inputs), strict=True):
+                vectors[[start + place for place in batch]] = found
         return unit(vectors)
 
     def embed_question(self, text: str) -> Vector:
@@ -136,34 +138,46 @@ class OpenVinoEmbedder:
             model = self._model
         hints: dict[str, Any] = {
             "INFERENCE_PRECISION_HINT": self.precision,
-            "PERFORMANCE_HINT": "LATENCY",
-            "NUM_STREAMS": 1,
+            "PERFORMANCE_HINT": "LATENCY" if threads == 1 else "THROUGHPUT",
+            "NUM_STREAMS": threads,
+            "INFERENCE_NUM_THREADS": threads,
             "ENABLE_CPU_PINNING": False,  # other processes share the cores
         }
-        if threads:
-            hints["INFERENCE_NUM_THREADS"] = threads
         return self._core.compile_model(model, "CPU", hints)
 
 
 class _Lane:
-    """One compiled form of the model, used by one thread at a time."""
+    """One compiled form of the model, used by one caller at a time. As many batches as there are threads are worked on
+    at the same time, each by one: two that share a batch wait for each other, which costs a tenth."""
 
     def __init__(self, compile_model: Any, *, threads: int) -> None:
         self._compile_model = compile_model
         self._threads = threads
         self._lock = threading.Lock()
-        self._request: Any = None
+        self._requests: Any = None
 
     def infer(self, ids: NDArray[np.int32], mask: NDArray[np.int32]) -> Vectors:
+        return self.infer_all([(ids, mask)])[0]
+
+    def infer_all(self, batches: Sequence[tuple[NDArray[np.int32], NDArray[np.int32]]]) -> list[Vectors]:
+        found: list[Vectors] = [np.empty(0, np.float32)] * len(batches)
+
+        def keep(request: Any, place: int) -> None:
+            found[place] = np.array(request.get_output_tensor(0).data, np.float32)  # a copy: its memory is used again
+
         with self._lock:
-            if self._request is None:
-                self._request = self._compile_model(self._threads).create_infer_request()
-            result = self._request.infer([ids, mask])[0]
-            return np.array(result, np.float32)  # a copy: the request reuses its memory
+            if self._requests is None:
+                compiled = self._compile_model(self._threads)
+                self._requests = import_openvino().AsyncInferQueue(compiled, self._threads)
+            self._requests.set_callback(keep)
+            for place, (ids, mask) in enumerate(batches):
+                self._requests.start_async({0: ids, 1: mask}, place)
+            self._requests.wait_all()
+        return found
 
     def close(self) -> None:
         with self._lock:
-            self._request = None
+            self._requests = None
 
 
 def _batches(encoded: Sequence[Sequence[int]]) -> Iterator[list[int]]:
