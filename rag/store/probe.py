@@ -21,7 +21,7 @@ from rag.ports import Vectors
 
 _DAMAGED = 3
 _ALIKE = 0.999
-_ASKED = 512
+_ASKED = 256
 _BATCH = 64
 
 

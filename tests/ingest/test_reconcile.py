@@ -13,7 +13,6 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from rag.access import Acl, Confidentiality, Token
@@ -168,10 +167,8 @@ def test_a_damaged_file_is_noticed_and_the_answers_stay_right(home: Path, seed: 
 
 
 def test_a_file_that_brings_chroma_down_is_opened_in_another_process_first(home: Path) -> None:
-    (level_0,) = home.glob("chroma/*/link_lists.bin")
-    content = np.frombuffer(level_0.read_bytes(), np.uint8).copy()
-    content[:] = 0x7F
-    level_0.write_bytes(content.tobytes())
+    (links,) = home.glob("chroma/*/link_lists.bin")
+    links.write_bytes(bytes(links.stat().st_size))  # seen to end in a segmentation fault
     with closing(sqlite3.connect(home / "ledger.sqlite")) as db, db:
         db.execute("DELETE FROM meta WHERE name LIKE 'seal %'")
     with House(home) as house:
