@@ -14,7 +14,7 @@ from semantic_text_splitter import TextSplitter
 
 from rag.documents import Chunk, ChunkId, Document, Section, Span
 
-FINGERPRINT = "chunk-3"
+FINGERPRINT = "chunk-4"
 """Part of the recipe: change it with anything that changes the chunks."""
 
 CAPACITY = (400, 700)
@@ -145,11 +145,12 @@ def _fitting(
 
 
 def _context(document: Document, section: Section, header: Span | None, part: Span) -> str:
-    """Title, file name where it says something else, and headings in one line; in the next the header row of a table
-    whose later rows these are."""
+    """Title, file name where it says something else, and the two nearest headings in one line; in the next the header
+    row of a table whose later rows these are. The whole path of a code of laws would be a third of what is embedded."""
     stem = document.ref.id.split(":", 1)[-1].rsplit("/", 1)[-1].rsplit(".", 1)[0]
     title = document.title if stem.lower() in document.title.lower() else f"{document.title} ({stem})"
-    path = " › ".join(dict.fromkeys((title, *section.headings)))[:300]
+    near = [heading[:80] for heading in section.headings if heading != document.title][-2:]
+    path = " › ".join(dict.fromkeys((title[:100], *near)))
     if header is None or part.start < header.end:
         return path
     return f"{path}\n{header.of(document.text)[:300]}"

@@ -155,3 +155,12 @@ def test_a_context_that_is_longer_than_the_embedder_takes_is_shortened_not_the_t
     assert part.text == "Kurzer Text"
     assert len(part.indexed_text) <= 64
     assert part.context.startswith("Sehr lang")
+
+
+def test_of_a_deep_path_the_title_and_the_two_nearest_headings_are_kept() -> None:
+    text = "Der Vermieter kann eine Sicherheit verlangen."
+    path = ("BGB", "Buch 2", "Abschnitt 8", "Titel 5", "Untertitel 2 - Wohnraum", "§ 551 " + "Begrenzung " * 20)
+    section = Section(span=Span(start=0, end=len(text)), headings=path)
+    (only,) = cut(document(text, section, title="BGB", name="s:bgb.txt"))
+    assert only.context == "BGB › Untertitel 2 - Wohnraum › " + path[-1][:80]
+    assert only.headings == path
