@@ -73,12 +73,13 @@ class Ocr:
         """Why not, in the words that follow "and"."""
         return "this machine has no OCR engine" if self.wanted else "OCR is off"
 
-    def page(self, image: Image, *, number: int, dpi: float) -> Page:
-        """A picture of a page as a page, in points; without rows if there is no engine."""
+    def page(self, image: Image, *, number: int, dpi: float, scanned: bool = True) -> Page:
+        """A picture of a page as a page, in points; without rows if there is no engine. What is not `scanned` is not
+        looked for standing on its head."""
         self._tick()
         if self._reader is None:
             self._reader = _reader(self._engine)
-        segments = self._reader.segments(image) if self._reader is not None else []
+        segments = self._reader.segments(image, scanned=scanned) if self._reader is not None else []
         for segment in segments:
             for edge in ("left", "right", "top", "bottom", "size"):
                 setattr(segment, edge, getattr(segment, edge) * 72 / dpi)
@@ -101,7 +102,7 @@ def _even_out(segments: list[Segment]) -> None:
 class Reader(Protocol):
     """An OCR engine."""
 
-    def segments(self, image: Image) -> list[Segment]:
+    def segments(self, image: Image, *, scanned: bool) -> list[Segment]:
         """Lines, or cells of lines, in reading order, in pixels."""
 
 
@@ -118,9 +119,10 @@ class Tesseract:
     its head with little text on it: what it is unsure of is tried that way too.
     """
 
-    def segments(self, image: Image) -> list[Segment]:
+    def segments(self, image: Image, *, scanned: bool) -> list[Segment]:
         table = self._table(image)
-        if len(_certainties(table)) >= _FEW_WORDS and (sure := statistics.mean(_certainties(table))) < _UNSURE:
+        sure = statistics.mean(_certainties(table) or [0.0])
+        if scanned and len(_certainties(table)) >= _FEW_WORDS and sure < _UNSURE:
             other = self._table(image.rotate(180))
             if statistics.mean(_certainties(other) or [0.0]) > sure + _SURER:
                 table = other
@@ -210,7 +212,7 @@ class Rapid:
             }
         )
 
-    def segments(self, image: Image) -> list[Segment]:
+    def segments(self, image: Image, *, scanned: bool) -> list[Segment]:
         import numpy
 
         found = self._engine(numpy.asarray(image.convert("RGB"))[:, :, ::-1].copy())

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 _MAX_PIXELS: Final = 80_000_000
 _MAX_PAGES: Final = 500
 _DPI: Final = 200
-_MAX_INSIDE: Final = 60
+_MAX_INSIDE, _MAX_INSIDE_PIXELS = 20, 20_000_000  # what five scanned pages cost
+_GROUND_LEVELS, _LEAST_GROUND = 64, 0.5
 _LEAST_SIDES: Final = (120, 32)
 _SMALL_SIDE: Final = 1400
 _WORD: Final = re.compile(r"[^\W\d_]{3,}|\d{2,}")
@@ -59,13 +60,14 @@ class PictureParser:
 class PicturesInside:
     """The pictures in one document: each distinct one that is large enough to hold text is read, up to a limit.
 
-    What OCR makes of a photograph is noise, and left out. `finish` says what was read and what was not.
+    What OCR makes of a photograph is noise: one that shows as such is not read, other noise left out. `finish` says
+    what was read and what was not.
     """
 
     def __init__(self, ocr: Ocr) -> None:
         self._ocr = ocr
         self._seen: set[bytes] = set()
-        self._read = self._told = self._left_out = 0
+        self._read = self._told = self._left_out = self._pixels = 0
 
     def write(self, draft: Draft, body: bytes) -> None:
         """Add the text of a picture file to the draft; a broken picture, or one of no known kind, adds nothing."""
@@ -87,11 +89,14 @@ class PicturesInside:
         if known in self._seen:
             return None
         self._seen.add(known)
-        if not self._ocr.on or self._read >= _MAX_INSIDE:
+        if not _has_a_ground(image):
+            return None
+        self._pixels += image.width * image.height
+        if not self._ocr.on or self._read >= _MAX_INSIDE or self._pixels > _MAX_INSIDE_PIXELS:
             self._left_out += 1
             return None
         self._read += 1
-        read = self._ocr.page(image, number=1, dpi=dpi)
+        read = self._ocr.page(image, number=1, dpi=dpi, scanned=False)
         if not _is_text(" ".join(row.text for row in read.rows)):
             return None
         self._told += 1
@@ -124,6 +129,13 @@ class PicturesInside:
             flat = flat.resize((flat.width * 2, flat.height * 2))
         if (found := self.page(flat, dpi=_DPI)) is not None:
             insert(found, draft)
+
+
+def _has_a_ground(image: Image) -> bool:
+    """Whether half of a picture is of about one shade, as what letters stand on is and a photograph is not."""
+    shades = image.convert("L").histogram()
+    windows = (sum(shades[at : at + _GROUND_LEVELS]) for at in range(0, 257 - _GROUND_LEVELS, 16))
+    return max(windows) >= _LEAST_GROUND * sum(shades)
 
 
 def _is_text(text: str) -> bool:

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from rag.errors import EmptyDocument
-from rag.ingest.parse import ParserPool, media_type_of
+from rag.ingest.parse import ParserPool, media_type_of, pictures
 from rag.ingest.parse import ocr as ocr_engines
+from rag.ingest.parse.draft import Draft
 from tests.ingest.parse import makers
 from tests.ingest.parse.makers import Line, members_of
 
@@ -210,3 +211,24 @@ def test_a_broken_picture_costs_itself_and_not_the_document(pool: ParserPool) ->
     }
     parsed = pool.parse(makers.zipped(members), media_type=media_type_of("a.docx", body), name="a.docx")
     assert "Der Aushang:" in parsed.text
+
+
+@engine
+def test_a_document_full_of_pictures_has_the_first_of_them_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pictures, "_MAX_INSIDE", 2)
+    draft, inside = Draft(), pictures.PicturesInside(ocr_engines.Ocr(ocr_engines.available()))
+    for word in ("Schutzhelm", "Handschuhe", "Schutzbrille", "Gehörschutz"):
+        inside.write(draft, png([Line(f"Hier bitte immer {word} tragen", y=800, size=16)], height=80))
+    inside.finish(draft)
+    parsed = draft.parsed()
+    assert "Handschuhe" in parsed.text
+    assert "Schutzbrille" not in parsed.text
+    assert parsed.notes == ("2 pictures read by OCR", "2 pictures left out")
+
+
+def test_a_photograph_is_not_taken_for_text() -> None:
+    from PIL import Image
+
+    shades = bytes((x * 3 + y * 2 + (x * y) % 37) % 256 for y in range(300) for x in range(300))
+    assert not pictures._has_a_ground(Image.frombytes("L", (300, 300), shades))
+    assert pictures._has_a_ground(Image.open(io.BytesIO(png(NOTICE, height=80))))
