@@ -191,7 +191,7 @@ class Pipeline:
             ref=raw.ref,
             title=" ".join((parsed.title or _file_title(raw.title)).split())[:200],
             uri=raw.uri,
-            modified_at=parsed.modified_at or raw.modified_at,
+            modified_at=parsed.modified_at or parsed.created_at or raw.modified_at,
             created_at=parsed.created_at,
             author=parsed.author,
             language=parsed.language,

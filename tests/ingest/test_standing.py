@@ -196,19 +196,20 @@ class Dated(JsonReader):
         return replace(
             found,
             author="A. Beck",
-            created_at=datetime(2019, 5, 1, tzinfo=UTC),
+            created_at=datetime(2019, 5, 1, tzinfo=UTC) if name != "c.txt" else None,
             modified_at=datetime(2020, 6, 2, tzinfo=UTC) if name == "a.txt" else None,
         )
 
 
 def test_a_documents_own_dates_and_author_are_taken_and_else_its_files_date(tmp_path: Path, docs: Path) -> None:
-    for name in ("a.txt", "b.txt"):
+    for name in ("a.txt", "b.eml", "c.txt"):
         (docs / name).write_text(name)
     with Room(tmp_path / "home", Dated()) as room:
         room.sync(folder(docs))
-        a, b = room.ledger.entries()
+        a, b, c = room.ledger.entries()
         assert (a.author, a.created_at, a.modified_at.year) == ("A. Beck", datetime(2019, 5, 1, tzinfo=UTC), 2020)
-        assert b.modified_at == datetime.fromtimestamp((docs / "b.txt").stat().st_mtime, UTC)
+        assert b.modified_at == datetime(2019, 5, 1, tzinfo=UTC), "a mail has one date"
+        assert c.modified_at == datetime.fromtimestamp((docs / "c.txt").stat().st_mtime, UTC)
 
 
 def test_each_source_says_whether_its_scans_are_read_and_another_word_reads_them_anew(room: Room, docs: Path) -> None:
