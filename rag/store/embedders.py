@@ -123,13 +123,13 @@ class Embedders(Places):
     def facets(self) -> dict[ChunkId, Facets]:
         """Every chunk there is, with what the indexes filter it by."""
         with self._beside() as ask:
-            rows = ask(
-                "SELECT c.id, d.acl_class, d.source, d.language FROM chunks c JOIN documents d ON d.key = c.document"
-            )
-        return {
-            ChunkId(row["id"]): Facets(acl_class=row["acl_class"], source=row["source"], language=row["language"] or "")
-            for row in rows
-        }
+            ask("BEGIN")  # one state for both questions
+            of = {
+                row["key"]: Facets(acl_class=row["acl_class"], source=row["source"], language=row["language"] or "")
+                for row in ask("SELECT key, acl_class, source, language FROM documents")
+            }
+            rows = ask("SELECT id, document FROM chunks")
+        return {ChunkId(row["id"]): of[row["document"]] for row in rows if row["document"] in of}
 
     def bare_chunks(self, embedder: str) -> set[ChunkId]:
         """The chunks whose text this embedder has not embedded."""

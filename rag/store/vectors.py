@@ -104,13 +104,15 @@ class VectorIndex:
 
     def facets(self) -> dict[ChunkId, Facets]:
         """Every row there is, with what it is filtered by."""
-        return {
-            ChunkId(name): Facets(
-                acl_class=own.get("acl_class", -1), source=own.get("source", ""), language=own.get("language", "")
-            )
-            for page in self._pages(["metadatas"])
-            for name, own in zip(page["ids"], page["metadatas"], strict=True)
-        }
+        made: dict[tuple[object, ...], Facets] = {}
+        held: dict[ChunkId, Facets] = {}
+        for page in self._pages(["metadatas"]):
+            for name, own in zip(page["ids"], page["metadatas"], strict=True):
+                values = (own.get("acl_class", -1), own.get("source", ""), own.get("language", ""))
+                if values not in made:
+                    made[values] = Facets(acl_class=values[0], source=values[1], language=values[2])
+                held[ChunkId(name)] = made[values]
+        return held
 
     def rows(self) -> Iterator[tuple[list[ChunkId], Vectors]]:
         """Every row with its vector, some thousands at a time."""
