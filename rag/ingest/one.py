@@ -6,7 +6,6 @@ it holds one document or fifty.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import re
 import threading
@@ -15,14 +14,14 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Protocol
-from urllib.parse import quote
 
 import numpy as np
 
-from rag.documents import Chunk, Document, DocumentId, DocumentRef, Parsed, Part, RawDocument
+from rag.documents import Chunk, Document, DocumentRef, Parsed, Part, RawDocument
 from rag.errors import DocumentError, ModelError
 from rag.ingest import chunk as chunking
 from rag.ingest import reconcile
+from rag.ingest.parts import parts_of
 from rag.ingest.spaces import Space
 from rag.ports import Embedder, Vector, Vectors
 from rag.store.ledger import Ledger
@@ -103,7 +102,7 @@ class Pipeline:
             notes += (f"only the first {self.max_chunks:,} of {len(chunks):,} chunks are indexed (ingest.max_chunks)",)
             chunks = chunks[: self.max_chunks]
         own = replace(draft, document=document, chunks=chunks, notes=notes)
-        inner = [self.draft(part, stamp="", parent=raw.ref.key, depth=depth + 1) for part in self._parts(raw, parts)]
+        inner = [self.draft(part, stamp="", parent=raw.ref.key, depth=depth + 1) for part in self._inside(raw, parts)]
         return [own, *(entry for drafts in inner for entry in drafts)]
 
     def write(self, drafts: Sequence[Draft]) -> int:
@@ -199,24 +198,8 @@ class Pipeline:
             sections=parsed.sections,
         )
 
-    def _parts(self, raw: RawDocument, parts: Sequence[Part]) -> list[RawDocument]:
-        known = dict(self.ledger.parts(raw.ref.key)) if parts else {}
-        made: list[RawDocument] = []
-        for part in parts:
-            own = _unused(part.name, made, raw.ref.id)
-            name = DocumentId(f"{raw.ref.id}!/{own}")
-            ref = replace(raw.ref, id=name, key=known.get(name, ""), version=hashlib.sha256(part.body).hexdigest())
-            made.append(
-                RawDocument(
-                    ref=ref,
-                    title=own,
-                    uri=f"{raw.uri}!/{quote(own)}",
-                    media_type=part.media_type if part.media_type != "application/octet-stream" else "",
-                    modified_at=raw.modified_at,
-                    body=part.body,
-                )
-            )
-        return made
+    def _inside(self, raw: RawDocument, parts: Sequence[Part]) -> list[RawDocument]:
+        return parts_of(raw, parts, keys=dict(self.ledger.parts(raw.ref.key)) if parts else {})
 
     def _fits(self, text: str) -> bool:
         before = self.before()
@@ -318,13 +301,3 @@ def clean(parsed: Parsed) -> Parsed:
 
 def _file_title(name: str) -> str:
     return name.rsplit(".", 1)[0] or name
-
-
-def _unused(name: str, made: Sequence[RawDocument], parent: DocumentId) -> str:
-    """A part's name below its container, numbered where two parts share one."""
-    clean = "".join(c if c.isprintable() and c not in "/\\" else "_" for c in name).strip() or "unnamed"
-    taken = {raw.ref.id for raw in made}
-    candidate, number = clean, 2
-    while f"{parent}!/{candidate}" in taken:
-        candidate, number = f"{number}-{clean}", number + 1
-    return candidate
