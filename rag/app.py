@@ -21,7 +21,7 @@ from rag.ask.answer import Answerer, Rules
 from rag.ask.neutral import languages_of
 from rag.ask.retrieve import Retrieved, Retriever
 from rag.documents import DocumentId
-from rag.errors import ModelUnavailable, SourceError
+from rag.errors import SourceError
 from rag.identity import person
 from rag.ingest.one import Pipeline
 from rag.ingest.parse import ParserPool, media_type_of
@@ -32,8 +32,6 @@ from rag.ingest.upkeep import Upkeep
 from rag.ingest.watch import Watch
 from rag.keeping import Keeping
 from rag.models.embedder import open_embedder
-from rag.models.llm import open_language_model
-from rag.models.streaming import Limits
 from rag.ports import Embedder, IngestProgress, LanguageModel, Step
 from rag.settings import EmbedderSettings, Settings
 from rag.sources import Sources
@@ -41,6 +39,7 @@ from rag.store import opening
 from rag.store.audit import AuditLog
 from rag.store.ledger import Ledger
 from rag.store.owner import Ownership
+from rag.writers import Writers
 
 _PROMPT_TOKENS = {"embedded": 450, "ollama": 2000, "openai-compatible": 2000}
 """Excerpts a model is given, tokens: two cores read 67 a second, a server's GPU thousands."""
@@ -57,11 +56,11 @@ class App:
         self.settings = settings
         self._close = ExitStack()
         self._opening = threading.RLock()
-        self._models: dict[str, LanguageModel] = {}
         self._retriever: Retriever | None = None
         self._watched = False
-        self.model_problem = ""
+        self.writers = Writers(settings)
         self._close.enter_context(Ownership(settings.home))
+        self._close.callback(self.writers.close)
         try:
             self.ledger = Ledger(settings.home / "ledger.sqlite")
             self._close.callback(self.ledger.close)
@@ -167,44 +166,13 @@ class App:
         self._retriever = None
 
     def language_model(self, name: str | None = None) -> LanguageModel | None:
-        """What writes answers: the settings' model, or one by name. None where none can run; `model_problem` says why.
+        """See `Writers.get`."""
+        return self.writers.get(name)
 
-        A model that could not be had is asked for again at the next question: its server may have come up.
-
-        Raises:
-            ModelUnavailable: a model asked for by name is not there.
-        """
-        wanted = self.settings.llm
-        key = name or wanted.model
-        if wanted.provider == "none" and not name:
-            return None
-        with self._opening:
-            if key not in self._models:
-                try:
-                    model = self._open_model(key)
-                except ModelUnavailable as error:
-                    self.model_problem = str(error)
-                    if name:
-                        raise
-                    return None
-                self._close.callback(model.close)
-                self._models[key] = model
-                self.model_problem = ""
-            return self._models[key]
-
-    def _open_model(self, name: str) -> LanguageModel:
-        wanted = self.settings.llm
-        return open_language_model(
-            wanted.provider if wanted.provider != "none" else "auto",
-            models=self.settings.models,
-            base_url=wanted.base_url,
-            model=name,
-            digest=wanted.digest,
-            context_tokens=wanted.context_tokens,
-            api_key=self.settings.api_key(),
-            threads=wanted.threads or None,
-            limits=Limits(first_token_s=wanted.first_token_timeout_s, total_s=wanted.total_timeout_s),
-        )
+    @property
+    def model_problem(self) -> str:
+        """Why there is no language model."""
+        return self.writers.problem
 
     @cached_property
     def sources(self) -> Sources:

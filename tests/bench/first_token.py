@@ -47,7 +47,7 @@ def measure() -> dict[str, Any]:
         if model is None:
             return {"skipped": app.model_problem}
         ear = _Listening(model)
-        app._models[""] = ear
+        app.writers.opened[""] = ear
         _ask(app, _QUESTIONS[0])
         rows = [_row(app, ear, model, question) for question in _QUESTIONS]
     later = [row["service_ms"] - row["bare_ms"] for row in rows]

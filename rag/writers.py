@@ -1,0 +1,64 @@
+"""The language models that are open: each by its name, opened when first asked for."""
+
+from __future__ import annotations
+
+import threading
+
+from rag.errors import ModelUnavailable
+from rag.models.llm import open_language_model
+from rag.models.streaming import Limits
+from rag.ports import LanguageModel
+from rag.settings import Settings
+
+
+class Writers:
+    """What writes answers. `problem` says why none could be had the last time; empty where one could."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._opening = threading.Lock()
+        self.opened: dict[str, LanguageModel] = {}
+        self.problem = ""
+
+    def get(self, name: str | None = None) -> LanguageModel | None:
+        """The settings' model, or one by name; None where none can run.
+
+        A model that could not be had is asked for again at the next question: its server may have come up.
+
+        Raises:
+            ModelUnavailable: a model asked for by name is not there.
+        """
+        wanted = self._settings.llm
+        key = name or wanted.model
+        if wanted.provider == "none" and not name:
+            return None
+        with self._opening:
+            if key not in self.opened:
+                try:
+                    self.opened[key] = self._open(key)
+                except ModelUnavailable as error:
+                    self.problem = str(error)
+                    if name:
+                        raise
+                    return None
+                self.problem = ""
+            return self.opened[key]
+
+    def close(self) -> None:
+        """Close them, the newest first."""
+        while self.opened:
+            self.opened.popitem()[1].close()
+
+    def _open(self, name: str) -> LanguageModel:
+        wanted = self._settings.llm
+        return open_language_model(
+            wanted.provider if wanted.provider != "none" else "auto",
+            models=self._settings.models,
+            base_url=wanted.base_url,
+            model=name,
+            digest=wanted.digest,
+            context_tokens=wanted.context_tokens,
+            api_key=self._settings.api_key(),
+            threads=wanted.threads or None,
+            limits=Limits(first_token_s=wanted.first_token_timeout_s, total_s=wanted.total_timeout_s),
+        )
