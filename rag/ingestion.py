@@ -5,18 +5,20 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TypeAlias
 
 from rag.app import App
 from rag.forms import Event
-from rag.govern.standing import leave_unfinished
+from rag.govern.standing import begin, finish
 from rag.ingest.report import Report
 from rag.ports import Step
 from rag.store.rows import source_of
 
 Tell: TypeAlias = Callable[[Event], None]
 Stopped: TypeAlias = Callable[[], bool]
+
+_BEAT_S = 1.0
 
 
 class Ingestion:
@@ -27,6 +29,7 @@ class Ingestion:
         self._stopped = threading.Event()
         self._alone = threading.Lock()
         self._doing = ""
+        self._asked = 0
 
     def stop(self) -> None:
         """End after the documents under way. A signal handler may call it."""
@@ -39,9 +42,20 @@ class Ingestion:
         The removals held for the sources `confirmed` are carried out. Closing the iterator stops the work after the
         documents under way.
         """
-        yield from _told(
-            lambda tell, left: self._in_turn(names, confirmed, tell, lambda: left.is_set() or self._stopped.is_set())
-        )
+        self._asked += 1
+        try:
+            yield from _told(
+                lambda tell, left: self._in_turn(
+                    names, confirmed, tell, lambda: left.is_set() or self._stopped.is_set()
+                )
+            )
+        finally:
+            self._asked -= 1
+
+    @property
+    def busy(self) -> bool:
+        """Whether anybody waits for an ingest here to end."""
+        return self._asked > 0
 
     def _in_turn(self, names: Sequence[str], confirmed: Set[str], tell: Tell, stopped: Stopped) -> Event:
         if not self._alone.acquire(blocking=False):
@@ -76,22 +90,26 @@ class Ingestion:
 
         def progress(step: Step) -> None:
             nonlocal last
+            tell({"progress": list(step)})
+            if step.document and ":" not in step.document:  # work on the index as a whole
+                self._doing = f"{name}, {step.done} of {step.total} {step.document}"
+                return
+            if step.total and not step.done:
+                begin(self._app.ledger, name)
             last = step
             self._doing = f"{name}, {step.done} of {step.total} documents"
-            tell({"progress": list(step)})
 
-        try:
-            report = self._app.ingest(
-                frozenset({name}),
-                confirm_removals=confirm,
-                progress=progress,
-                reading=lambda document: tell({"reading": document}),
-                stopped=stopped,
-            )
-        finally:
-            if last.done < last.total:
-                leave_unfinished(self._app.ledger, [name])
-        return report, last.total - last.done
+        report = self._app.ingest(
+            frozenset({name}),
+            confirm_removals=confirm,
+            progress=progress,
+            reading=lambda document: tell({"reading": document}),
+            stopped=stopped,
+        )
+        left = last.total - last.done if stopped() else 0
+        if last.total and not left:
+            finish(self._app.ledger, name)
+        return report, left
 
 
 def _result(report: Report, *, before: int, stopped: bool, left: int) -> Event:
@@ -103,7 +121,8 @@ def _result(report: Report, *, before: int, stopped: bool, left: int) -> Event:
 def _told(work: Callable[[Tell, threading.Event], Event]) -> Iterator[Event]:
     """Run `work` in a thread, pass on what it tells while it runs, and end with its result.
 
-    The event is set when whoever asked has gone: the work ends after the documents under way.
+    The event is set when whoever asked has gone: the work ends after the documents under way. While there is nothing
+    to tell, ``{"alive": True}`` every second: only who is told something can be found to have gone.
     """
     events: SimpleQueue[Event | _Ended] = SimpleQueue()
     left = threading.Event()
@@ -117,7 +136,7 @@ def _told(work: Callable[[Tell, threading.Event], Event]) -> Iterator[Event]:
     thread = threading.Thread(target=run, name="ingest")
     thread.start()
     try:
-        while not isinstance(event := events.get(), _Ended):
+        while not isinstance(event := _next(events), _Ended):
             yield event
         if event.error is not None:
             raise event.error
@@ -125,6 +144,13 @@ def _told(work: Callable[[Tell, threading.Event], Event]) -> Iterator[Event]:
     finally:
         left.set()
         thread.join()
+
+
+def _next(events: SimpleQueue[Event | _Ended]) -> Event | _Ended:
+    try:
+        return events.get(timeout=_BEAT_S)
+    except Empty:
+        return {"alive": True}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

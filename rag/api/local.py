@@ -11,14 +11,16 @@ import os
 import socket
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Generator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import uvicorn
+from anyio import CancelScope
 from fastapi import FastAPI, Request
 from fastapi.responses import StreamingResponse
+from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from rag.client import SOCKET, reach
@@ -101,12 +103,24 @@ def _application(service: Service) -> FastAPI:
     @application.post("/{operation}")
     async def run(operation: str, request: Request) -> StreamingResponse:
         arguments = await request.json()
-        return StreamingResponse(_lines(service, operation, arguments), media_type="application/x-ndjson")
+        return StreamingResponse(_apart(_lines(service, operation, arguments)), media_type="application/x-ndjson")
 
     return application
 
 
-def _lines(service: Service, operation: str, arguments: dict[str, Any]) -> Iterator[str]:
+async def _apart(lines: Generator[str, None, None]) -> AsyncIterator[str]:
+    """The lines, made in threads. So is their end: where the peer has gone, an operation ends at its next step, and
+    others are answered meanwhile. Left to the garbage collector it would end in any thread, whatever locks that holds.
+    """
+    try:
+        async for line in iterate_in_threadpool(lines):
+            yield line
+    finally:
+        with CancelScope(shield=True):
+            await run_in_threadpool(lines.close)
+
+
+def _lines(service: Service, operation: str, arguments: dict[str, Any]) -> Generator[str, None, None]:
     try:
         for event in service.call(operation, arguments):
             yield json.dumps(event) + "\n"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import argparse
 
     from rag.app import App
+    from rag.service import Service
 
 _PATIENCE_S = 20.0
 
@@ -79,8 +80,19 @@ def door(settings: Settings, *, listen: bool = False) -> Iterator[Door]:
 
             with LocalDoor(service, settings.home):
                 yield service
+                _see_out(service)
     except _Elsewhere as elsewhere:
         yield Client(settings.home, pid=elsewhere.pid)
+
+
+def _see_out(service: Service) -> None:
+    """Whoever asked this process for an ingest while it owned the store gets it."""
+    told = False
+    while service.busy:
+        if not told:
+            print("Done; another `rag ingest` goes on in this process. Ctrl-C stops it.", file=sys.stderr)
+            told = True
+        time.sleep(0.1)
 
 
 class _Elsewhere(Exception):

@@ -29,11 +29,11 @@ def ingest(options: argparse.Namespace) -> int:
     }
     with door(settings_of(options), listen=not options.dry_run) as way:
         result = bring_level(way, arguments, verbose=options.verbose)
-    if "plan" in result:
-        output.print_json(result["plan"]) if options.json else print_plan(result["plan"])
-        return OK
-    output.print_json(result) if options.json else print_report(result)
-    return _ending(result, quiet=options.json)
+        if "plan" in result:
+            output.print_json(result["plan"]) if options.json else print_plan(result["plan"])
+            return OK
+        output.print_json(result) if options.json else print_report(result)
+        return _ending(result, quiet=options.json)
 
 
 def bring_level(way: Door, arguments: dict[str, Any], *, verbose: bool = False) -> dict[str, Any]:
@@ -42,10 +42,10 @@ def bring_level(way: Door, arguments: dict[str, Any], *, verbose: bool = False) 
     with Ingesting(quiet=verbose) as shown:
 
         def stop() -> None:
+            way.stop()
             shown.note(_STOPPING)
             if not output.err.is_terminal:
                 output.err.print(_STOPPING)
-            way.stop()
 
         try:
             with stopped_by_signals(stop, code=STOPPED):

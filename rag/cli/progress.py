@@ -27,7 +27,7 @@ class Ingesting:
         self._spinner = Spinner("dots")
         self._began = self._stepped = clock()
         self._step: list[Any] | None = None
-        self._read = 0
+        self._read, self._unit = 0, ""
         self._line = ""
         self._note = ""
         self._live = Live(self, console=console, transient=True, refresh_per_second=8)
@@ -43,21 +43,24 @@ class Ingesting:
 
     def take(self, event: dict[str, Any]) -> None:
         """One event of `rag.ingestion`."""
-        if "looking" in event:
+        if "waiting" in event:
+            self._line = "waiting …"
+        elif "looking" in event:
             self._step, self._read, self._line = None, 0, f"looking through {event['looking']} …"
         elif "reading" in event:
             self._read += 1
             self._line = event["reading"]
         elif "progress" in event:
-            self._stepped = self._clock()
-            if self._step is None:
-                self._began = self._stepped
+            what, self._stepped = event["progress"][0], self._clock()
+            unit = "documents" if not what or ":" in what else what
+            if self._step is None or unit != self._unit:
+                self._began, self._unit, self._read = self._stepped, unit, 0
             self._step = event["progress"]
 
     @property
     def far(self) -> str:
         """`` after 12 of 60 documents``; nothing before the first."""
-        return f" after {self._step[1]:,} of {self._step[2]:,} documents" if self._step else ""
+        return f" after {self._step[1]:,} of {self._step[2]:,} {self._unit}" if self._step else ""
 
     def note(self, sentence: str) -> None:
         """Say something in place of the document's name, until the end."""
@@ -74,7 +77,7 @@ class Ingesting:
 
     def _figures(self, step: list[Any], width: int) -> Text:
         _, done, total, chunks, failed = step
-        words = [f"{done:,} of {total:,} documents"]
+        words = [f"{done:,} of {total:,} {self._unit}"]
         if failed:
             words.append(f"{failed:,} failed")
         words += self._pace(done, total, chunks)
@@ -97,9 +100,10 @@ class Ingesting:
         one was, with how many were read."""
         spent = self._stepped - self._began
         if not done or spent <= 0:
-            return [f"{self._read:,} read", clock_time(self._clock() - self._began)]
-        left = spent / done * (total - done) - (self._clock() - self._stepped)
-        return [f"{clock_time(max(0.0, left))} left", f"{chunks:,} chunks", f"{chunks / spent:.1f}/s"]
+            read = [f"{self._read:,} read"] if self._read else []
+            return [*read, clock_time(self._clock() - self._began)]
+        left = f"{clock_time(max(0.0, spent / done * (total - done) - (self._clock() - self._stepped)))} left"
+        return [left, f"{chunks:,} chunks", f"{chunks / spent:.1f}/s"] if chunks else [left, f"{done / spent:.1f}/s"]
 
 
 def clock_time(seconds: float) -> str:

@@ -32,7 +32,8 @@ class Remark(NamedTuple):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """One source. `origin` is ``settings``, ``ingest`` (registered by `rag ingest PATH`) or ``nowhere``: its documents
-    are still in the ledger and nobody asks for it. `unfinished`: the last run over it was stopped half way."""
+    are still in the ledger and nobody asks for it. `unfinished`: a run over it is under way, or never came to its end.
+    """
 
     name: str
     path: str
@@ -74,7 +75,7 @@ class Standing:
         if not self.state.reached_at and not self.state.offline_since:
             yield Remark("never_read", "never read yet", "rag ingest")
         if self.unfinished:
-            yield Remark("unfinished", "the last run was stopped half way", "rag ingest")
+            yield Remark("unfinished", "not yet read to its end: a run is under way, or was stopped", "rag ingest")
         if not self.readers:
             yield Remark("unreadable", "nobody may read it", f'add readers to source "{self.name}" in rag.toml')
 
@@ -113,11 +114,15 @@ def standings(settings: Settings, ledger: Ledger) -> list[Standing]:
     ]
 
 
-def leave_unfinished(ledger: Ledger, names: Iterable[str]) -> None:
-    """Remember that the run which reached these sources last was stopped half way; the next run forgets it."""
-    for name in names:
-        reached = ledger.source_state(name).reached_at
-        ledger.remember(f"unfinished:{name}", reached.isoformat() if reached else "")
+def begin(ledger: Ledger, name: str) -> None:
+    """Remember that there is work in this source since it was last reached, however this process ends."""
+    reached = ledger.source_state(name).reached_at
+    ledger.remember(f"unfinished:{name}", reached.isoformat() if reached else "")
+
+
+def finish(ledger: Ledger, name: str) -> None:
+    """That work is done. Reaching the source again says so, too."""
+    ledger.remember(f"unfinished:{name}", "")
 
 
 def ages(ledger: Ledger) -> Mapping[str, datetime]:
@@ -137,8 +142,8 @@ def counted(number: int, thing: str) -> str:
 
 
 def _is_unfinished(ledger: Ledger, name: str) -> bool:
-    reached, stopped = ledger.source_state(name).reached_at, ledger.meta(f"unfinished:{name}")
-    return bool(stopped) and reached is not None and stopped == reached.isoformat()
+    reached, begun = ledger.source_state(name).reached_at, ledger.meta(f"unfinished:{name}")
+    return reached is not None and begun == reached.isoformat()
 
 
 def _present(paths: Iterable[str]) -> set[str]:

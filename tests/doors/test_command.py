@@ -318,5 +318,6 @@ def test_the_doctor_names_what_is_not_well_and_ends_with_one(full: Line) -> None
         "disk": True,
         "language model": True,
         "index": False,
+        "index rows": True,
     }
     assert found["well"] is False

@@ -1,7 +1,7 @@
 /** The source panel: a document's text around a passage, with the words that are cited marked. */
 
 import { documentText } from "./stream.js";
-import { copy, element, language, path, place, say } from "./texts.js";
+import { age, copy, element, language, path, place, say } from "./texts.js";
 
 const panel = document.getElementById("panel");
 const title = document.getElementById("panel-title");
@@ -67,7 +67,7 @@ function show(found, wanted) {
   if (found.text.slice(start, end) !== words) return showPassage(wanted, say("changed"));
   const modified = new Date(found.modified).toLocaleDateString(language, { dateStyle: "medium" });
   where.textContent = [place(cited), say("modified", { date: modified })].filter(Boolean).join(" · ");
-  note.textContent = "";
+  note.textContent = age(cited);
   const mark = { start, end, soft: !cited.quote, headings: new Set(found.sections.flatMap((one) => one.headings)) };
   const [from, to] = around(found, start, end);
   whole.hidden = from === 0 && to === found.text.length;
@@ -80,7 +80,7 @@ function show(found, wanted) {
 
 /** The document cannot be shown: the passage itself, as the answer brought it. */
 function showPassage({ cited, passage }, why) {
-  note.textContent = why;
+  note.textContent = [why, age(cited)].filter(Boolean).join(" ");
   const text = passage?.text ?? cited.quote ?? cited.text;
   const start = cited.quote ? text.indexOf(cited.quote) : 0;
   const mark = { start, end: start + (cited.quote ?? text).length, soft: !cited.quote };

@@ -2,7 +2,7 @@
 
 import { open } from "./panel.js";
 import { Sources } from "./sources.js";
-import { copy, element, path, place, say } from "./texts.js";
+import { age, copy, element, path, place, say } from "./texts.js";
 
 const PATIENCE_S = 6;
 const templates = document.getElementById("outcomes").content;
@@ -67,7 +67,7 @@ export class Reply {
   citation(citation) {
     const made = element("button", "cite", String(citation.marker));
     made.type = "button";
-    made.title = [citation.title, place(citation)].filter(Boolean).join(" · ");
+    made.title = [citation.title, place(citation), age(citation)].filter(Boolean).join(" · ");
     made.setAttribute("aria-label", say("citation", { n: citation.marker, title: made.title }));
     made.setAttribute("aria-expanded", "false");
     made.addEventListener("click", () => open(citation, this.sources.holding(citation), made));
@@ -148,7 +148,7 @@ export class Reply {
     const cited = new Map();
     for (const { citations } of this.sentences) for (const citation of citations) cited.set(citation.marker, citation);
     const sources = [...cited.values()].map(
-      (one) => `[${one.marker}] ${[one.title, place(one)].filter(Boolean).join(", ")}: „${one.quote}“\n    ${path(one.uri)}`,
+      (one) => `[${one.marker}] ${[one.title, place(one), age(one)].filter(Boolean).join(", ")}: „${one.quote}“\n    ${path(one.uri)}`,
     );
     const notice = this.part(".notice").textContent;
     return [this.question, words.join(" "), `${say("sources_head")}:\n${sources.join("\n")}`, notice].join("\n\n");

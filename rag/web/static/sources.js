@@ -1,7 +1,7 @@
 /** The list of passages found: there before the first word, numbered as the answer cites them. */
 
 import { open } from "./panel.js";
-import { element, place, say } from "./texts.js";
+import { age, element, place, say } from "./texts.js";
 
 const FIRST = 4;
 
@@ -35,6 +35,7 @@ export class Sources {
     button.append(element("span", "numbers"), element("span", "name", passage.title));
     const where = place(passage);
     if (where) button.append(element("span", "where", where));
+    if (age(passage)) button.append(element("span", "age", age(passage)));
     button.append(element("span", "snippet", beginning(passage)));
     button.addEventListener("click", () => open(passage, passage, button));
     return made;

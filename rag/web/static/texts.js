@@ -24,6 +24,12 @@ export function place(of) {
   return [...parts, ...headings.slice(-1)].join(" · ");
 }
 
+/** How old what stands there may be; empty while its source can be reached. */
+export function age(of) {
+  if (!of.as_of) return "";
+  return say("as_of", { date: new Date(of.as_of).toLocaleDateString(language, { dateStyle: "medium" }) });
+}
+
 /** The path a person would look for, of a document's address. */
 export function path(uri) {
   if (!uri.startsWith("file://")) return uri;

@@ -136,6 +136,7 @@ def cited(passage: Passage, marker: int, quote: str = "") -> Citation:
         span=Span(start=start, end=start + len(words)),
         quote=words,
         key=passage.key,
+        as_of=passage.as_of,
     )
 
 

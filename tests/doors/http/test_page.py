@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any
 
@@ -110,6 +112,28 @@ def test_a_document_that_changed_or_went_shows_the_passage_as_it_was(house: Hous
     page.wait_for_selector("mark")
     assert page.inner_text("mark") == QUOTE
     assert "gibt es nicht mehr" in page.inner_text("#panel-note")
+
+
+@pytest.mark.parametrize(
+    ("locale", "age"),
+    [
+        ("de", "Stand: 23.11.2026, Laufwerk zurzeit nicht erreichbar"),
+        ("en", "As of Nov 23, 2026: its drive cannot be reached now"),
+    ],
+)
+def test_what_comes_from_a_drive_out_of_reach_says_how_old_it_is(
+    house: House, shown: Shown, locale: str, age: str
+) -> None:
+    leave, sick = house.passages
+    house.passages = (replace(leave, as_of=datetime(2026, 11, 23, 12, tzinfo=UTC)), sick)
+    page = shown(locale=locale)
+    answered(page)
+    assert page.locator(".source .age").all_inner_texts() == [age]
+    assert page.locator(".cite").nth(0).get_attribute("aria-label").endswith(age)
+    assert age not in page.locator(".cite").nth(1).get_attribute("aria-label")
+    page.locator(".cite").nth(0).click()
+    page.wait_for_selector("mark")
+    assert page.inner_text("#panel-note") == age
 
 
 def test_a_sentence_without_support_is_marked(house: House, shown: Shown) -> None:
