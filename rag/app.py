@@ -260,11 +260,18 @@ class App:
             except SourceError as error:
                 total.offline[connector.name] = str(error)
 
-    def survey(self, paths: Sequence[Path] = ()) -> Mapping[str, Survey]:
-        """What `ingest` of these folders, or of all sources, would do, by source; nothing is changed or registered."""
+    def survey(self, paths: Sequence[Path] = ()) -> tuple[Mapping[str, Survey], Mapping[str, str]]:
+        """What `ingest` of these folders, or of all sources, would do, by source, and which cannot be listed and why;
+        nothing is changed or registered."""
         sources = self.sources
-        connectors = [sources.unregistered(path) for path in paths] if paths else sources.connectors()
-        return {connector.name: self.keeping.survey(connector) for connector in connectors}
+        found: dict[str, Survey] = {}
+        offline: dict[str, str] = {}
+        for connector in [sources.unregistered(path) for path in paths] if paths else sources.connectors():
+            try:
+                found[connector.name] = self.keeping.survey(connector)
+            except SourceError as error:
+                offline[connector.name] = str(error)
+        return found, offline
 
     def watch(self) -> Watch:
         """A loop over all sources; run it in a thread of its own and stop it before closing."""

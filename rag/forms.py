@@ -77,8 +77,8 @@ def source_json(source: Standing, *, watched: str | None) -> Event:
     }
 
 
-def plan_json(found: Mapping[str, Survey]) -> Event:
-    """What an ingest would do, by source."""
+def plan_json(found: Mapping[str, Survey], offline: Mapping[str, str]) -> Event:
+    """What an ingest would do, by source; `offline`: source → why it cannot be listed."""
     plans = [survey.plan for survey in found.values()]
     return {
         "add": [ref.id for plan in plans for ref in plan.add],
@@ -93,5 +93,6 @@ def plan_json(found: Mapping[str, Survey]) -> Event:
         "failed": [
             {"document": name, "reason": reason} for survey in found.values() for name, reason in survey.unread.items()
         ],
+        "offline": dict(offline),
         "unchanged": sum(survey.unchanged for survey in found.values()),
     }

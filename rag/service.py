@@ -120,7 +120,7 @@ class Service:
         the report; with `dry_run` only the plan."""
         app = self._app
         if dry_run:
-            yield {"plan": plan_json(app.survey([Path(path) for path in paths or []]))}
+            yield {"plan": plan_json(*app.survey([Path(path) for path in paths or []]))}
             return
         for path in paths or []:
             app.sources.unregistered(Path(path))  # all of them are there, or none is registered

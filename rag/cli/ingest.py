@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ def ingest(options: argparse.Namespace) -> int:
         result = bring_level(way, arguments, verbose=options.verbose)
         if "plan" in result:
             output.print_json(result["plan"]) if options.json else print_plan(result["plan"])
-            return OK
+            return _out_of_reach(result["plan"]["offline"]) or OK
         output.print_json(result) if options.json else print_report(result)
         return _ending(result, quiet=options.json)
 
@@ -66,14 +66,18 @@ def _ending(result: dict[str, Any], *, quiet: bool) -> int:
         output.err.print(f"Stopped.{left} what was finished stays, and the next run of the same command continues.")
         return STOPPED
     if result["offline"]:
-        names = ", ".join(f'"{name}"' for name in result["offline"])
-        verb = "cannot" if len(result["offline"]) == 1 else "cannot all"
-        reasons = " ".join(dict.fromkeys(result["offline"].values()))
-        say(f"{names} {verb} be reached now: {reasons}")
-        return FAILED
+        return _out_of_reach(result["offline"])
     if not quiet and not any(result[name] for name in _ANY_DOCUMENT):
         output.err.print("There is no document in the folder. Put files in it, or give another folder.")
     return PARTLY if result["failed"] else OK
+
+
+def _out_of_reach(offline: Iterable[str]) -> int:
+    names = ", ".join(f'"{name}"' for name in offline)
+    if not names:
+        return OK
+    say(f"{names} cannot be reached now. Mount it again, or correct its path, and repeat this command.")
+    return FAILED
 
 
 def print_report(found: dict[str, Any]) -> None:
@@ -87,8 +91,7 @@ def print_report(found: dict[str, Any]) -> None:
         flow(f'[yellow]Removals are held in "{safe(source)}": {safe(reason)}.[/]')
         flow("The documents still answer. If they are meant to go:", width=4)
         flow(f"rag ingest --confirm-removals {safe(source)}", width=4)
-    for source, reason in found["offline"].items():
-        flow(f'[yellow]"{safe(source)}" is offline; its documents answer as they were.[/] {safe(reason)}')
+    _offline(found["offline"])
     failures(found["failed"])
     before = found["failed_before"]
     if before:
@@ -147,8 +150,14 @@ def print_plan(plan: dict[str, Any]) -> None:
         if kind == "hold":
             for source, reason in plan["held_because"].items():
                 flow(f'held in "{safe(source)}": {safe(reason)}', width=4)
+    _offline(plan["offline"])
     if counts:
         out.print("[dim]Nothing was changed.[/]")
+
+
+def _offline(reasons: Mapping[str, str]) -> None:
+    for source, reason in reasons.items():
+        flow(f'[yellow]"{safe(source)}" is offline; its documents answer as they were.[/] {safe(reason)}')
 
 
 _EXPLAINED = {

@@ -91,9 +91,19 @@ def test_a_source_out_of_reach_is_a_sentence_after_the_report_of_the_others(two_
     assert "1 added" in done.stdout
     assert '"far" is offline; its documents answer as they were.' in done.stdout
     (sentence,) = done.stderr.splitlines()
-    assert sentence.startswith('rag: "far" cannot be reached now: ')
+    assert sentence.startswith('rag: "far" cannot be reached now. Mount it again')
+    assert "No such file or directory" in done.stdout
     report = two_owned.json("ingest", code=1)
     assert (list(report["offline"]), report["unchanged"]) == (["far"], 2)
+
+
+def test_a_dry_run_plans_the_others_where_a_source_is_out_of_reach(two_owned: Line) -> None:
+    (two_owned.folder / "far").rename(two_owned.folder / "gone")
+    plan = two_owned.json("ingest", "--dry-run", code=1)
+    assert (plan["add"], list(plan["offline"])) == (["near:near.txt"], ["far"])
+    done = two_owned.run("ingest", "--dry-run")
+    assert (done.returncode, "1 to add" in done.stdout, '"far" is offline' in done.stdout) == (1, True, True)
+    assert done.stderr.startswith('rag: "far" cannot be reached now.')
 
 
 def test_what_a_source_out_of_reach_holds_is_shown_with_its_age(two_owned: Line) -> None:

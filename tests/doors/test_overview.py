@@ -193,6 +193,7 @@ def test_a_quiet_progress_draws_nothing() -> None:
 PLAN: dict[str, Any] = {
     **{kind: [] for kind in ("add", "replace", "move", "reprotect", "remove", "held", "later", "failed")},
     "held_because": {},
+    "offline": {},
     "shut": [],
 }
 
