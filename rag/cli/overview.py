@@ -69,7 +69,7 @@ def documents(found: Sequence[dict[str, Any]]) -> None:
         mark = "*" if entry.get("notes") else " "
         colour = "yellow" if entry["reason"] else "not dim"
         name, title = safe(entry["document_id"]), safe(" ".join(entry["title"].split()))
-        lead = f"[{colour}]{entry['state']}{mark}[/]".ljust(len(colour) + 14) + f"{entry['chunks']:>6,}"
+        lead = f"[{colour}]{entry['state']}{mark}[/]".ljust(len(colour) + 15) + f"{entry['chunks']:>6,}"
         told = entry["reason"] or title in name
         flow(name if told else f"{name} [dim]· {title}[/]", lead=lead, width=_TEXT_AT)
         if entry["reason"]:

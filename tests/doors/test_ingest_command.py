@@ -50,11 +50,11 @@ def two_owned(two: Line) -> Iterator[Line]:
         yield two
 
 
-def many(folder: Path, count: int) -> Path:
+def many(folder: Path, count: int, text: str = TRUE) -> Path:
     """A folder of so many short documents."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(count):
-        (folder / f"{number:03}.txt").write_text(f"Akte {number}: {TRUE}")
+        (folder / f"{number:03}.txt").write_text(f"Akte {number}: {text}")
     return folder
 
 
@@ -207,16 +207,19 @@ def test_an_ingest_that_no_terminal_watches_says_nothing_but_its_report(owned: L
 
 @dataclass
 class Gate:
-    """An embedder that waits at its first texts until it is let through."""
+    """An embedder that waits at its first texts until it is let through, and once more at others."""
 
     line: Line
     reached: threading.Event = field(default_factory=threading.Event)
     through: threading.Event = field(default_factory=threading.Event)
+    others_through: threading.Event = field(default_factory=threading.Event)
 
     def embed(self, exchange: Exchange) -> None:
         if len(exchange.json["input"]) > 1:  # not the one text that tells the dimension
             self.reached.set()
             self.through.wait(60)
+        if "anderswo" in str(exchange.json["input"]):
+            self.others_through.wait(60)
         embed(exchange)
 
 
@@ -236,6 +239,7 @@ def gate(fresh: Line) -> Iterator[Gate]:
         gate.line.config.write_text(told.replace(before, server.url))
         yield gate
         gate.through.set()
+        gate.others_through.set()
 
 
 @contextmanager
@@ -298,10 +302,12 @@ def test_a_stopped_ingest_is_still_one_object(gate: Gate) -> None:
 
 def test_a_second_ingest_says_what_it_waits_for_and_is_seen_out_by_the_first(gate: Gate) -> None:
     with held(gate, 3) as first:
-        other = many(gate.line.folder / "other", 2)
+        other = many(gate.line.folder / "other", 2, "Das steht anderswo.")
         with gate.line.start("ingest", other, "--json", stdout=subprocess.PIPE, stderr=subprocess.PIPE) as second:
             assert line_of(second) == "Waiting for another ingest to finish (papers, 0 of 3 documents) …\n"
             gate.through.set()
+            assert line_of(first) == "Done; another `rag ingest` goes on in this process. Ctrl-C stops it.\n"
+            gate.others_through.set()
             told, _ = second.communicate(timeout=60)
             assert (second.returncode, json.loads(told)["added"]) == (0, 2)
         report, _ = first.communicate(timeout=60)

@@ -100,6 +100,17 @@ def test_no_line_of_a_terminal_breaks_inside_a_word(fresh: Line, arguments: str,
     assert ("This should not have happened" if "show" in arguments else WORDS[:200].strip()) in told
 
 
+def test_what_takes_several_lines_stands_below_its_beginning(fresh: Line) -> None:
+    app: Any = None
+    fresh.home.mkdir(mode=0o700)
+    with LocalDoor(Wordy(app), fresh.home):
+        shown = on_terminal(fresh, "documents")
+    first = [line for line in shown if not line.startswith(" ")]
+    assert [line.split()[0] for line in first] == ["indexed*", "outdated"]
+    assert {line[: line.index("papers:")] for line in first} == {"indexed*   1,200  ", "outdated   1,200  "}
+    assert [line for line in shown if line not in first and not line.startswith(" " * 16)] == []
+
+
 def test_the_progress_on_a_terminal_never_wraps_and_leaves_the_report_alone(fresh: Line) -> None:
     folder = many(fresh.folder / "papers", 3)
     long = folder / ("ein-ordner-mit-einem-sehr-langen-namen/" * 3)
