@@ -7,6 +7,7 @@ documents and in bytes, so that ten times the documents take no more memory.
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,6 +19,7 @@ from rag.ports import Vector
 
 _WINDOW_CHUNKS = 512
 _WINDOW_DOCUMENTS = 200
+_WINDOW_S = 10.0  # what was read is found after so long, and progress is seen
 _AHEAD_BYTES = 64 << 20
 
 
@@ -42,8 +44,10 @@ class Flow:
         workers: int,
         written: Callable[[DocumentRef, Outcome], None],
         ended: Callable[[DocumentRef], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._pipeline, self._workers, self._written, self._ended = pipeline, max(1, workers), written, ended
+        self._clock, self._began = clock, clock()
         self._window: list[tuple[DocumentRef, Outcome]] = []
         self._vectors: dict[str, Vector] = {}
         self._recording: tuple[list[tuple[DocumentRef, Outcome]], Future[None]] | None = None
@@ -65,6 +69,8 @@ class Flow:
         writer = ThreadPoolExecutor(1, thread_name_prefix="record")
         try:
             for ref, outcome in self._ahead(readers, todo, read, size_of, stopped):
+                if not self._window:
+                    self._began = self._clock()
                 self._window.append((ref, outcome))
                 if self._full():
                     self._embed(writer)
@@ -107,7 +113,8 @@ class Flow:
     def _full(self) -> bool:
         drafts = [outcome for _, outcome in self._window if isinstance(outcome, list)]
         chunks = sum(len(draft.chunks) for outcome in drafts for draft in outcome)
-        return chunks >= _WINDOW_CHUNKS or len(self._window) >= _WINDOW_DOCUMENTS
+        waited_s = self._clock() - self._began
+        return chunks >= _WINDOW_CHUNKS or len(self._window) >= _WINDOW_DOCUMENTS or waited_s >= _WINDOW_S
 
     def _embed(self, writer: ThreadPoolExecutor) -> None:
         """The window's vectors; meanwhile the window before is recorded."""

@@ -36,6 +36,7 @@ class Ledger(Embedders):
         """Forget a folder; its documents are removed by the plan that follows."""
         with self.transaction():
             self._db.execute("DELETE FROM sources WHERE name = ?", (name,))
+            self._db.execute("DELETE FROM source_states WHERE source = ?", (name,))
 
     def announce(self, chunks: Iterable[ChunkId]) -> None:
         """Say before the indexes are written which chunks would be too many if the switch never came."""

@@ -10,9 +10,13 @@ from pathlib import Path
 import pytest
 
 from connectors.folder import Folder
-from rag.documents import Listing, Parsed, Shut
+from rag.documents import DocumentRef, Listing, Parsed, Shut
 from rag.errors import SourceUnavailable
+from rag.ingest.flow import Flow
+from rag.ingest.one import Draft
+from rag.ingest.survey import survey
 from rag.ingest.sync import sync
+from rag.store.rows import SourceState
 from tests.ingest.room import Counted, JsonReader, Room, folder, packed
 
 
@@ -228,3 +232,33 @@ def test_a_text_met_again_before_it_is_recorded_is_embedded_once(room: Room, doc
     room.sync(folder(docs))
     assert len(room.embedder.embedded) == 1
     assert len(room.found("derselbe")) == 450
+
+
+def test_a_source_that_is_forgotten_leaves_no_state_to_the_next_of_its_name(room: Room, docs: Path) -> None:
+    room.sync(folder(docs))
+    assert room.ledger.source_state("docs").reached_at
+    room.ledger.forget_source("docs")
+    assert room.ledger.source_state("docs") == SourceState()
+
+
+def test_what_was_read_long_enough_ago_is_recorded_before_the_window_is_full(room: Room, docs: Path) -> None:
+    for number in range(6):
+        (docs / f"{number}.txt").write_text(f"Nummer {number}")
+    seen = survey(folder(docs), room.ledger, recipe=room.pipeline.recipe)
+    hours = iter(range(0, 10_000, 6))
+    found: list[int] = []
+
+    def read(ref: DocumentRef) -> list[Draft]:
+        found.append(len(room.found("Nummer")))
+        return room.pipeline.draft(folder(docs).fetch(seen.listings[ref.id], ref), stamp="s")
+
+    flow = Flow(
+        room.pipeline,
+        workers=1,
+        written=lambda ref, outcome: None,
+        ended=lambda ref: None,
+        clock=lambda: float(next(hours)),
+    )
+    flow.run(seen.plan.add, read, size_of=lambda ref: 1, stopped=lambda: False)
+    assert found[0] == 0 and found[-1] > 0
+    assert len(room.found("Nummer")) == 6
