@@ -42,11 +42,12 @@ class Ingesting:
         self._live.stop()
 
     def take(self, event: dict[str, Any]) -> None:
-        """One event of `rag.ingestion`."""
+        """One event of `rag.ingestion`. What begins is drawn at once, however soon it ends."""
         if "waiting" in event:
             self._line = "waiting …"
         elif "looking" in event:
             self._step, self._read, self._line = None, 0, f"looking through {event['looking']} …"
+            self._draw()
         elif "reading" in event:
             self._read += 1
             self._line = event["reading"]
@@ -55,7 +56,13 @@ class Ingesting:
             unit = "documents" if not what or ":" in what else what
             if self._step is None or unit != self._unit:
                 self._began, self._unit, self._read = self._stepped, unit, 0
+                self._step = event["progress"]
+                self._draw()
             self._step = event["progress"]
+
+    def _draw(self) -> None:
+        if self._shown:
+            self._live.refresh()
 
     @property
     def far(self) -> str:
