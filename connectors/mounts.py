@@ -24,11 +24,22 @@ class Mount:
     parent: int
     point: bytes
     kind: str
+    options: frozenset[str] = frozenset()
 
     @property
     def is_shared(self) -> bool:
         """Whether others may change what is on it without this machine's kernel seeing it."""
         return self.kind in _SHARED or self.kind.startswith("fuse.")
+
+
+def mount_of(path: bytes, mounts: Sequence[Mount]) -> Mount | None:
+    """The mount a path without links in it lies on."""
+    return _holding(path, mounts)
+
+
+def all_mounts(mountinfo: Path = MOUNTINFO) -> list[Mount]:
+    """Everything mounted now; empty where the platform does not tell."""
+    return _mounts(mountinfo)
 
 
 def network_file_system(path: str | os.PathLike[str], *, mountinfo: Path = MOUNTINFO) -> str | None:
@@ -57,8 +68,10 @@ def _mounts(mountinfo: Path) -> list[Mount]:
 def _mount(line: bytes) -> Mount:
     """``36 35 98:0 /its/root /point rw,noatime shared:1 - nfs4 server:/share rw``; see proc_pid_mountinfo(5)."""
     fields, _, system = line.partition(b" - ")
-    number, parent, _, _, point, *_ = fields.split(b" ")
-    return Mount(int(number), int(parent), _plain(point), os.fsdecode(_plain(system.split(b" ")[0])))
+    number, parent, _, _, point, own, *_ = fields.split(b" ")
+    kind, _, shared, *_ = (*(os.fsdecode(_plain(word)) for word in system.split(b" ")), "", "")
+    options = frozenset(f"{os.fsdecode(own)},{shared}".split(","))
+    return Mount(int(number), int(parent), _plain(point), kind, options)
 
 
 def _plain(text: bytes) -> bytes:

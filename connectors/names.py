@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import fnmatch
 import re
-import unicodedata
-from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 _NO_DOCUMENTS = frozenset({"lost+found", "$RECYCLE.BIN", "System Volume Information", "Thumbs.db", "desktop.ini"})
@@ -41,26 +38,9 @@ def unreadable(text: str) -> bytes:
     return encoded
 
 
-def _any_of(patterns: Sequence[str]) -> Callable[[str], object]:
-    return re.compile("|".join(map(fnmatch.translate, patterns)) or r"(?!)").match
-
-
 def no_document(name: str) -> bool:
     """Whether a file or folder of this name is passed over: hidden, an editor's temporary, a lock, a system's own."""
     return name.startswith(_STARTS) or name.endswith(_ENDINGS) or name in _NO_DOCUMENTS
-
-
-@lru_cache(maxsize=256)
-def matcher(patterns: tuple[str, ...]) -> Callable[[str], bool]:
-    """Whether a path below the root matches one of the patterns. ``*`` spans folders too; ``**/`` may stand for no
-    folder; ``.pdf`` is ``.PDF``; composed and decomposed letters are the same."""
-    forms = [_folded(pattern) for pattern in patterns]
-    match = _any_of([*forms, *(form.removeprefix("**/").replace("/**/", "/") for form in forms)])
-    return lambda path: match(_folded(path)) is not None
-
-
-def _folded(text: str) -> str:
-    return (text if text.isascii() else unicodedata.normalize("NFC", text)).casefold()
 
 
 @lru_cache(maxsize=256)

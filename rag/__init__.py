@@ -4,7 +4,7 @@ Importing this package sets the phone-home switches of every library the product
 of them read their switch only once, at import. It does nothing else.
 """
 
-from rag.egress import close_phone_home
+from rag.egress.switches import close_phone_home
 
 __version__ = "0.1.0"
 

@@ -11,15 +11,17 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from rag.access import Confidentiality
-from rag.documents import Chunk, DocumentId, Span
+from rag.access import Confidentiality, Token
+from rag.documents import Chunk, DocumentId, Hidden, Hiding, Span
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passage:
     """A chunk found. `score` is the fused score, 0 to about 1, higher is better; it compares within one search.
 
-    `as_of` is set where the document's source cannot be reached: when it last could.
+    `as_of` is set where the document's source cannot be reached: when it last could. `modified` is the document's
+    date, `superseded_by` a newer version of it that the reader may read, `hidden` what of it nobody sees who opens
+    the document. `admitted_by` is by which of the readers it was found: for the audit, never shown.
     """
 
     chunk: Chunk
@@ -29,6 +31,10 @@ class Passage:
     key: str = ""
     confidentiality: Confidentiality = Confidentiality.STRICT
     as_of: datetime | None = None
+    modified: datetime | None = None
+    superseded_by: DocumentId | None = None
+    hidden: tuple[Hidden, ...] = ()
+    admitted_by: tuple[Token, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The public form."""
@@ -42,13 +48,16 @@ class Passage:
             "text": self.chunk.text,
             "score": round(self.score, 4),
             "as_of": self.as_of.isoformat() if self.as_of else None,
+            "modified": self.modified.isoformat() if self.modified else None,
+            "superseded_by": self.superseded_by,
+            **_hidden_json(self.hidden),
         }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Citation:
-    """One proof: `quote` is verbatim what stands at `span` in the document. `marker` is 1-based, as printed; `as_of` is
-    the passage's."""
+    """One proof: `quote` is verbatim what stands at `span` in the document. `marker` is 1-based, as printed; `as_of`,
+    `modified` and `superseded_by` are the passage's, `hidden` what of the quote nobody sees."""
 
     marker: int
     document_id: DocumentId
@@ -60,6 +69,9 @@ class Citation:
     quote: str
     key: str = ""
     as_of: datetime | None = None
+    modified: datetime | None = None
+    superseded_by: DocumentId | None = None
+    hidden: tuple[Hidden, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The public form."""
@@ -73,7 +85,32 @@ class Citation:
             "span": [self.span.start, self.span.end],
             "quote": self.quote,
             "as_of": self.as_of.isoformat() if self.as_of else None,
+            "modified": self.modified.isoformat() if self.modified else None,
+            "superseded_by": self.superseded_by,
+            **_hidden_json(self.hidden),
         }
+
+
+def _hidden_json(hidden: tuple[Hidden, ...]) -> dict[str, Any]:
+    return {"hidden_text": bool(hidden), "hidden_because": because(hidden)}
+
+
+def because(hidden: tuple[Hidden, ...]) -> list[Hiding]:
+    """Why these stretches are hidden, each reason once."""
+    return list(dict.fromkeys(one.why for one in hidden))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disagreement:
+    """Two current documents that give different figures for the same thing, each with its sentence; `marker` is 0, or
+    that of the citation."""
+
+    one: Citation
+    other: Citation
+
+    def as_json(self) -> list[dict[str, Any]]:
+        """The public form: both sides."""
+        return [self.one.as_json(), self.other.as_json()]
 
 
 class Outcome(StrEnum):
@@ -87,16 +124,25 @@ class Outcome(StrEnum):
     INCOMPLETE = "incomplete"
 
 
+class Reason(StrEnum):
+    """Why an answer is incomplete."""
+
+    TOO_SLOW = "model_too_slow"
+    STOPPED = "model_stopped"
+    TOO_LONG = "answer_too_long"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelInfo:
     """Which model answered: the digest is Ollama's manifest digest, or the sha256 of a GGUF file, or empty.
 
-    `runtime` is ``ollama``, ``openai-compatible`` or ``embedded``.
+    `runtime` is ``ollama``, ``openai-compatible`` or ``embedded``. `licence`: as its server names it, where it does.
     """
 
     name: str
     digest: str = ""
     runtime: str = ""
+    licence: str = field(default="", compare=False)
 
     def as_json(self) -> dict[str, str]:
         """The public form."""
@@ -105,7 +151,9 @@ class ModelInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """A question's end."""
+    """A question's end. `asked` is the stand-alone question a follow-up was read as, "" where it stood alone;
+    `left_out` counts passages that did not fit what the model could be given; `reason` says why it is incomplete, where
+    that may be said."""
 
     question: str
     text: str
@@ -115,6 +163,10 @@ class Answer:
     model: ModelInfo = ModelInfo(name="")
     receipt: str = ""
     timing_ms: Mapping[str, float] = field(default_factory=dict)
+    asked: str = ""
+    left_out: int = 0
+    disagreements: tuple[Disagreement, ...] = ()
+    reason: Reason | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The public form, as `rag ask --json` and `POST /api/ask` give it."""
@@ -127,6 +179,10 @@ class Answer:
             "model": self.model.as_json(),
             "receipt": self.receipt,
             "timing_ms": {stage: round(value) for stage, value in self.timing_ms.items()},
+            "asked": self.asked or self.question,
+            "left_out": self.left_out,
+            "disagreements": [disagreement.as_json() for disagreement in self.disagreements],
+            "reason": self.reason.value if self.reason else None,
         }
 
 
@@ -141,10 +197,11 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """The first event of an answer: the evidence, before the first word."""
+    """The first event of an answer: the evidence, before the first word. `writes`: what follows needs a model."""
 
     passages: tuple[Passage, ...]
     evidence: float
+    writes: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

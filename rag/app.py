@@ -6,43 +6,73 @@ Parts are opened when first needed: a search does not start a parser, and listin
 from __future__ import annotations
 
 import json
+import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import rag
+from rag import system_accounts
 from rag.access import Channel, Principal
-from rag.answers import AnswerEvent
-from rag.ask.answer import Answerer, Rules
+from rag.ask.answer import Answerer, Rules, Unsupported
+from rag.ask.calibration import calibrations
+from rag.ask.conversation import Turn
+from rag.ask.lineage import described
+from rag.ask.listening import Telling
 from rag.ask.neutral import languages_of
+from rag.ask.release import divide, within
 from rag.ask.retrieve import Retrieved, Retriever
-from rag.documents import DocumentId
-from rag.errors import SourceError
-from rag.identity import person
+from rag.ask.versions import newest_first
+from rag.credentials.keys import Keys
+from rag.credentials.sign_in import SignIn
+from rag.credentials.suspensions import Suspensions
+from rag.documents import ChunkId, DocumentId
+from rag.errors import RagError, SourceError
+from rag.filters import NONE, Filters
+from rag.govern.erase import Premises
+from rag.identity import Memberships
 from rag.ingest.one import Pipeline
 from rag.ingest.parse import ParserPool, media_type_of
+from rag.ingest.renewing import Opened
 from rag.ingest.report import Report
 from rag.ingest.spaces import Spaces
 from rag.ingest.survey import Survey
 from rag.ingest.upkeep import Upkeep
 from rag.ingest.watch import Watch
 from rag.keeping import Keeping
+from rag.metrics import Metrics, Traced
 from rag.models.embedder import open_embedder
-from rag.ports import Embedder, IngestProgress, LanguageModel, Step
+from rag.models.reranker import open_reranker
+from rag.models.resting import RestingReranker
+from rag.models.seats import Seats
+from rag.observing import Counted
+from rag.originals import Originals
+from rag.pages import Pages
+from rag.ports import Embedder, IngestProgress, LanguageModel, Reranker, Step
 from rag.settings import EmbedderSettings, Settings
+from rag.signing_in import directory_of, sign_in_of
 from rag.sources import Sources
 from rag.store import opening
 from rag.store.audit import AuditLog
+from rag.store.chain import COUNCIL
+from rag.store.feedback import Feedback
 from rag.store.ledger import Ledger
 from rag.store.owner import Ownership
+from rag.store.people import People
+from rag.uploads import Uploads
 from rag.writers import Writers
 
-_PROMPT_TOKENS = {"embedded": 450, "ollama": 2000, "openai-compatible": 2000}
+_log = logging.getLogger(__name__)
+
+_PROMPT_TOKENS = {"embedded": 540, "ollama": 2000, "openai-compatible": 2000}
 """Excerpts a model is given, tokens: two cores read 67 a second, a server's GPU thousands."""
+
+_SHOWING_S, _SHOWN_AT_ONCE = 30.0, 2
 
 
 class App:
@@ -56,15 +86,28 @@ class App:
         self.settings = settings
         self._close = ExitStack()
         self._opening = threading.RLock()
+        self._making = threading.RLock()  # of what opens nothing, and so never waits
         self._retriever: Retriever | None = None
         self._watched = False
-        self.writers = Writers(settings)
+        self._is_open, self.opening_problem = False, ""
+        self.seats = Seats(settings.slots)
         self._close.enter_context(Ownership(settings.home))
-        self._close.callback(self.writers.close)
         try:
+            self.metrics = Metrics(version=rag.__version__, traces=self._traces())
+            self.writers = Writers(settings, self.metrics)
+            self._close.callback(self.writers.close)
             self.ledger = Ledger(settings.home / "ledger.sqlite")
             self._close.callback(self.ledger.close)
-            self.audit = AuditLog(settings.home / "audit")
+            self.keys = Keys(self.ledger)  # one for all threads, from the start: what ends there has ended everywhere
+            self.suspensions = Suspensions(self.ledger, listed=settings.auth.suspended)
+            self.people = People(
+                self.ledger,
+                keys=settings.home / "audit" / COUNCIL,
+                council=settings.audit.works_council,
+                questions=settings.audit.question_text,
+            )
+            anchor_file = Path(settings.audit.anchor_file).expanduser() if settings.audit.anchor_file else None
+            self.audit = AuditLog(settings.home / "audit", people=self.people, anchor_file=anchor_file)
             self._close.callback(self.audit.close)
         except BaseException:
             self._close.close()
@@ -83,6 +126,15 @@ class App:
         self.close()
 
     # ---- parts ----
+
+    def _traces(self) -> Traced | None:
+        if not (endpoint := self.settings.telemetry.endpoint):
+            return None
+        from rag.telemetry import Traces
+
+        traces = Traces(endpoint, version=rag.__version__)
+        self._close.callback(traces.close)
+        return traces
 
     @cached_property
     def embedder(self) -> Embedder:
@@ -110,9 +162,26 @@ class App:
             self.embedder,
             made_by=json.dumps(asdict(self.settings.embedder)),
             reopen=lambda made_by: self._open_embedder(EmbedderSettings(**json.loads(made_by))),
+            scan_bytes=self.settings.retrieval.scan_mb << 20,
         )
         self._close.callback(spaces.close)
         return spaces
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the index is open, and the embedder warm: questions can be searched for."""
+        return self._is_open
+
+    def open(self) -> None:
+        """Open the index, so that the first question need not wait for that. What cannot be had is tried again by that
+        question; `opening_problem` says what it is."""
+        try:
+            with self._opening:
+                self.retriever  # noqa: B018 - opened by being asked for
+            self.opening_problem = ""
+        except RagError as error:
+            self.opening_problem = str(error)
+            _log.error("The index cannot be opened: %s", error, extra={"action": "index_not_opened"})
 
     @cached_property
     def pipeline(self) -> Pipeline:
@@ -145,6 +214,20 @@ class App:
             self.upkeep.begin(succeed=self._watched)
             return pipeline
 
+    @cached_property
+    def reranker(self) -> Reranker | None:
+        """What reads question and passages together, if the settings name one; it loads with the first question."""
+        wanted = self.settings.retrieval
+        reranker = open_reranker(
+            wanted.reranker,
+            model=wanted.reranker_model,
+            api_key=self.settings.reranker_api_key,
+            timeout_s=wanted.reranker_timeout_s,
+        )
+        if reranker is not None:
+            self._close.callback(reranker.close)
+        return reranker
+
     @property
     def retriever(self) -> Retriever:
         """The way to passages; another one, once another embedder answers."""
@@ -158,8 +241,11 @@ class App:
                     words=words,
                     embedder=embedder,
                     languages=languages_of(embedder, self.ledger),
+                    calibrations=calibrations(self.settings.home),
+                    reranker=RestingReranker(self.reranker) if self.reranker else None,
                     damaged=self.upkeep.damaged,
                 )
+                self._is_open = True
             return self._retriever
 
     def _forget_retriever(self) -> None:
@@ -180,9 +266,77 @@ class App:
         return Sources(self.settings, self.ledger)
 
     @cached_property
+    def showing(self) -> ParserPool:
+        """What draws pages and takes documents out of containers for a reader, who does not wait for an ingest."""
+        wanted = self.settings.ingest
+        return self._close.enter_context(
+            ParserPool(
+                profile=wanted.parser,
+                timeout_s=min(wanted.timeout_s, _SHOWING_S),
+                memory_mb=wanted.memory_mb,
+                ocr=wanted.ocr,
+                workers=_SHOWN_AT_ONCE,
+            )
+        )
+
+    @cached_property
+    def _one_originals(self) -> Originals:
+        return Originals(self.ledger, self.sources, self._opened_showing)
+
+    @property
+    def originals(self) -> Originals:
+        """The files behind documents."""
+        with self._making:
+            return self._one_originals
+
+    @cached_property
+    def _one_pages(self) -> Pages:
+        return Pages(self._one_originals, self._opened_showing)
+
+    @property
+    def pages(self) -> Pages:
+        """Their pages as pictures."""
+        with self._making:
+            return self._one_pages
+
+    @cached_property
+    def _one_uploads(self) -> Uploads:
+        return Uploads(self.settings, self.sources, self.ledger)
+
+    @property
+    def uploads(self) -> Uploads:
+        """Files that come in over HTTP."""
+        with self._making:
+            return self._one_uploads
+
+    @cached_property
+    def feedback(self) -> Feedback:
+        """What people said of answers."""
+        return Feedback(self.ledger)
+
+    def _opened_showing(self) -> ParserPool:
+        with self._opening:
+            return self.showing
+
+    @cached_property
+    def memberships(self) -> Memberships:
+        """Who is in which group."""
+        wanted = self.settings
+        directory = directory_of(wanted)
+        asked = [system_accounts.account] if wanted.system_groups else []
+        asked += [directory.account] if directory else []
+        system = system_accounts.every(asked) if asked else None
+        return Memberships(wanted.groups, system=system, keep_s=wanted.identity.groups_s, strangers=directory is None)
+
+    @cached_property
+    def sign_in(self) -> SignIn | None:
+        """Sign-in at a provider, if the settings name one."""
+        return sign_in_of(self.settings)
+
+    @cached_property
     def keeping(self) -> Keeping:
         """What keeps the index level with them."""
-        keeping = Keeping(self.settings.ingest, self.ledger, self._opened_pipeline)
+        keeping = Keeping(self.settings.ingest, self.ledger, self._opened_pipeline, self.metrics)
         self._close.callback(keeping.close)
         return keeping
 
@@ -192,9 +346,22 @@ class App:
 
     # ---- what the doors call ----
 
-    def person(self, name: str) -> Principal:
-        """The principal of that name, with the groups of the settings."""
-        return person(name, self.settings.groups)
+    def person(self, name: str, *, claims: Iterable[str] = (), unsure: bool = False) -> Principal:
+        """The principal of that name, with their groups as they are now; `claims` are those a verified credential
+        names, `unsure` that it should name some and does not."""
+        return self.memberships.person(name, claims=claims, unsure=unsure)
+
+    def stands(self, name: str) -> bool:
+        """Whether a directory, where one is asked, lets that person in; as `Memberships.stands`."""
+        return self.memberships.stands(name)
+
+    @property
+    def credential_needed(self) -> bool:
+        """Whether this machine, too, is answered only when it says who is asking: as soon as there is a way to."""
+        auth = self.settings.auth
+        if auth.mode != "auto":
+            return auth.mode == "required"
+        return bool(auth.proxy_header or auth.oidc.issuer) or self.keys.any
 
     def ask(
         self,
@@ -202,11 +369,30 @@ class App:
         *,
         principal: Principal,
         channel: Channel,
-        sources: frozenset[str] | None = None,
+        filters: Filters = NONE,
         acting: str | None = None,
+        reason: str | None = None,
         model: str | None = None,
-    ) -> Iterator[AnswerEvent]:
-        """Answer a question, event by event; `model` names another model than the settings do."""
+        conversation: Sequence[Turn] = (),
+    ) -> Counted:
+        """Answer a question, event by event; `model` names another model than the settings do, `conversation` is what
+        was said before, as the asker tells it; `acting` and `reason` as the audit takes them."""
+
+        def asked() -> Telling:
+            return self.answerer(model).ask(
+                question,
+                principal=principal,
+                channel=channel,
+                filters=filters,
+                acting=acting,
+                reason=reason,
+                conversation=conversation,
+            )
+
+        return Counted(asked, self.metrics)
+
+    def answerer(self, model: str | None = None) -> Answerer:
+        """What answers questions, by the settings."""
         with self._opening:
             retriever = self.retriever
         writer = self.language_model(model)
@@ -216,15 +402,43 @@ class App:
             prompt_tokens=wanted.prompt_tokens or _PROMPT_TOKENS[writer.info.runtime if writer else "embedded"],
             evidence=wanted.evidence,
             max_answer_tokens=self.settings.llm.max_answer_tokens,
+            unsupported=Unsupported(self.settings.answers.unsupported),
+            patience_s=self.settings.answers.patience_s,
         )
-        answerer = Answerer(retriever=retriever, audit=self.audit, model=writer, rules=rules)
-        return answerer.ask(question, principal=principal, channel=channel, sources=sources, acting=acting)
+        return Answerer(retriever=retriever, audit=self.audit, model=writer, rules=rules, seats=self.seats)
 
-    def search(self, query: str, *, principal: Principal, k: int, sources: frozenset[str] | None = None) -> Retrieved:
-        """The best passages, whatever their evidence."""
-        with self._opening:
-            retriever = self.retriever
-        return retriever.retrieve(query, principal=principal, k=k, sources=sources)
+    def search(
+        self,
+        query: str,
+        *,
+        principal: Principal,
+        channel: Channel,
+        k: int,
+        filters: Filters = NONE,
+        without: Set[ChunkId] = frozenset(),
+        acting: str | None = None,
+        reason: str | None = None,
+    ) -> Retrieved:
+        """The best passages that the channel may carry, whatever their evidence, once it is recorded that they are
+        shown; none of those in `without`."""
+        with self.metrics.failing("search"):
+            with self._opening:
+                retriever = self.retriever
+            found = retriever.retrieve(
+                query, principal=principal, k=k, filters=within(filters, channel), without=without
+            )
+            shown = described(divide(found.passages, channel).full, self.ledger, principal)
+            shown = tuple(newest_first(shown, query))
+            self.audit.open(
+                question=query,
+                principal=principal,
+                channel=channel,
+                passages=shown,
+                acting=acting,
+                reason=reason,
+                event="searched",
+            )
+            return replace(found, passages=shown)
 
     def ingest(
         self,
@@ -314,6 +528,26 @@ class App:
             pipeline.words.renew()
         self._keep_up(progress, lambda: False)
         return self.ledger.counts()["chunks"]
+
+    @contextmanager
+    def premises(self, *, language: str = "en") -> Iterator[Premises]:
+        """The home for an erasure, with the indexes this process has open; where it has none, none is opened meanwhile,
+        and no embedder is needed. `language` is the certificate's."""
+        home, ledger = self.settings.home, self.ledger
+        with ExitStack() as alone:
+            alone.enter_context(self._opening)
+            if "pipeline" not in self.__dict__ and "spaces" not in self.__dict__:
+                yield Premises(home=home, ledger=ledger, language=language)
+                return
+            pipeline, spaces = self.pipeline, self.spaces
+            alone.close()
+            opened = Opened(
+                words=pipeline.words,
+                serving=spaces.serving.vectors if spaces.serving else None,
+                coming=(spaces.coming.vectors,) if spaces.changing else (),
+                writing=pipeline.writing,
+            )
+            yield Premises(home=home, ledger=ledger, opened=opened, language=language)
 
     def remove_source(self, name: str) -> int:
         """Forget a registered folder and its documents; returns how many there were."""

@@ -49,7 +49,10 @@ class Client:
             with (
                 reach(self._home) as path,
                 httpx.Client(
-                    transport=httpx.HTTPTransport(uds=path), trust_env=False, timeout=httpx.Timeout(5, read=None)
+                    transport=httpx.HTTPTransport(uds=path, trust_env=False),
+                    trust_env=False,
+                    follow_redirects=False,
+                    timeout=httpx.Timeout(5, read=None),
                 ) as client,
                 client.stream("POST", f"http://owner/{operation}", json=dict(arguments)) as response,
             ):

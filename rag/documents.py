@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import NamedTuple, NewType
 
 from rag.access import NOBODY, Acl, Confidentiality
@@ -29,6 +30,10 @@ class Span:
     def __len__(self) -> int:
         return self.end - self.start
 
+    def meets(self, other: Span) -> bool:
+        """Whether they have a code point in common."""
+        return self.start < other.end and other.start < self.end
+
     def of(self, text: str) -> str:
         """The stretch of text this span names."""
         return text[self.start : self.end]
@@ -46,6 +51,13 @@ class Listing(NamedTuple):
     acl: Acl
     confidentiality: Confidentiality
     size_bytes: int
+
+
+def same_but_for_rights(one: str, other: str) -> bool:
+    """Whether two stamps differ at most in the moment of the last change of any kind, which is all that a change of
+    rights leaves. Only of stamps of the form ``size:modified:changed:inode``."""
+    before, after = one.split(":"), other.split(":")
+    return len(before) == len(after) == 4 and (before[:2], before[3]) == (after[:2], after[3])
 
 
 class Shut(NamedTuple):
@@ -108,6 +120,25 @@ class Section:
     table: bool = False
 
 
+class Hiding(StrEnum):
+    """Why nobody sees a stretch of text who opens the document."""
+
+    NOT_SHOWN = "not_shown"  # Word's hidden type, a rule of the page
+    SAME_COLOUR = "same_colour"  # as what it stands on: white on white
+    TINY = "tiny"  # two points or less
+    OFF_PAGE = "off_page"
+    INVISIBLE = "invisible"  # drawn without ink, and no picture under it that it could be the text of
+    CHARACTERS = "characters"  # among it characters that nobody sees
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hidden:
+    """A stretch of the text that nobody sees who opens the document, and why."""
+
+    span: Span
+    why: Hiding
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
     """A document inside a document: a mail's attachment, an archive's member."""
@@ -132,6 +163,8 @@ class Parsed:
     parts: tuple[Part, ...] = ()
     notes: tuple[str, ...] = ()
     """What a reader should know of the parse: "2 pages read by OCR", "3 pictures left out"."""
+    hidden: tuple[Hidden, ...] = ()
+    """In order of their beginnings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +180,7 @@ class Document:
     sections: tuple[Section, ...]
     created_at: datetime | None = None
     author: str | None = None
+    hidden: tuple[Hidden, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@
     │                                        recorded, the others go on
     ├ StoreError       StoreOwned · StoreFull · IndexDamaged · EmbedderChanged · MassRemoval
     ├ ModelError       ModelUnavailable · ModelTimeout · ModelChanged · ContextOverflow
-    ├ AccessError      UnknownPrincipal
+    ├ AccessError      UnknownPrincipal · AccountClosed · SignInUnavailable
     └ EgressDenied     a connection to an address that is not on the allow-list
 
 There is no "forbidden document": what may not be read is not found. A message says what happened, to which thing, and
@@ -15,6 +15,8 @@ what to do next. HTTP statuses are chosen in `rag.api`, exit codes in `rag.cli`.
 """
 
 from __future__ import annotations
+
+from pathlib import Path
 
 
 class RagError(Exception):
@@ -83,7 +85,14 @@ class StoreFull(StoreError):
 
 
 class IndexDamaged(StoreError):
-    """An index's files are not what was written; it is set aside and made anew from the ledger."""
+    """An index's files are not what was written; it is set aside and made anew from the ledger.
+
+    directory: the index it is, where that is known.
+    """
+
+    def __init__(self, message: str, *, directory: Path | None = None) -> None:
+        super().__init__(message)
+        self.directory = directory
 
 
 class EmbedderChanged(StoreError):
@@ -120,6 +129,14 @@ class AccessError(RagError):
 
 class UnknownPrincipal(AccessError):
     """No such credential or person."""
+
+
+class AccountClosed(AccessError):
+    """The directory knows this person, and has shut or locked the account."""
+
+
+class SignInUnavailable(AccessError):
+    """The sign-in provider, or its keys, cannot be had now."""
 
 
 class EgressDenied(RagError):

@@ -51,6 +51,8 @@ def entry_json(entry: Entry, ages: Mapping[str, datetime]) -> Event:
         "chunks": entry.chunks,
         "class": entry.confidentiality.name.lower(),
         "readers": sorted(entry.acl.readers),
+        "denied": sorted(entry.acl.denied),
+        "narrowed": bool(entry.acl.gates),
         "notes": list(entry.notes),
     }
 

@@ -44,7 +44,7 @@ class Ingestion:
         """
         self._asked += 1
         try:
-            yield from _told(
+            yield from told(
                 lambda tell, left: self._in_turn(
                     names, confirmed, tell, lambda: left.is_set() or self._stopped.is_set()
                 )
@@ -118,7 +118,7 @@ def _result(report: Report, *, before: int, stopped: bool, left: int) -> Event:
     return {**report.as_json(), "failed_before": before, "stopped": stopped, "left": left}
 
 
-def _told(work: Callable[[Tell, threading.Event], Event]) -> Iterator[Event]:
+def told(work: Callable[[Tell, threading.Event], Event]) -> Iterator[Event]:
     """Run `work` in a thread, pass on what it tells while it runs, and end with its result.
 
     The event is set when whoever asked has gone: the work ends after the documents under way. While there is nothing

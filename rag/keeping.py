@@ -15,12 +15,14 @@ from typing import Any
 
 from rag.documents import Listing
 from rag.errors import SourceError
+from rag.ingest.kept_out import KeptOut
 from rag.ingest.one import Pipeline
 from rag.ingest.report import Report
 from rag.ingest.survey import Hold, Survey, survey
 from rag.ingest.sync import sync
 from rag.ingest.watch import Removals, Watch
-from rag.ports import Connector, Watching
+from rag.metrics import Metrics
+from rag.ports import Connector, Step, Watching
 from rag.settings import IngestSettings
 from rag.store.ledger import Ledger
 
@@ -44,12 +46,15 @@ class _Looks:
 class Keeping:
     """Thread-safe: several sources may be brought level at once; the pipeline keeps their writing apart."""
 
-    def __init__(self, settings: IngestSettings, ledger: Ledger, pipeline: Callable[[], Pipeline]) -> None:
-        self._settings, self._ledger, self._pipeline = settings, ledger, pipeline
+    def __init__(
+        self, settings: IngestSettings, ledger: Ledger, pipeline: Callable[[], Pipeline], metrics: Metrics
+    ) -> None:
+        self._settings, self._ledger, self._pipeline, self._metrics = settings, ledger, pipeline, metrics
         self._hold = Hold(count=settings.held_count, share=settings.held_share, least=settings.held_least)
         self._alone: dict[str, threading.RLock] = defaultdict(threading.RLock)
         self._watching: dict[str, Watching] = {}
         self._loop: Watch | None = None
+        self._underway: dict[str, Step] = {}
         self._open = ExitStack()
 
     def sync(self, connector: Connector, **options: Any) -> Report:
@@ -58,12 +63,26 @@ class Keeping:
         Raises:
             SourceError: it cannot be listed; the ledger remembers since when.
         """
-        with self._alone[connector.name]:
+        told = options.pop("progress", None)
+
+        def progress(step: Step) -> None:
+            self._underway[connector.name] = step
+            if told is not None:
+                told(step)
+
+        with self._alone[connector.name], self._metrics.failing("sync"):
             try:
-                return sync(connector, self._pipeline(), hold=self._hold, workers=self.workers, **options)
+                source = KeptOut(connector, self._ledger)
+                report = sync(
+                    source, self._pipeline(), hold=self._hold, workers=self.workers, progress=progress, **options
+                )
+                report.kept_out = source.count
+                return report
             except SourceError as error:
                 self._ledger.source_offline(connector.name, str(error))
                 raise
+            finally:
+                self._underway.pop(connector.name, None)
 
     def survey(self, connector: Connector) -> Survey:
         """What a sync would do; nothing is changed.
@@ -72,7 +91,7 @@ class Keeping:
             SourceError: it cannot be listed.
         """
         recipe = replace(self._pipeline(), ocr=connector.ocr).recipe
-        return survey(connector, self._ledger, recipe=recipe, hold=self._hold)
+        return survey(KeptOut(connector, self._ledger), self._ledger, recipe=recipe, hold=self._hold)
 
     def watch(self, connectors: Iterable[Connector]) -> Watch:
         """A loop over these sources, listening to them from now on; run it in a thread and stop it before `close`.
@@ -115,6 +134,18 @@ class Keeping:
         self._loop = loop
         return loop
 
+    def hint(self, name: str, path: str) -> bool:
+        """Say that a file of a watched source has changed; False where the source is not watched."""
+        if self._loop is None or name not in self._watching:
+            return False
+        self._loop.hint(name, path)
+        return True
+
+    @property
+    def underway(self) -> Mapping[str, Step]:
+        """Source → how far its sync is, for those whose documents are being read now."""
+        return dict(self._underway)
+
     @property
     def workers(self) -> int:
         """Documents read at the same time."""
@@ -129,6 +160,16 @@ class Keeping:
     def removals(self) -> Removals | None:
         """How fast removals were followed since the sources are watched; None where they are not."""
         return self._loop.removals if self._loop else None
+
+    @property
+    def lag_s(self) -> float | None:
+        """See `Watch.lag_s`; None where nothing is watched."""
+        return self._loop.lag_s if self._loop else None
+
+    @property
+    def compared_s(self) -> float | None:
+        """See `Watch.compared_s`."""
+        return self._loop.compared_s if self._loop else None
 
     def close(self) -> None:
         """Listen no more."""

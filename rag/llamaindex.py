@@ -1,7 +1,7 @@
 """Our retriever and chunker as LlamaIndex interfaces, so that they serve in any LlamaIndex program.
 
     from rag.llamaindex import ArchivarRetriever
-    retriever = ArchivarRetriever(app.retriever, principal=app.person("anna"))
+    retriever = ArchivarRetriever(app.retriever, audit=app.audit, principal=app.person("anna"))
     RetrieverQueryEngine.from_args(retriever, llm=…)
 
 Only llama-index-core is used, and never its global `Settings`: a default resolved there would reach a cloud.
@@ -9,6 +9,7 @@ Only llama-index-core is used, and never its global `Settings`: a default resolv
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -18,22 +19,41 @@ from llama_index.core.callbacks import CallbackManager
 from llama_index.core.node_parser import NodeParser
 from llama_index.core.schema import BaseNode, NodeRelationship, NodeWithScore, QueryBundle, TextNode
 
-from rag.access import Principal
+from rag.access import LOOPBACK, Principal
 from rag.answers import Passage
 from rag.ask.retrieve import Retriever
 from rag.documents import Document, DocumentId, DocumentRef, Section, Span
+from rag.filters import NONE, Filters
 from rag.ingest.chunk import chunk
+from rag.store.audit import AuditLog
 
 
 class ArchivarRetriever(BaseRetriever):  # type: ignore[misc]  # llama_index is not typed for us
-    """Hybrid retrieval for one principal: the same rights, fusion and ledger check as every other door."""
+    """Hybrid retrieval for one principal: the same rights, fusion, ledger check and record as every other door; of what
+    `filters` leave."""
 
-    def __init__(self, retriever: Retriever, *, principal: Principal, k: int = 10) -> None:
+    def __init__(
+        self, retriever: Retriever, *, audit: AuditLog, principal: Principal, k: int = 10, filters: Filters = NONE
+    ) -> None:
         super().__init__(callback_manager=CallbackManager([]))
-        self._archivar, self._principal, self._k = retriever, principal, k
+        self._archivar, self._audit, self._principal = retriever, audit, principal
+        self._k, self._filters = k, filters
+
+    async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
+        """In a thread: the event loop of the program is not held."""
+        return await asyncio.to_thread(self._retrieve, query_bundle)
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        found = self._archivar.retrieve(query_bundle.query_str, principal=self._principal, k=self._k)
+        found = self._archivar.retrieve(
+            query_bundle.query_str, principal=self._principal, k=self._k, filters=self._filters
+        )
+        self._audit.open(
+            question=query_bundle.query_str,
+            principal=self._principal,
+            channel=LOOPBACK,
+            passages=found.passages,
+            event="searched",
+        )
         return [NodeWithScore(node=node_of(passage), score=passage.score) for passage in found.passages]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
@@ -91,6 +91,19 @@ class Parser(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TokenVectors:
+    """One text as the embedder sees its tokens, without prefix and special tokens.
+
+    `vectors`: (layers, tokens, dimension), a middle layer first, the last one last; not of length 1. `information`:
+    (tokens,), how much each tells, above 0. `starts`: (tokens,), the code point of the text where each begins.
+    """
+
+    vectors: NDArray[np.float32]
+    information: NDArray[np.float32]
+    starts: NDArray[np.int32]
+
+
 class Embedder(Protocol):
     """Text to unit vectors."""
 
@@ -119,6 +132,10 @@ class Embedder(Protocol):
     def embed_question(self, text: str) -> Vector:
         """The vector of a question; only what exceeds `max_tokens` at its end is left out."""
 
+    def tokens(self, texts: Sequence[str], *, question: bool) -> Sequence[TokenVectors] | None:
+        """The token vectors of questions or passages, in order; what exceeds `max_tokens` is left out. None where this
+        runtime gives vectors of whole texts only."""
+
     def close(self) -> None:
         """Let go of memory and connections."""
 
@@ -127,7 +144,14 @@ class Reranker(Protocol):
     """Question and passages to scores."""
 
     def scores(self, question: str, passages: Sequence[str]) -> Sequence[float]:
-        """One score a passage, higher is better."""
+        """One score a passage, higher is better; they compare within one call.
+
+        Raises:
+            ModelUnavailable, ModelTimeout, SettingsError: see `rag.errors`; the message says what to do.
+        """
+
+    def close(self) -> None:
+        """Let go of memory and connections."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,11 +164,13 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """What a model says it did. `prompt_tokens` counts cached ones too; None where the server does not tell."""
+    """What a model says it did. `prompt_tokens` counts cached ones too, `cached_tokens` are those of them it had in its
+    cache; None where the server does not tell."""
 
     prompt_tokens: int | None
     output_tokens: int | None
     finish: Literal["stop", "length", "cut"]
+    cached_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,13 +183,15 @@ class Delta:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generation:
-    """How to generate. Temperature 0 and a fixed seed, so that an answer can be given again."""
+    """How to generate. Temperature 0 and a fixed seed, so that an answer can be given again. `wanted` is asked several
+    times a second: once it says no, the model is let go and the stream ends."""
 
     max_tokens: int = 400
     temperature: float = 0.0
     seed: int = 7
     schema: Mapping[str, Any] | None = None
     stop: tuple[str, ...] = ()
+    wanted: Callable[[], bool] = field(default=lambda: True, compare=False, repr=False)
 
 
 class LanguageModel(Protocol):

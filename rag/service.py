@@ -7,24 +7,30 @@ Every operation is an iterator of events; all but the last report progress, the 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from inspect import signature
 from pathlib import Path
 from typing import Any
 
 from rag.access import LOOPBACK, Principal
+from rag.admission import Admission
 from rag.advice import advice
 from rag.app import App
-from rag.errors import DocumentError, SettingsError
+from rag.ask.conversation import turns
+from rag.auditing import OWNER, Auditing, reader
+from rag.erasing import Erasing, buried_json
+from rag.errors import AccessError, DocumentError, SettingsError
+from rag.filters import Filters, parse
 from rag.forms import Event, entry_json, event_json, plan_json, source_json
-from rag.govern import checks
+from rag.govern import checks, egress, records, rights_checks
 from rag.govern.standing import ages, standings
+from rag.govern.why import Asked, because
 from rag.ingestion import Ingestion
+from rag.question import question_of
 from rag.store.backup import back_up
-from rag.store.rows import Entry
-
-OWNER = "local"
+from rag.store.chain import COUNCIL
+from rag.store.rows import Entry, source_of
 
 
 class Service:
@@ -33,6 +39,7 @@ class Service:
     def __init__(self, app: App) -> None:
         self._app = app
         self._ingestion = Ingestion(app)
+        erasing = Erasing(app)
         self._operations: dict[str, Callable[..., Iterator[Event]]] = {
             "ask": self.ask,
             "search": self.search,
@@ -45,8 +52,11 @@ class Service:
             "remove_source": self.remove_source,
             "rebuild": self.rebuild,
             "backup": self.backup,
-            "audit": self.audit,
             "doctor": self.doctor,
+            **Auditing(app).operations,
+            **Admission(app).operations,
+            **erasing.operations,
+            "records": self.records,
         }
 
     def call(self, operation: str, arguments: Mapping[str, Any]) -> Iterator[Event]:
@@ -79,31 +89,61 @@ class Service:
         return self._ingestion.busy
 
     def ask(
-        self, question: str, *, user: str | None = None, sources: list[str] | None = None, model: str | None = None
+        self,
+        question: str,
+        *,
+        user: str | None = None,
+        sources: list[str] | None = None,
+        filters: Mapping[str, Any] | None = None,
+        model: str | None = None,
+        conversation: list[dict[str, str]] | None = None,
+        reason: str | None = None,
+        break_glass: bool = False,
     ) -> Iterator[Event]:
-        """Events ``passages``, ``sentence``…, ``done``."""
+        """Events ``passages``, ``sentence``…, ``done``. Who reads: see `rag.auditing.reader`. `filters`: ``languages``,
+        ``types``, ``since``, ``paths`` as `rag.filters.parse` takes them. `conversation`: what was said before, oldest
+        first, each ``{"role": "user" | "assistant", "content"}``.
+
+        Raises:
+            SettingsError: the question, filters or conversation are not of that form, or too long.
+        """
         app = self._app
-        app.sources.check(sources or ())
+        who = reader(app, user=user, reason=reason, glass=break_glass)
+        wanted = self._filters(sources, filters, who.principal)
         events = app.ask(
-            _text(question),
-            principal=self._asker(user),
+            question_of(question),
+            principal=who.principal,
             channel=LOOPBACK,
-            sources=frozenset(sources) if sources else None,
-            acting=None if user is None else OWNER,
+            filters=wanted,
+            acting=who.acting,
+            reason=who.reason,
             model=model,
+            conversation=turns(conversation or ()),
         )
         return (event_json(event) for event in events)
 
     def search(
-        self, query: str, *, k: int = 10, user: str | None = None, sources: list[str] | None = None
+        self,
+        query: str,
+        *,
+        k: int = 10,
+        user: str | None = None,
+        sources: list[str] | None = None,
+        filters: Mapping[str, Any] | None = None,
+        reason: str | None = None,
+        break_glass: bool = False,
     ) -> Iterator[Event]:
-        """``{"evidence", "passages"}``; asking as somebody else leaves a record."""
-        app = self._app
-        person = self._asker(user)
-        app.sources.check(sources or ())
-        found = app.search(_text(query), principal=person, k=k, sources=frozenset(sources) if sources else None)
-        if user is not None:
-            app.audit.open(question=query, principal=person, channel=LOOPBACK, passages=found.passages, acting=OWNER)
+        """``{"evidence", "passages"}``; the rest as in `ask`."""
+        who = reader(self._app, user=user, reason=reason, glass=break_glass)
+        found = self._app.search(
+            question_of(query),
+            principal=who.principal,
+            channel=LOOPBACK,
+            k=k,
+            filters=self._filters(sources, filters, who.principal),
+            acting=who.acting,
+            reason=who.reason,
+        )
         yield {
             "evidence": round(found.evidence, 4),
             "passages": [passage.as_json() for passage in found.passages],
@@ -138,6 +178,7 @@ class Service:
             "pid": os.getpid(),
             **app.ledger.counts(),
             "sources": self._sources(),
+            "erased": buried_json(app.ledger),
             "removals": asdict(app.keeping.removals) if app.keeping.removals else None,
             "embedder": app.settings.embedder.model,
             "embedding": app.embedding,
@@ -145,39 +186,68 @@ class Service:
         }
 
     def documents(self, *, failed: bool = False) -> Iterator[Event]:
-        """``{"documents": […]}``."""
+        """``{"documents": […], "erased": {…}}``; see `rag.erasing.buried_json`."""
         ledger = self._app.ledger
         age = ages(ledger)
-        yield {"documents": [entry_json(entry, age) for entry in ledger.entries(failed_only=failed)]}
+        entries = [entry_json(entry, age) for entry in ledger.entries(failed_only=failed)]
+        yield {"documents": entries, "erased": buried_json(ledger)}
 
-    def show(self, document: str) -> Iterator[Event]:
-        """``{"text"}``: the document's own text, then that of its parts.
+    def show(
+        self, document: str, *, user: str | None = None, reason: str | None = None, break_glass: bool = False
+    ) -> Iterator[Event]:
+        """``{"text"}``: the document's own text, then that of its parts, once it is recorded who sees it.
 
         Raises:
+            AccessError: there is none, or it is not for this person to read, in the same words; whoever looks after
+                Archivar is no reader.
             DocumentError: it failed and has no text; the message is the reason.
         """
+        who = reader(self._app, user=user, reason=reason, glass=break_glass)
         entry = self._app.ledger.entry(document)
-        if entry is None:
-            raise SettingsError(f"There is no document {document!r}. `rag documents` lists what there is.")
+        if entry is None or not (who.glass or entry.acl.admits(who.principal)):
+            raise AccessError(
+                f"There is no document {document!r} that {who.principal.user} may read. `rag documents` lists what "
+                'there is; to look into one all the same, on the record: `rag show … --break-glass --reason "…"`.'
+            )
+        self._app.audit.note(
+            "viewed",
+            user=who.principal.user,
+            channel=LOOPBACK,
+            acting=who.acting,
+            reason=who.reason,
+            document=entry.key,
+            version=entry.version,
+            glass=who.glass,
+        )
         text = "\n\n".join(self._texts(entry))
         if entry.reason and not text:
             raise DocumentError(f"{entry.id} has no text: {entry.reason}. {advice(entry.reason)}")
         yield {"document_id": entry.id, "title": entry.title, "text": text}
 
     def why(self, user: str, document: str) -> Iterator[Event]:
-        """May they read it, and by which reader."""
-        entry = self._app.ledger.entry(document)
-        person = self._app.person(user)
+        """May they read it, by which reader, and why: ``because`` are sentences."""
+        app = self._app
+        entry, person = app.ledger.entry(document), app.person(user)
         if entry is None:
             raise SettingsError(f"There is no document {document!r}. `rag documents` lists what there is.")
-        by = sorted(entry.acl.readers & person.tokens)
+        app.audit.note("explained", user=OWNER, channel=LOOPBACK, about=user, document=entry.key)
+        may = entry.acl.admits(person)
+        asked = Asked(
+            entry=entry,
+            person=person,
+            ways=app.memberships.ways(person),
+            registered=not any(source.name == source_of(entry.id) for source in app.settings.sources),
+        )
         yield {
             "user": user,
             "document_id": entry.id,
-            "may_read": bool(by),
-            "by": by,
+            "may_read": may,
+            "shown": may and entry.version is not None,
+            "by": sorted(entry.acl.readers & person.tokens) if may else [],
             "readers": sorted(entry.acl.readers),
+            "denied": sorted(entry.acl.denied),
             "groups": sorted(person.groups),
+            "because": list(because(asked, app.sources.why(entry.id))),
         }
 
     def sources(self) -> Iterator[Event]:
@@ -199,30 +269,52 @@ class Service:
     def backup(self, directory: str) -> Iterator[Event]:
         """A backup's manifest, once it was written and read back."""
         app = self._app
+        app.audit.note("backed_up", user=OWNER, channel=LOOPBACK)
         yield back_up(app.ledger, app.audit, app.settings.config, Path(directory))
 
-    def audit(self, *, verify: bool = False) -> Iterator[Event]:
-        """The records, or whether they hold."""
-        if verify:
-            yield {"first_bad_record": self._app.audit.verify(), "head": self._app.audit.head}
-        else:
-            yield {"records": list(self._app.audit.records())}
+    def records(self) -> Iterator[Event]:
+        """What `rag dpia` says, as data."""
+        yield records.facts(self._app.settings, self._app.ledger, egress.standing())
 
     def doctor(self) -> Iterator[Event]:
         """``{"well", "checks"}``: everything this installation stands on."""
         app, settings = self._app, self._app.settings
-        found = [checks.switches(), *checks.home(settings.home)]
+        found = [checks.switches(), *egress.findings(), *checks.home(settings.home)]
         if settings.embedder.provider != "ollama":
             found.append(checks.weights(settings.embedder.model, settings.models))
         found.append(checks.language_model(app.language_model, lambda: app.model_problem))
+        found += checks.model_server(app.language_model, settings.ollama_url(), pinned=bool(settings.llm.digest))
+        if app.reranker is not None:
+            found.append(checks.reranker(app.reranker))
+        keys = settings.home / "audit" / COUNCIL if settings.audit.works_council else None
+        found += checks.audit(anchor_file=settings.audit.anchor_file, keys=keys)
         found.append(checks.index(app.ledger))
         found.append(checks.rows(app.look_through))
-        found += checks.sources(standings(settings, app.ledger))
-        yield {"well": all(check.well for check in found), "checks": [asdict(check) for check in found]}
+        standing = standings(settings, app.ledger)
+        there = frozenset(source.name for source in standing if source.there and source.origin != "nowhere")
+        found += rights_checks.rights(app.sources.connectors(there) if there else ())
+        found += rights_checks.groups(app.memberships.failures)
+        found += checks.sources(standing)
+        yield {
+            "well": all(check.well for check in found),
+            "checks": [asdict(check) for check in found],
+            "egress": egress.standing(),
+        }
 
-    def _asker(self, user: str | None) -> Principal:
-        """The person asked for, the owner where none is; an empty name is nobody, not the owner."""
-        return self._app.person(OWNER if user is None else user)
+    def _filters(self, sources: Sequence[str] | None, typed: Mapping[str, Any] | None, principal: Principal) -> Filters:
+        app, given = self._app, dict(typed or {})
+        app.sources.check(sources or ())
+        found = parse(
+            sources=sources or None,
+            languages=given.pop("languages", ()),
+            types=given.pop("types", ()),
+            since=given.pop("since", None),
+            paths=given.pop("paths", ()),
+            there=lambda: app.ledger.media_types(principal),
+        )
+        if given:  # what is not understood is never left out
+            raise SettingsError(f"There is no filter called {', '.join(given)}; is it another version of Archivar?")
+        return found
 
     def _sources(self) -> list[Event]:
         app = self._app
@@ -237,8 +329,3 @@ class Service:
             part = self._app.ledger.entry(key)
             if part is not None:
                 yield from self._texts(part)
-
-
-def _text(typed: str) -> str:
-    """What was typed, as text: bytes a terminal in another encoding sent become question marks."""
-    return typed.encode("utf-8", "replace").decode("utf-8")

@@ -12,31 +12,31 @@ import tomllib
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from rag.access import Confidentiality
+from rag.egress.endpoints import Endpoint, endpoint, endpoints
 from rag.errors import SettingsError
 from rag.models.catalogue import default_directory
+from rag.secret_files import secret
+from rag.settings_auth import AUTH_TABLES, AuthSettings, auth_problems, problems_below
+from rag.settings_limits import LimitsSettings, ServerSettings
+from rag.settings_operations import LogSettings, TelemetrySettings
+from rag.settings_option import option as _option
+from rag.settings_rights import (
+    FROM_FILESYSTEM,
+    IdentitySettings,
+    RuleSettings,
+    deny_problem,
+    path_problem,
+    reader_problem,
+    sid_problem,
+    uploader_problem,
+)
 from rag.toml_lines import line_of
-
-
-def _option(
-    default: Any,
-    about: str,
-    *,
-    choices: tuple[str, ...] = (),
-    least: float = 0,
-    most: float = math.inf,
-    address: bool = False,
-) -> Any:
-    """A key: what it means, and what may be written. `least` and `most` bound a number, `address` wants http(s)."""
-    return field(
-        default=default,
-        metadata={"about": about, "choices": choices, "least": least, "most": most, "address": address},
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,13 +46,25 @@ class SourceSettings:
     name: str = _option("", "short name, part of every document id; letters, digits, - and _")
     kind: str = _option("folder", "kind of source", choices=("folder",))
     path: str = _option("", "the folder")
-    readers: tuple[str, ...] = _option((), 'who may read: "everyone", "user:NAME", "group:NAME"; empty: nobody')
+    readers: tuple[str, ...] = _option(
+        (), 'who may read: "everyone", "user:NAME", "group:NAME"; "from-filesystem": as its files say; empty: nobody'
+    )
+    deny: tuple[str, ...] = _option((), 'who may never read, whatever lets them: "user:NAME", "group:NAME"')
+    uploaders: tuple[str, ...] = _option(
+        (), "which of its readers may put documents into the folder over HTTP, written as readers are; empty: nobody"
+    )
     confidentiality: str = _option(
         "strict", "class of the documents", choices=("public", "internal", "confidential", "strict")
     )
     include: tuple[str, ...] = _option((), 'only files that match one of these patterns, e.g. "**/*.pdf"; empty: all')
     exclude: tuple[str, ...] = _option((), "no files that match one of these patterns")
     ocr: bool = _option(True, "read scans and pictures of text in this source")
+    rules: tuple[RuleSettings, ...] = ()
+
+    @property
+    def from_filesystem(self) -> bool:
+        """Whether any of it is read by whom the file system lets read."""
+        return FROM_FILESYSTEM in self.readers or any(FROM_FILESYSTEM in rule.readers for rule in self.rules)
 
     @property
     def level(self) -> Confidentiality:
@@ -89,7 +101,11 @@ class LlmSettings:
     digest: str = _option("", 'pinned digest, "sha256:…"; empty: not pinned')
     context_tokens: int = _option(4096, "tokens of prompt and answer together (num_ctx)", least=512)
     max_answer_tokens: int = _option(300, "longest answer, tokens", least=1)
+    connect_timeout_s: float = _option(
+        5.0, "longest wait for the model server to take a connection, seconds", least=0.1
+    )
     first_token_timeout_s: float = _option(180.0, "longest wait for the first token, seconds", least=0.1)
+    between_tokens_timeout_s: float = _option(60.0, "longest wait for each token after it, seconds", least=0.1)
     total_timeout_s: float = _option(600.0, "longest answer, seconds", least=0.1)
     threads: int = _option(0, "threads of the embedded model; 0: all cores (fewer is faster on a busy machine)")
     api_key_file: str = _option("", "file that holds the key of an openai-compatible server")
@@ -100,8 +116,35 @@ class RetrievalSettings:
     """`[retrieval]`: how passages are found."""
 
     passages: int = _option(8, "passages shown with an answer", least=1)
-    prompt_tokens: int = _option(0, "passage tokens given to the model; 0: 450 embedded, 2000 on a server")
+    prompt_tokens: int = _option(0, "passage tokens given to the model; 0: 540 embedded, 2000 on a server")
+    scan_mb: int = _option(
+        400,
+        "most memory for the vectors, MiB: searching them there takes the same time whatever a reader may see; 0: none",
+    )
     evidence: float = _option(0.25, "least probability that the passages answer the question, 0 to 1", most=1)
+    reranker: str = _option(
+        "",
+        "what reads question and passages together: a cross-encoder's directory (extra torch), or the address of a "
+        "server that answers /v1/rerank; empty: none",
+        place=True,
+    )
+    reranker_model: str = _option("", "the server's name for it; empty: the one it has")
+    reranker_api_key_file: str = _option("", "file that holds the key of that server")
+    reranker_timeout_s: float = _option(
+        2.0, "longest wait for that server, seconds; then passages keep the order they had", least=0.05
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswersSettings:
+    """`[answers]`: how answers are made."""
+
+    unsupported: str = _option(
+        "flag", "a sentence no passage supports is flagged, or dropped", choices=("flag", "drop")
+    )
+    patience_s: float = _option(
+        8.0, "a model that would read longer than this, seconds, is given sentences in place of passages", least=0.5
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +156,7 @@ class IngestSettings:
     timeout_s: float = _option(120.0, "longest time one document may take to parse, seconds", least=1)
     memory_mb: int = _option(1024, "most memory one document may take to parse, MiB", least=64)
     max_body_mb: int = _option(200, "largest file, MiB", least=1)
+    max_upload_mb: int = _option(50, "largest file that is taken over HTTP, MiB (see uploaders of a source)", least=1)
     max_chunks: int = _option(5000, "longest document, chunks; of a longer one the rest is left out, and said", least=1)
     workers: int = _option(0, "documents read at the same time; 0: half the cores, at most 4")
     settle_s: float = _option(2.0, "a file is taken when nothing wrote to it for so many seconds (watching)", least=0.1)
@@ -126,10 +170,42 @@ class IngestSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AuditSettings:
+    """`[audit]`: the record of who was shown what."""
+
+    question_text: bool = _option(False, "keep the texts of questions, erasably, in the ledger; else their hashes only")
+    works_council: bool = _option(
+        False, "pseudonyms only, another each day; a name needs two keys (rag audit keys FILE FILE)"
+    )
+    reason_for_as: bool = _option(
+        False, "asking as somebody else (--as) needs a --reason; in works-council mode always"
+    )
+    anchor_file: str = _option("", "file, best on another machine, that is told the last hash of each day; empty: none")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionSettings:
+    """`[retention]`: how long records are kept, days. What is older is purged once a day."""
+
+    audit_days: int = _option(
+        365, "audit records with their receipts and reasons; HIPAA wants 2190 (six years)", least=1
+    )
+    question_text_days: int = _option(30, "texts of questions, where they are kept", least=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EgressSettings:
     """`[egress]`: what may be reached beyond this machine."""
 
-    allow: tuple[str, ...] = _option((), "host names; the model server's host is always among them")
+    allow: tuple[str, ...] = _option(
+        (), 'hosts, "wiki.example" or "wiki.example:8443"; the configured servers are always among them', hosts=True
+    )
+    lockdown: str = _option(
+        "where-available",
+        "the kernel guard, which holds native code and children too: off; where the kernel has it; strict: refuse to "
+        "start without it. It leaves TCP to the ports of those hosts (443 where none is named), and no other network",
+        choices=("off", "where-available", "strict"),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,29 +220,99 @@ class Settings:
     embedder: EmbedderSettings = EmbedderSettings()
     llm: LlmSettings = LlmSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
+    answers: AnswersSettings = AnswersSettings()
     ingest: IngestSettings = IngestSettings()
+    audit: AuditSettings = AuditSettings()
+    retention: RetentionSettings = RetentionSettings()
     egress: EgressSettings = EgressSettings()
+    identity: IdentitySettings = field(default_factory=IdentitySettings)
+    logs: LogSettings = field(default_factory=LogSettings)
+    telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
+    sids: Mapping[str, str] = field(default_factory=dict)
+    auth: AuthSettings = field(default_factory=AuthSettings)
+    server: ServerSettings = field(default_factory=ServerSettings)
+    limits: LimitsSettings = field(default_factory=LimitsSettings)
+
+    @property
+    def slots(self) -> int:
+        """How many answers are written at the same time."""
+        return self.server.slots or (4 if self.llm.provider == "openai-compatible" else 1)
+
+    @property
+    def system_groups(self) -> bool:
+        """Whether the operating system is asked for a person's groups."""
+        return self.identity.system_groups or any(source.from_filesystem for source in self.sources)
 
     def allowed_hosts(self) -> tuple[str, ...]:
         """The hosts that may be reached: those listed, and the model servers that are configured."""
-        urls = (self.llm.base_url, self.embedder.base_url)
-        return (*self.egress.allow, *(host for url in urls if (host := urlsplit(url).hostname)))
+        return tuple(one.host for one in self.endpoints())
+
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """The same with their ports: all that may be reached. Whoever adds a server to the settings adds it here."""
+        reranker, usual = self.retrieval.reranker, EmbedderSettings().base_url
+        servers = (
+            self.embedder.base_url if self.embedder.provider == "ollama" else "",
+            (self.llm.base_url or usual) if self.llm.provider not in ("embedded", "none") else "",
+            reranker if "://" in reranker else "",
+            self.auth.oidc.issuer,
+            self.auth.ldap.url,
+            self.telemetry.endpoint,
+        )
+        return endpoints(allow=self.egress.allow, servers=filter(None, servers))
+
+    def ollama_url(self) -> str:
+        """Where Ollama is looked for."""
+        return self.llm.base_url or EmbedderSettings().base_url
 
     def api_key(self) -> str:
         """The model server's key, from its file; empty where none is named.
 
         Raises:
-            SettingsError: the file cannot be read.
+            SettingsError: the file cannot be read, or others can read it.
         """
-        return _read(Path(self.llm.api_key_file).expanduser()).strip() if self.llm.api_key_file else ""
+        return secret(self.llm.api_key_file, key="llm.api_key_file")
+
+    def reranker_api_key(self) -> str:
+        """The reranking server's, likewise.
+
+        Raises:
+            SettingsError: the file cannot be read, or others can read it.
+        """
+        return secret(self.retrieval.reranker_api_key_file, key="retrieval.reranker_api_key_file")
+
+    def client_secret(self) -> str:
+        """The sign-in client's, likewise."""
+        return secret(self.auth.oidc.client_secret_file, key="auth.oidc.client_secret_file")
+
+    def directory_password(self) -> str:
+        """The directory account's, likewise; never empty, which a directory would take for nobody.
+
+        Raises:
+            SettingsError: also where the file is empty.
+        """
+        password = secret(self.auth.ldap.bind_password_file, key="auth.ldap.bind_password_file")
+        if not password:
+            raise SettingsError(
+                "The file that auth.ldap.bind_password_file names is empty.", key="auth.ldap.bind_password_file"
+            )
+        return password
 
 
 TABLES: dict[str, type[Any]] = {
     "embedder": EmbedderSettings,
     "llm": LlmSettings,
     "retrieval": RetrievalSettings,
+    "answers": AnswersSettings,
     "ingest": IngestSettings,
+    "audit": AuditSettings,
+    "retention": RetentionSettings,
     "egress": EgressSettings,
+    "identity": IdentitySettings,
+    "logs": LogSettings,
+    "telemetry": TelemetrySettings,
+    "auth": AuthSettings,
+    "server": ServerSettings,
+    "limits": LimitsSettings,
 }
 SPELLING = {"class": "confidentiality"}  # `class` cannot be a field's name
 
@@ -199,7 +345,7 @@ class _Reader:
     """Checks one file's tables against the fields."""
 
     def __init__(self, path: Path, text: str) -> None:
-        self._path, self._lines = path, text.splitlines()
+        self._path, self._lines, self._rules = path, text.splitlines(), 0
 
     def settings(self, tables: dict[str, Any]) -> dict[str, Any]:
         values: dict[str, Any] = {}
@@ -215,7 +361,11 @@ class _Reader:
                 raise self._error("", name, f"{name} is a block of keys under [{name}]")
             elif name == "groups":
                 values["groups"] = {key: self._members(key, value) for key, value in table.items()}
+            elif name == "auth":
+                values["auth"] = self._auth(table)
             else:
+                if name == "identity":
+                    values["sids"] = self._sids(table.pop("sids", {}))
                 values[name] = self._table(TABLES[name], name, table)
         names = [source.name for source in values.get("sources", ())]
         for index, name in enumerate(names):
@@ -231,20 +381,67 @@ class _Reader:
                 raise self._error("groups", group, what)
         return members
 
+    def _sids(self, sids: Any) -> dict[str, str]:
+        if not isinstance(sids, dict):
+            raise self._error("identity", "sids", "sids is a block of keys under [identity.sids]")
+        key, problem = sid_problem(sids)
+        if problem:
+            raise self._error("identity.sids", key, problem)
+        return sids
+
+    def _auth(self, table: dict[str, Any]) -> AuthSettings:
+        below: dict[str, Any] = {}
+        for name in AUTH_TABLES.keys() & table.keys():
+            block = table.pop(name)
+            if not isinstance(block, dict):
+                raise self._error("auth", name, f"{name} is a block of keys under [auth.{name}]")
+            below[name] = self._table(AUTH_TABLES[name], f"auth.{name}", block)
+        plain: AuthSettings = self._table(AuthSettings, "auth", table)
+        auth = replace(plain, **below)
+        self._refuse("auth", 0, **auth_problems(auth))
+        for name, problems in problems_below(auth).items():
+            self._refuse(f"auth.{name}", 0, **problems)
+        return auth
+
     def _source(self, table: dict[str, Any], index: int) -> SourceSettings:
-        source: SourceSettings = self._table(SourceSettings, "sources", table, index)
+        rules = tuple(self._rule(entry) for entry in self._blocks(table.pop("rules", []), index))
+        source: SourceSettings = self._table(SourceSettings, "sources", _listed(table), index)
         if not re.fullmatch(r"[A-Za-z0-9_-]+", source.name):
             raise self._error("sources", "name", "a source needs a name of letters, digits, - and _", index)
         if not source.path:
             raise self._error("sources", "path", f'source "{source.name}" needs a path', index)
-        for reader in source.readers:
-            if not re.fullmatch(r"everyone|(user|group):\S+", reader):
-                what = f'"{reader}" is no reader; write "everyone", "user:NAME" or "group:NAME"'
-                raise self._error("sources", "readers", what, index)
-        return source
+        self._refuse(
+            "sources",
+            index,
+            readers=reader_problem(source.readers),
+            deny=deny_problem(source.deny),
+            uploaders=uploader_problem(source.uploaders, source.readers, ruled=bool(rules)),
+        )
+        return replace(source, rules=rules)
+
+    def _blocks(self, rules: Any, index: int) -> list[dict[str, Any]]:
+        if not isinstance(rules, list) or not all(isinstance(entry, dict) for entry in rules):
+            raise self._error("sources", "rules", "rules are written as blocks, each under [[sources.rules]]", index)
+        return rules
+
+    def _rule(self, table: dict[str, Any]) -> RuleSettings:
+        number, self._rules = self._rules, self._rules + 1
+        rule: RuleSettings = self._table(RuleSettings, "sources.rules", _listed(table), number)
+        readers = reader_problem(rule.readers, rule=True)
+        self._refuse(
+            "sources.rules", number, path=path_problem(rule.path), readers=readers, deny=deny_problem(rule.deny)
+        )
+        if not table.keys() & {"readers", "deny"}:
+            raise self._error("sources.rules", "path", "a rule says who reads (readers) or who does not (deny)", number)
+        return rule
+
+    def _refuse(self, table: str, index: int, **problems: str) -> None:
+        for key, problem in problems.items():
+            if problem:
+                raise self._error(table, key, problem, index)
 
     def _table(self, kind: type[Any], name: str, table: dict[str, Any], index: int = 0) -> Any:
-        known = {entry.name: entry for entry in fields(kind)}
+        known = {entry.name: entry for entry in fields(kind) if entry.metadata}
         hints = typing.get_type_hints(kind)
         values = {}
         for key, value in table.items():
@@ -259,17 +456,32 @@ class _Reader:
         if kind is float and type(value) is int:
             value = float(value)
         if isinstance(kind, types.GenericAlias):
-            return self._strings(table, key, value, index)
+            listed = self._strings(table, key, value, index)
+            if entry.metadata["hosts"]:
+                self._check_hosts(table, key, listed)
+            return listed
         if type(value) is not kind:
-            raise self._error(table, key, f"{key} takes {_KINDS[kind]}, not {value!r}", index)
+            raise self._error(table, key, f"{key} takes {_KINDS[kind]}, not {_told(key, value)}", index)
         choices = entry.metadata["choices"]
         if choices and value not in choices:
             raise self._error(table, key, f"{key} is one of {', '.join(choices)}, not {value!r}", index)
         if kind in (int, float) and not entry.metadata["least"] <= value <= entry.metadata["most"]:
             raise self._error(table, key, f"{key} is {_bounds(entry)}, not {value!r}", index)
-        if entry.metadata["address"] and value and not re.fullmatch(r"https?://[^/\s]+\S*", value):
+        remote = entry.metadata["address"] or (entry.metadata["place"] and "://" in value)
+        if remote and re.search(r"://.*[@?#]", value):  # it is not repeated
+            what = f"{key} holds a user, a password or a query; an address is no place for a secret: name a file with"
+            raise self._error(table, key, f"{what} llm.api_key_file or retrieval.reranker_api_key_file", index)
+        if remote and value and not _is_address(value):
             raise self._error(table, key, f"{key} is an address such as http://localhost:11434, not {value!r}", index)
         return value
+
+    def _check_hosts(self, table: str, key: str, listed: tuple[str, ...]) -> None:
+        for entry in listed:
+            try:
+                endpoint(entry)
+            except ValueError as error:
+                what = f'"{entry}" is no host; write "wiki.example", "wiki.example:8443" or an address, one by one'
+                raise self._error(table, key, what) from error
 
     def _strings(self, table: str, key: str, value: Any, index: int = 0) -> tuple[str, ...]:
         if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
@@ -280,6 +492,11 @@ class _Reader:
         line = line_of(self._lines, table, key, index)
         where = f"{self._path}, line {line}" if line else str(self._path)
         return SettingsError(f"{where}: {what}.", key=f"{table}.{key}" if table else key, line=line)
+
+
+def _listed(table: dict[str, Any]) -> dict[str, Any]:
+    """One word as `readers` is written without brackets."""
+    return {key: [value] if key == "readers" and value == FROM_FILESYSTEM else value for key, value in table.items()}
 
 
 _KINDS = {str: "a text in quotes", int: "a whole number", float: "a number", bool: "true or false"}
@@ -306,6 +523,21 @@ def _read(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise SettingsError(f"The file {path} cannot be read: {reason}.") from error
+
+
+def _told(key: str, value: Any) -> str:
+    """A value as a message may repeat it: none that can hold a secret."""
+    return "what stands there" if key.endswith("_file") or isinstance(value, list | dict) else repr(value)
+
+
+def _is_address(value: str) -> bool:
+    try:
+        whole = (
+            urlsplit(value).port != 0
+        )  # what is no port, or a bracket that is not closed, shows when it is asked for
+    except ValueError:
+        return False
+    return whole and re.fullmatch(r"https?://[^/\s]+\S*", value) is not None
 
 
 def spelled(entry: Field[Any]) -> str:

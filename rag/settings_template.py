@@ -6,6 +6,8 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from rag.settings import TABLES, SourceSettings, spelled
+from rag.settings_auth import AUTH_TABLES
+from rag.settings_rights import RuleSettings
 
 
 def template() -> str:
@@ -16,16 +18,22 @@ def template() -> str:
         "# [[sources]]",
         *_lines(SourceSettings),
         "",
+        "# Below it, who reads a part of it. Repeat the block for more.",
+        "#   [[sources.rules]]",
+        *(line.replace("#", "#  ", 1) for line in _lines(RuleSettings)),
+        "",
         '# Groups of people; a group may hold groups.\n# [groups]\n# hr = ["anna", "group:managers"]\n',
     ]
-    for name, kind in TABLES.items():
+    parts.append('# Whom a Windows share means.\n#   [identity.sids]\n#   "S-1-5-21-…-1105" = "user:anna"\n')
+    below = {f"auth.{name}": kind for name, kind in AUTH_TABLES.items()}
+    for name, kind in {**TABLES, **below}.items():
         parts += [f"# {(kind.__doc__ or '').split(': ', 1)[-1]}", f"[{name}]", *_lines(kind), ""]
     return "\n".join(parts)
 
 
 def _lines(kind: type[Any]) -> list[str]:
     lines = []
-    for entry in fields(kind):
+    for entry in [entry for entry in fields(kind) if entry.metadata]:
         default = entry.default if entry.default is not MISSING else ""
         about = entry.metadata["about"]
         if entry.metadata["choices"]:

@@ -7,11 +7,18 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from connectors import CONNECTORS
+from connectors.accounts import Accounts
+from connectors.folder import Folder
+from connectors.folder_why import Explained
+from connectors.rules import Rule
 from rag.access import EVERYONE, Acl, Confidentiality, Token
+from rag.documents import DocumentId
 from rag.errors import SettingsError, SourceUnavailable
 from rag.ports import Connector
 from rag.settings import Settings, SourceSettings
+from rag.settings_rights import FROM_FILESYSTEM, INHERITED, RuleSettings
 from rag.store.ledger import Ledger
+from rag.store.rows import source_of
 
 
 class Sources:
@@ -19,6 +26,8 @@ class Sources:
 
     def __init__(self, settings: Settings, ledger: Ledger) -> None:
         self._settings, self._ledger = settings, ledger
+        sids = {sid: Token(meant) for sid, meant in settings.sids.items()}
+        self._accounts = Accounts(sids=sids, domain=settings.identity.nfs4_domain)
 
     @property
     def names(self) -> frozenset[str]:
@@ -61,6 +70,16 @@ class Sources:
         self.check(names or ())
         return [connector for name, connector in found.items() if names is None or name in names]
 
+    def why(self, document: DocumentId) -> Explained | None:
+        """Who may read a document now and why; None where its source is no longer one."""
+        folder = self.folder(source_of(document))
+        return folder.why(document) if folder is not None else None
+
+    def folder(self, name: str) -> Folder | None:
+        """The folder of a source; None where it is no longer one."""
+        connector = self.connectors([name])[0] if name in self.names else None
+        return connector if isinstance(connector, Folder) else None
+
     def check(self, names: Iterable[str]) -> None:
         """See that each is a source.
 
@@ -76,7 +95,10 @@ class Sources:
         connector: Connector = CONNECTORS[source.kind](
             name=source.name,
             root=Path(source.path).expanduser(),
-            acl=Acl(readers=frozenset(Token(reader) for reader in source.readers)),
+            acl=Acl(readers=_named(source.readers) or frozenset(), denied=frozenset(map(Token, source.deny))),
+            from_filesystem=FROM_FILESYSTEM in source.readers,
+            rules=tuple(_rule(rule) for rule in source.rules),
+            accounts=self._accounts,
             confidentiality=source.level,
             include=source.include,
             exclude=source.exclude,
@@ -110,11 +132,28 @@ class Sources:
         return candidate
 
 
+def _named(readers: Iterable[str]) -> frozenset[Token] | None:
+    """The readers that are written out; None where another says who they are."""
+    return None if {FROM_FILESYSTEM, INHERITED} & set(readers) else frozenset(map(Token, readers))
+
+
+def _rule(rule: RuleSettings) -> Rule:
+    return Rule(
+        path=rule.path,
+        readers=_named(rule.readers),
+        from_filesystem=FROM_FILESYSTEM in rule.readers,
+        denied=frozenset(map(Token, rule.deny)),
+    )
+
+
 def _folder(path: Path) -> Path:
     full = path.expanduser().resolve()
+    if full.exists() and not full.is_dir():
+        raise SourceUnavailable(
+            f"{path} is not a folder but a file. Give the folder that holds it: `rag ingest {path.parent}`."
+        )
     if not full.is_dir():
-        what = "is not a folder" if full.exists() else "does not exist"
-        raise SourceUnavailable(f"The folder {path} {what}. Give the path of a folder that holds documents.")
+        raise SourceUnavailable(f"The folder {path} does not exist. Give the path of a folder that holds documents.")
     try:
         os.fspath(full).encode("utf-8")
     except UnicodeEncodeError as error:

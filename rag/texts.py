@@ -11,9 +11,10 @@ LANGUAGES = ("de", "en")
 
 
 @cache
-def texts(language: str) -> Mapping[str, str]:
-    """Key → sentence; a language that is not there reads as English."""
-    name = language if language in LANGUAGES else "en"
+def texts(language: str, room: str = "") -> Mapping[str, str]:
+    """Key → sentence; a language that is not there reads as English. `room` names a paper with sentences of its own:
+    ``proof``, ``records``."""
+    name = (f"{room}." if room else "") + (language if language in LANGUAGES else "en")
     content = files("rag.web").joinpath(f"locales/{name}.json").read_text(encoding="utf-8")
     loaded: dict[str, str] = json.loads(content)
     return loaded

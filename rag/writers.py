@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 
 from rag.errors import ModelUnavailable
+from rag.metrics import Metrics
 from rag.models.llm import open_language_model
+from rag.models.metered import Metered
 from rag.models.streaming import Limits
 from rag.ports import LanguageModel
 from rag.settings import Settings
@@ -14,8 +16,8 @@ from rag.settings import Settings
 class Writers:
     """What writes answers. `problem` says why none could be had the last time; empty where one could."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        self._settings, self._metrics = settings, metrics
         self._opening = threading.Lock()
         self.opened: dict[str, LanguageModel] = {}
         self.problem = ""
@@ -51,7 +53,7 @@ class Writers:
 
     def _open(self, name: str) -> LanguageModel:
         wanted = self._settings.llm
-        return open_language_model(
+        model = open_language_model(
             wanted.provider if wanted.provider != "none" else "auto",
             models=self._settings.models,
             base_url=wanted.base_url,
@@ -60,5 +62,11 @@ class Writers:
             context_tokens=wanted.context_tokens,
             api_key=self._settings.api_key(),
             threads=wanted.threads or None,
-            limits=Limits(first_token_s=wanted.first_token_timeout_s, total_s=wanted.total_timeout_s),
+            limits=Limits(
+                connect_s=wanted.connect_timeout_s,
+                first_token_s=wanted.first_token_timeout_s,
+                between_tokens_s=wanted.between_tokens_timeout_s,
+                total_s=wanted.total_timeout_s,
+            ),
         )
+        return Metered(model, self._metrics)

@@ -1,4 +1,5 @@
-"""No test reaches beyond this machine: a connection or a look-up that would is refused, and fails the test.
+"""One browser for all tests; and no test reaches beyond this machine: a connection or a look-up that would is refused,
+and fails the test.
 
 Where it comes from another process, that process has the guard of the product itself, or is confined by the kernel.
 """
@@ -6,13 +7,20 @@ Where it comes from another process, that process has the guard of the product i
 from __future__ import annotations
 
 import errno
+import os
+import shutil
 import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from rag.egress import is_local
+
+# A shared machine may stop any process for a second: how long an example takes tells nothing about it.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 _tried: list[str] = []
 
@@ -45,3 +53,20 @@ def nothing_leaves() -> Iterator[None]:
 def reached() -> list[str]:
     """What was tried; a test that tries on purpose empties it."""
     return _tried
+
+
+_CHROMIUM = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
+_QUIET = ("--disable-component-update", "--disable-sync", "--disable-quic")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Chromium as it is installed, or $CHROMIUM."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.skip("chromium is not installed: set CHROMIUM or install the package `chromium`")
+    with playwright.sync_playwright() as play:
+        chromium = play.chromium.launch(executable_path=path, args=[*_CHROMIUM, *_QUIET])
+        yield chromium
+        chromium.close()

@@ -10,11 +10,13 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rag.access import EVERYONE, Acl, Confidentiality, Token
 from rag.answers import ModelInfo
@@ -24,7 +26,7 @@ from rag.ask.retrieve import Retriever
 from rag.documents import DocumentId, DocumentRef, Parsed, RawDocument, Section, Span
 from rag.ingest.one import Pipeline
 from rag.language import language_of
-from rag.ports import Delta, Generation, Message, Usage, Vector, Vectors
+from rag.ports import Delta, Generation, Message, TokenVectors, Usage, Vector, Vectors
 from rag.store.audit import AuditLog
 from rag.store.ledger import Ledger
 from rag.store.vectors import VectorIndex
@@ -37,9 +39,14 @@ def vector_of(text: str) -> list[float]:
     """The sum of a random but fixed vector for each word, length 1: texts are near that share words."""
     total = np.full(DIMENSION, 1e-3)
     for word in re.findall(r"\w+", text.lower()):
-        seed = int.from_bytes(hashlib.sha256(word[:6].encode()).digest()[:8], "big")
-        total += np.random.default_rng(seed).standard_normal(DIMENSION)
+        total += _word_vector(word[:6])
     return [float(value) for value in total / np.linalg.norm(total)]
+
+
+@lru_cache(50_000)
+def _word_vector(beginning: str) -> NDArray[np.float64]:
+    seed = int.from_bytes(hashlib.sha256(beginning.encode()).digest()[:8], "big")
+    return np.random.default_rng(seed).standard_normal(DIMENSION)
 
 
 class WordEmbedder:
@@ -58,8 +65,22 @@ class WordEmbedder:
     def embed_question(self, text: str) -> Vector:
         return np.asarray(vector_of(text), np.float32)
 
+    def tokens(self, texts: Sequence[str], *, question: bool) -> list[TokenVectors]:
+        return [_word_vectors(text) for text in texts]
+
     def close(self) -> None:
         pass
+
+
+def _word_vectors(text: str) -> TokenVectors:
+    """A token a word, the same in both layers."""
+    words = list(re.finditer(r"\w+", text))
+    vectors = np.asarray([vector_of(word[0]) for word in words], np.float32).reshape(-1, DIMENSION)
+    return TokenVectors(
+        vectors=np.stack([vectors, vectors]),
+        information=np.ones(len(words), np.float32),
+        starts=np.asarray([word.start() for word in words], np.int32),
+    )
 
 
 class ScriptedModel:

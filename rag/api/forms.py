@@ -8,9 +8,14 @@ from typing import Any
 
 from starlette.responses import Response
 
+from rag.advice import kind_of
 from rag.answers import Answer, AnswerEvent, Citation, Done, Found, Passage, Sentence
+from rag.api.line import Waiting
 from rag.documents import Document, Section
+from rag.filters import name_of
+from rag.store.listing import Listed
 from rag.store.rows import Entry
+from rag.texts import texts
 
 
 def passage_form(passage: Passage) -> dict[str, Any]:
@@ -37,8 +42,10 @@ def found_form(passages: Sequence[Passage], evidence: float) -> dict[str, Any]:
     return {"evidence": round(evidence, 4), "passages": [passage_form(passage) for passage in passages]}
 
 
-def event_form(event: AnswerEvent) -> tuple[str, dict[str, Any]]:
+def event_form(event: AnswerEvent | Waiting) -> tuple[str, dict[str, Any]]:
     """An event's name in the stream, and its data."""
+    if isinstance(event, Waiting):
+        return "queue", {"position": event.position, "of": event.of}
     if isinstance(event, Found):
         return "passages", found_form(event.passages, event.evidence)
     if isinstance(event, Sentence):
@@ -62,6 +69,39 @@ def document_form(entry: Entry, document: Document | None) -> dict[str, Any]:
         "language": entry.language,
         "state": entry.state,
         "pages": pages or None,
+    }
+
+
+def listed_form(row: Listed, language: str) -> dict[str, Any]:
+    """A document as a listing shows it. `type` is what filters call its kind, `part_of` the key of what it is inside
+    of, `indexed` when it was last read, successfully or not."""
+    return {
+        "key": row.key,
+        "document_id": row.id,
+        "title": row.title,
+        "uri": row.uri,
+        "source": row.source,
+        "type": name_of(row.media_type) if row.media_type else None,
+        "media_type": row.media_type,
+        "language": row.language,
+        "state": row.state,
+        "modified": row.modified_at.isoformat(),
+        "indexed": row.indexed_at.isoformat(),
+        "part_of": row.parent,
+        "failure": failure_form(row.reason, language) if row.reason else None,
+        "notes": list(row.notes),
+    }
+
+
+def failure_form(reason: str, language: str) -> dict[str, str]:
+    """Why a document failed: its kind for programs, what happened and what to do in the reader's language, and the
+    reason as it was recorded."""
+    said, kind = texts(language), kind_of(reason)
+    return {
+        "kind": kind,
+        "said": said[f"failure.{kind}"],
+        "advice": said[f"failure.{kind}.advice"],
+        "reason": reason,
     }
 
 

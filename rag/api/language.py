@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from starlette.requests import HTTPConnection
+from starlette.responses import Response
 
 from rag.texts import LANGUAGES
 
 COOKIE = "archivar_language"
+_YEAR_S = 365 * 24 * 3600
 
 
 def language_of(request: HTTPConnection) -> str:
@@ -15,6 +17,13 @@ def language_of(request: HTTPConnection) -> str:
         if chosen in LANGUAGES:
             return chosen
     return preferred(request.headers.get("accept-language", ""))
+
+
+def keep_language(request: HTTPConnection, response: Response) -> None:
+    """Have the browser remember a language that was chosen on the page."""
+    chosen = request.query_params.get("lang")
+    if chosen in LANGUAGES:
+        response.set_cookie(COOKIE, chosen, max_age=_YEAR_S, httponly=True, samesite="strict")
 
 
 def preferred(accepted: str) -> str:

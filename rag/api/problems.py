@@ -1,7 +1,8 @@
 """Errors as RFC 9457 problem details: the one place where an HTTP status is chosen.
 
 A problem has a stable `code` for programs and a sentence for the person in front of the page, in their language. What
-an error says of itself (addresses, paths, traces) goes to the log only.
+an error says of itself (addresses, paths, traces) goes to the log only. Below `/v1` the same problem is told in the
+form that clients of OpenAI's protocol read.
 """
 
 from __future__ import annotations
@@ -9,16 +10,19 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from rag import errors
 from rag.api.language import language_of
+from rag.logs import REQUEST
 from rag.texts import texts
 
 _log = logging.getLogger(__name__)
@@ -26,24 +30,37 @@ _log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 
 
+NOTES: ContextVar[dict[str, str] | None] = ContextVar("notes", default=None)
+"""What is noted of the request under way: ``problem``, the code it was answered with."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """What went wrong. `fields` says which part of the request, where that is known."""
+    """What went wrong. `fields` says which part of the request, where that is known; `headers` go with it;
+    `retry_after_s` when it is worth asking again, 0 where nobody knows."""
 
     status: int
     code: str
     fields: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
+    retry_after_s: int = 0
 
     def as_json(self, language: str) -> dict[str, Any]:
         """The public form; `title` and `detail` are in the reader's language."""
         said = texts(language)
+        if (notes := NOTES.get()) is not None:
+            notes["problem"] = self.code
         form: dict[str, Any] = {
             "type": f"urn:archivar:problem:{self.code}",
             "title": said[f"problem.{self.code}.title"],
             "status": self.status,
-            "detail": said[f"problem.{self.code}"],
+            "detail": said[f"problem.{self.code}"].replace("{seconds}", str(self.retry_after_s)),
             "code": self.code,
         }
+        if request := REQUEST.get():
+            form["request_id"] = request
+        if self.retry_after_s:
+            form["retry_after_s"] = self.retry_after_s
         if self.fields:
             form["errors"] = [{"field": name, "detail": why} for name, why in self.fields]
         return form
@@ -51,7 +68,10 @@ class Problem:
     def response(self, language: str) -> Response:
         """The problem as an answer to a request."""
         body = json.dumps(self.as_json(language), ensure_ascii=False).encode()
-        return Response(body, status_code=self.status, media_type=MEDIA_TYPE, headers={"Content-Language": language})
+        headers = {"Content-Language": language, **dict(self.headers)}
+        if self.retry_after_s:
+            headers["Retry-After"] = str(self.retry_after_s)
+        return Response(body, status_code=self.status, media_type=MEDIA_TYPE, headers=headers)
 
 
 class Refused(Exception):
@@ -73,6 +93,7 @@ _OF_ERROR: Sequence[tuple[type[errors.RagError], Problem]] = (
     (errors.StoreFull, Problem(status=507, code="store_full")),
     (errors.EmbedderChanged, Problem(status=503, code="index_outdated")),
     (errors.StoreError, Problem(status=503, code="store_unavailable")),
+    (errors.SignInUnavailable, Problem(status=503, code="sign_in_unavailable")),
     (errors.AccessError, Problem(status=401, code="who_is_asking")),
     (errors.SourceError, Problem(status=503, code="source_unavailable")),
 )
@@ -100,21 +121,50 @@ def register(web: FastAPI) -> None:
     """Have the errors of the routes answered as problems; the guard answers what nobody expected."""
 
     async def failed(request: Request, error: Exception) -> Response:
-        return logged(error).response(language_of(request))
+        return reply(logged(error), request)
 
     async def unknown(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
         code = _OF_STATUS.get(status, "bad_request" if status < 500 else "internal")
-        return Problem(status=status, code=code).response(language_of(request))
+        return reply(Problem(status=status, code=code), request)
 
     async def invalid(request: Request, error: Exception) -> Response:
         found = error.errors() if isinstance(error, RequestValidationError) else []
-        return _of_validation(found).response(language_of(request))
+        return reply(_of_validation(found), request)
 
     for kind in (Refused, errors.RagError):
         web.add_exception_handler(kind, failed)
     web.add_exception_handler(HTTPException, unknown)
     web.add_exception_handler(RequestValidationError, invalid)
+
+
+def reply(problem: Problem, request: HTTPConnection) -> Response:
+    """The problem in the form of the protocol it was asked by."""
+    language = language_of(request)
+    told = problem.response(language)
+    if not request.scope["path"].startswith("/v1/"):
+        return told
+    status = 400 if problem.status == 422 else problem.status
+    headers = {name: value for name, value in told.headers.items() if name not in ("content-length", "content-type")}
+    body = json.dumps(openai_error(problem, language), ensure_ascii=False).encode()
+    return Response(body, status_code=status, media_type="application/json", headers=headers)
+
+
+def openai_error(problem: Problem, language: str) -> dict[str, Any]:
+    """``{"error": {"message", "type", "param", "code"}}``, as OpenAI's clients read it; `code` is ours."""
+    said = problem.as_json(language)
+    faults = "; ".join(f"{name}: {why}" for name, why in problem.fields)
+    kind = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}.get(
+        problem.status, "server_error" if problem.status >= 500 else "invalid_request_error"
+    )
+    return {
+        "error": {
+            "message": said["detail"] + (f" ({faults})" if faults else ""),
+            "type": kind,
+            "param": problem.fields[0][0] if problem.fields else None,
+            "code": problem.code,
+        }
+    }
 
 
 def logged(error: Exception) -> Problem:
@@ -133,8 +183,8 @@ _OF_FIELD = {
     ("query", "string_too_short"): "question_empty",
     ("question", "string_too_long"): "question_too_long",
     ("query", "string_too_long"): "question_too_long",
-    ("conversation", "too_long"): "conversation_not_supported",
-    ("filters", "too_long"): "filters_not_supported",
+    ("conversation", "too_long"): "conversation_too_long",
+    ("conversation", "string_too_long"): "conversation_too_long",
 }
 
 
@@ -145,7 +195,10 @@ def _of_validation(found: Sequence[Any]) -> Problem:
     for fault in found:
         if fault["type"] == "json_invalid":
             return Problem(status=422, code="not_json_body")
-        code = _OF_FIELD.get((_field(fault["loc"]), fault["type"]), code)
+        field = "conversation" if "conversation" in fault["loc"][:2] else _field(fault["loc"])
+        code = _OF_FIELD.get((field, fault["type"]), code)
+        if field.split(".")[0] == "filters":
+            code = "filters_not_understood"
     return Problem(status=422, code=code, fields=fields)
 
 

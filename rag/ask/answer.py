@@ -1,32 +1,62 @@
 """The whole flow of a question: retrieve, release, weigh, audit, prompt, generate, check each sentence, answer.
 
 Events come in this order: `Found` (the evidence, before the first word), any number of `Sentence`, one `Done`. A
-sentence is shown when it has been checked, not before, and nothing shown is taken back.
+sentence is shown when it has been checked, not before, and nothing shown is taken back. Before the prompt, before each
+sentence and while the model is waited for, the ledger is asked again: when the person may no longer read one of the
+passages, the answer is incomplete and ends there.
 """
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence, Set
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from rag.access import Channel, Principal
-from rag.answers import Answer, AnswerEvent, Citation, Done, Found, ModelInfo, Outcome, Passage, Sentence
-from rag.ask import cite, prompt
-from rag.ask.release import divide
+from rag.answers import AnswerEvent, Citation, Disagreement, Found, Outcome, Passage, Reason, Sentence
+from rag.ask import budget, cite, prompt
+from rag.ask.budget import Given
+from rag.ask.check import Checker, Flaw
+from rag.ask.conversation import Turn, stand_alone
+from rag.ask.course import Before, Course
+from rag.ask.disagreement import conflicts
+from rag.ask.lineage import described
+from rag.ask.listening import Listening, Telling, Unheard
+from rag.ask.markers import without_markers
+from rag.ask.recheck import Recheck, RightsLost
+from rag.ask.release import divide, within
 from rag.ask.retrieve import Retrieved, Retriever
+from rag.ask.sentences import sentences
+from rag.ask.speed import SPEEDS, ReadingSpeeds
 from rag.ask.statements import Statement, StatementStream
+from rag.ask.versions import newest_first
 from rag.ask.versions import speaking as speaking_of
-from rag.errors import ModelError, ModelUnavailable
+from rag.errors import ModelError, ModelTimeout, ModelUnavailable
+from rag.filters import NONE, Filters
 from rag.language import language_of_question
-from rag.ports import Generation, LanguageModel, Vector
+from rag.models.seats import Seats
+from rag.ports import Generation, LanguageModel, Message
 from rag.store.audit import AuditLog
-from rag.texts import texts
 
 _log = logging.getLogger(__name__)
 
+_REASONS = {"slow": Reason.TOO_SLOW, "cut": Reason.STOPPED, "length": Reason.TOO_LONG}
+"""Why an answer is incomplete, by how the model's writing ended."""
 _EXTRACTS = 3
+_WORDS_WEIGH = 0.15
+"""What holding all words of the question is worth beside a cosine."""
+_LEAST_TOKENS = 250
+"""Passage tokens that are always given, however slow the model."""
+
+
+class Unsupported(StrEnum):
+    """What becomes of a sentence that no passage supports."""
+
+    FLAG = "flag"
+    DROP = "drop"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,37 +65,24 @@ class Rules:
 
     passages: int = 8
     prompt_passages: int = 5
-    prompt_tokens: int = 450
+    prompt_tokens: int = 540
     evidence: float = 0.25
     max_answer_tokens: int = 300
-
-
-@dataclass(slots=True, kw_only=True)
-class _Course:
-    """One question under way."""
-
-    question: str
-    language: str
-    began: float
-    receipt: str = ""
-    citations: list[Citation] = field(default_factory=list)
-    written: list[str] = field(default_factory=list)
-    held: list[Sentence] = field(default_factory=list)
-    timing_ms: dict[str, float] = field(default_factory=dict)
-    closed: bool = False
-
-    def mark(self, stage: str) -> None:
-        self.timing_ms.setdefault(stage, (time.perf_counter() - self.began) * 1000)
+    unsupported: Unsupported = Unsupported.FLAG
+    patience_s: float = 8.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answerer:
-    """Answers questions. `model` is None where no language model can run: then the passages speak for themselves."""
+    """Answers questions. `model` is None where no language model can run: then the passages speak for themselves.
+    `seats` are the model's; who asks takes one before it goes on behind `Found` that `writes`."""
 
     retriever: Retriever
     audit: AuditLog
     model: LanguageModel | None
     rules: Rules
+    speeds: ReadingSpeeds = field(default=SPEEDS)
+    seats: Seats = field(default_factory=lambda: Seats(1))
 
     def ask(
         self,
@@ -73,113 +90,265 @@ class Answerer:
         *,
         principal: Principal,
         channel: Channel,
-        sources: frozenset[str] | None = None,
+        filters: Filters = NONE,
         acting: str | None = None,
-    ) -> Iterator[AnswerEvent]:
-        """Answer one question, event by event. Closing the iterator stops the model.
+        reason: str | None = None,
+        conversation: Sequence[Turn] = (),
+    ) -> Telling:
+        """Answer one question, event by event. Closing the iterator stops the model. `reason`: why somebody may read
+        what is not theirs, for the audit.
 
-        Raises:
+        Raises, with the first event:
             StoreError: no durable audit record could be made; nothing was shown.
         """
-        course = _Course(question=question, language=language_of_question(question), began=time.perf_counter())
-        found = self.retriever.retrieve(question, principal=principal, k=self.rules.passages, sources=sources)
+        return Telling(
+            functools.partial(
+                self._answered, question, principal, channel, filters, acting, reason, tuple(conversation)
+            )
+        )
+
+    def _answered(
+        self,
+        question: str,
+        principal: Principal,
+        channel: Channel,
+        filters: Filters,
+        acting: str | None,
+        reason: str | None,
+        conversation: Sequence[Turn],
+        listening: Listening,
+    ) -> Generator[AnswerEvent, None, None]:
+        began = time.perf_counter()
+        asked = self._stand_alone(question, conversation, listening)
+        course = self.course(question, asked, began=began)
+        found = self.retriever.retrieve(
+            asked, principal=principal, k=self.rules.passages, filters=within(filters, channel)
+        )
         course.mark("retrieve")
         released = divide(found.passages, channel)
-        shown = released.full
+        recheck = Recheck(ledger=self.retriever.ledger, principal=principal, channel=channel, listening=listening)
+        standing = described(released.full, self.retriever.ledger, principal)
+        shown = recheck.left(newest_first(standing, asked))
         enough = found.evidence >= self.rules.evidence
         course.receipt = self.audit.open(
-            question=question, principal=principal, channel=channel, passages=shown, acting=acting
+            question=question,
+            asked=asked,
+            principal=principal,
+            channel=channel,
+            passages=shown,
+            acting=acting,
+            reason=reason,
+            enough=enough,
+            links=[passage.key for passage in released.links],
         )
+        yield from self.told(course, found, shown, links=bool(released.links), enough=enough, recheck=recheck)
+
+    def course(self, question: str, asked: str, *, began: float, before: Before | None = None) -> Course:
+        """A question under way, nothing found yet."""
+        return Course(
+            question=question,
+            asked=asked,
+            language=language_of_question(asked),
+            audit=self.audit,
+            began=began,
+            before=before,
+            options={
+                "prompt_passages": self.rules.prompt_passages,
+                "unsupported": self.rules.unsupported.value,
+                "embedder": self.retriever.embedder.fingerprint,
+            },
+        )
+
+    def told(
+        self,
+        course: Course,
+        found: Retrieved,
+        shown: tuple[Passage, ...],
+        *,
+        links: bool,
+        enough: bool,
+        recheck: Recheck,
+    ) -> Iterator[AnswerEvent]:
+        """The answer from what was found and may be shown, `links` where something may be pointed at only; its record
+        is open already."""
         try:
-            yield Found(passages=shown, evidence=found.evidence)
-            if not enough or not (shown or released.links):
-                yield self._done(course, Outcome.NOTHING_FOUND, shown)
+            recheck.insist(shown)
+            writes = enough and bool(shown) and self.model is not None
+            yield Found(passages=shown, evidence=found.evidence, writes=writes)
+            recheck.insist(shown)
+            if not enough or not (shown or links):
+                yield course.done(Outcome.NOTHING_FOUND, shown)
             elif not shown:
-                yield self._done(course, Outcome.LINK_ONLY, ())
+                yield course.done(Outcome.LINK_ONLY, ())
             elif self.model is None:
-                yield from self._extracts(course, found, shown)
+                yield from self._extracts(course, found, shown, recheck)
             else:
-                yield from self._generated(course, found, shown, self.model, principal)
+                yield from self._generated(course, found, shown, self.model, recheck)
+        except RightsLost:
+            yield course.cut()
+        except Unheard:
+            course.abandoned()
         except GeneratorExit:
-            self._abandoned(course)
+            course.abandoned()
             raise
+
+    def _stand_alone(self, question: str, conversation: Sequence[Turn], listening: Listening) -> str:
+        """By the model only where it has nothing else to do: a search never waits for it."""
+        if not conversation:
+            return question
+
+        def affordable(tokens: int) -> bool:
+            return self.model is not None and self.speeds.reads(self.model.info, tokens, self.rules.patience_s)
+
+        stems = self.retriever.words.stems
+        with self.seats.taken() as free:
+            return stand_alone(
+                question,
+                conversation,
+                stems=stems,
+                model=self.model if free else None,
+                affordable=affordable,
+                wanted=listening.wanted,
+            )
 
     def _generated(
         self,
-        course: _Course,
+        course: Course,
         found: Retrieved,
         shown: Sequence[Passage],
         model: LanguageModel,
-        principal: Principal,
+        recheck: Recheck,
     ) -> Iterator[AnswerEvent]:
-        speaking = speaking_of(shown, course.question)[: self.rules.prompt_passages]
-        fitting = prompt.within(
-            speaking,
-            budget_tokens=self.rules.prompt_tokens,
-            count_tokens=self.retriever.embedder.count_tokens,
-        )
-        given = speaking[:fitting]
-        units = cite.units_of(given)
-        messages = prompt.messages(
-            course.question, given, salt=self.audit.pseudonym(principal.user)[:8], language=course.language
-        )
-        stream = StatementStream()
-        generation = Generation(max_tokens=self.rules.max_answer_tokens, schema=prompt.SCHEMA)
-        finish = "stop"
-        course.mark("prompt")
+        stream, finish = StatementStream(), "stop"
+        wanted = recheck.listening.wanted
+        generation = Generation(max_tokens=self.rules.max_answer_tokens, schema=prompt.SCHEMA, wanted=wanted)
+        salt = self.audit.pseudonym(recheck.principal.user)[:8]
+        info = None
         try:
-            for delta in model.stream(messages, generation):
+            info = model.info
+            course.speaker = info.digest or info.name
+            given, messages, new_tokens = self._given(course, found, shown, model, salt)
+            course.left_out = given.left_out
+            course.given(given, model=model, generation=generation)
+            checker = self._checker(course, given.passages)
+            course.mark("prompt")
+            recheck.insist(shown)
+            for delta in recheck.while_waiting(shown, model.stream(messages, generation)):
                 if delta.text:
                     course.mark("first_token")
                 if delta.usage is not None:
                     finish = delta.usage.finish
                 for statement in stream.feed(delta.text):
-                    yield from self._checked(course, statement, units, given)
+                    for sentence in self._checked(course, statement, checker, given.passages):
+                        recheck.insist(shown)
+                        yield sentence
+            self._learn(course, new_tokens)
         except ModelError as error:
             _log.warning("The language model failed", extra={"action": "model_failed", "kind": type(error).__name__})
             if isinstance(error, ModelUnavailable) and not course.written and not course.held:
-                yield from self._extracts(course, found, shown)
+                yield from self._extracts(course, found, shown, recheck)
                 return
-            finish = "cut"
-        yield self._done(course, _outcome(course, finish), shown, model=model)
+            finish = "slow" if isinstance(error, ModelTimeout) else "cut"
+        else:
+            course.disagreements = self._disagreements(course, checker, given.passages)
+        recheck.insist(shown)
+        yield course.done(_outcome(course, finish), shown, info, reason=_REASONS.get(finish))
+
+    # ---- what the model reads ----
+
+    def _given(
+        self, course: Course, found: Retrieved, shown: Sequence[Passage], model: LanguageModel, salt: str
+    ) -> tuple[Given, list[Message], int]:
+        """What of the passages fits, the prompt, and how many tokens of it are new to the model."""
+        passages = speaking_of(shown, course.asked)[: self.rules.prompt_passages]
+
+        def prompted(texts: Sequence[str]) -> list[Message]:
+            kept = [(passage, text) for passage, text in zip(passages, texts, strict=False) if text]
+            return prompt.messages(
+                course.asked, [p for p, _ in kept], [t for _, t in kept], salt=salt, language=course.language
+            )
+
+        empty = model.count_tokens(prompted([]))
+        room = min(self.rules.prompt_tokens, model.context_tokens - self.rules.max_answer_tokens - empty)
+
+        def cost(texts: Sequence[str]) -> int:
+            return model.count_tokens(prompted(texts)) - empty
+
+        speed = self.speeds.tokens_a_second(course.speaker)
+        patient = int(speed * self.rules.patience_s) if speed else room
+        allowed = max(min(room, _LEAST_TOKENS), min(room, patient))
+        texts = [passage.chunk.text for passage in passages]
+        slow = patient < room and cost(texts) > allowed
+        fits: budget.Fits = lambda some: cost(some) <= allowed  # noqa: E731  # one of two rules
+        course.extracted = slow or cost(texts[:1]) > allowed
+        if course.before is not None:
+            fits, course.extracted = course.before.fits, course.before.extracted
+        given = self._extract(course, found, passages, fits) if course.extracted else budget.whole(passages, fits=fits)
+        messages = prompt.messages(course.asked, given.passages, given.texts, salt=salt, language=course.language)
+        return given, messages, model.count_tokens(messages) - empty
+
+    def _extract(self, course: Course, found: Retrieved, passages: Sequence[Passage], fits: budget.Fits) -> Given:
+        units = cite.units_of(passages)
+        return budget.extract(passages, units, self._nearness(course, found, units), fits=fits)
+
+    def _nearness(self, course: Course, found: Retrieved, units: Sequence[cite.Unit]) -> list[float]:
+        """How near each unit is to the question: cosine, and a little for its words."""
+        texts = [unit.text for unit in units]
+        meaning = self.retriever.embedder.embed_passages(texts) @ found.question_vector
+        coverage = self.retriever.words.coverage(course.asked, texts, grant=found.grant)
+        return [float(near) + _WORDS_WEIGH * words for near, words in zip(meaning, coverage, strict=True)]
+
+    def _learn(self, course: Course, new_tokens: int) -> None:
+        times = course.timing_ms
+        if "first_token" in times:
+            seconds = (times["first_token"] - times["prompt"]) / 1000
+            self.speeds.learn(course.speaker, tokens=new_tokens, seconds=seconds)
+
+    # ---- what the reader is shown ----
+
+    def _checker(self, course: Course, given: Sequence[Passage]) -> Checker:
+        """Checks against the passages; their sentences are embedded once."""
+        embed = self.retriever.embedder.embed_passages
+        spoken = self.retriever.ledger.languages(passage.chunk.id for passage in given)
+
+        def meaning(text: str) -> list[float]:
+            return [float(value) for value in vectors @ embed([text])[0]]
+
+        def foreign(language: str) -> Set[int]:
+            return {n for n, passage in enumerate(given) if spoken.get(passage.chunk.id, language) != language}
+
+        checker = Checker(
+            given, stems=self.retriever.words.stems, meaning=meaning, foreign=foreign, question=course.asked
+        )
+        vectors = embed([unit.text for unit in checker.units])
+        return checker
 
     def _checked(
-        self, course: _Course, statement: Statement, units: Sequence[cite.Unit], given: Sequence[Passage]
+        self, course: Course, statement: Statement, checker: Checker, given: Sequence[Passage]
     ) -> Iterator[Sentence]:
-        """The statement once it is checked; what nothing supports waits until something is supported."""
-        found = cite.support(
-            statement.text,
-            units,
-            contexts=[_around(passage) for passage in given],
-            stems=self.retriever.words.stems,
-            meaning=self._meaning(statement.text, units),
-            preferred=statement.source - 1,
-            foreign=self._foreign(given, language_of_question(statement.text)),
-        )
+        """The statement once it is checked; what nothing supports waits until something is supported. One that leads to
+        an address no passage holds is never shown, not even flagged."""
+        text = without_markers(statement.text)
+        for sentence in (span.of(text) for span in sentences(text)):
+            if not course.repeated(sentence):
+                yield from self._judged(course, sentence, statement.source, checker, given)
+
+    def _judged(
+        self, course: Course, text: str, source: int, checker: Checker, given: Sequence[Passage]
+    ) -> Iterator[Sentence]:
+        found = checker.check(text, preferred=source - 1)
         citations = self._verified(course, found.units, given) if found.supported else ()
-        sentence = Sentence(text=statement.text, citations=citations, supported=bool(citations))
-        if not citations and not course.citations:
+        sentence = Sentence(text=text, citations=citations, supported=bool(citations))
+        if found.flaw is Flaw.ADDRESS or (not citations and self.rules.unsupported is Unsupported.DROP):
+            course.dropped += 1
+        elif not citations and not course.citations:
             course.held.append(sentence)
-            return
-        for ready in (*course.held, sentence):
-            course.mark("first_sentence")
-            course.written.append(_printed(ready, course.language))
-            yield ready
-        course.held.clear()
+        else:
+            held, course.held = course.held, []
+            for ready in (*held, sentence):
+                yield course.shown(ready)
 
-    def _foreign(self, given: Sequence[Passage], language: str) -> frozenset[int]:
-        """The passages in another language than the statement."""
-        spoken = self.retriever.ledger.languages(passage.chunk.id for passage in given)
-        return frozenset(
-            number for number, passage in enumerate(given) if spoken.get(passage.chunk.id, language) != language
-        )
-
-    def _meaning(self, statement: str, units: Sequence[cite.Unit]) -> list[float]:
-        vectors = self.retriever.embedder.embed_passages([statement, *(unit.text for unit in units)])
-        own: Vector = vectors[0]
-        return [float(value) for value in vectors[1:] @ own]
-
-    def _verified(self, course: _Course, units: Sequence[cite.Unit], shown: Sequence[Passage]) -> tuple[Citation, ...]:
+    def _verified(self, course: Course, units: Sequence[cite.Unit], shown: Sequence[Passage]) -> tuple[Citation, ...]:
         """Numbered citations whose quote stands in the document now; a sentence cited before keeps its number."""
         made = []
         for unit in units:
@@ -193,72 +362,37 @@ class Answerer:
             made.append(known)
         return tuple(made)
 
-    def _extracts(self, course: _Course, found: Retrieved, shown: Sequence[Passage]) -> Iterator[AnswerEvent]:
+    def _disagreements(self, course: Course, checker: Checker, given: Sequence[Passage]) -> tuple[Disagreement, ...]:
+        """Where what is cited and another current document give different figures for one thing."""
+        marks = {(citation.key, citation.span): citation for citation in course.citations}
+        cited = [unit for unit in checker.units if (given[unit.passage].key, unit.span) in marks]
+        found = []
+        for conflict in conflicts(cited, checker.units, given, self.retriever.words.stems):
+            one, other = (
+                marks.get((given[unit.passage].key, unit.span)) or cite.citation(unit, given[unit.passage], marker=0)
+                for unit in (conflict.one, conflict.other)
+            )
+            if cite.verify(other, self.retriever.ledger.document(other.key)):
+                found.append(Disagreement(one=one, other=other))
+        return tuple(found)
+
+    def _extracts(
+        self, course: Course, found: Retrieved, shown: Sequence[Passage], recheck: Recheck
+    ) -> Iterator[AnswerEvent]:
         """Without a model: the sentences nearest to the question, quoted."""
         units = cite.units_of(shown[: self.rules.prompt_passages])
-        meaning = self.retriever.embedder.embed_passages([unit.text for unit in units]) @ found.question_vector
-        coverage = self.retriever.words.coverage(course.question, [unit.text for unit in units])
-        order = sorted(range(len(units)), key=lambda n: -(float(meaning[n]) + 0.15 * coverage[n]))
-        for number in order[:_EXTRACTS]:
+        nearness = self._nearness(course, found, units)
+        for number in sorted(range(len(units)), key=lambda n: -nearness[n])[:_EXTRACTS]:
             citations = self._verified(course, [units[number]], shown)
-            sentence = Sentence(text=units[number].text, citations=citations, supported=bool(citations))
-            course.mark("first_sentence")
-            course.written.append(_printed(sentence, course.language))
-            yield sentence
-        yield self._done(course, Outcome.EXTRACTS, shown)
-
-    def _abandoned(self, course: _Course) -> None:
-        """Whoever asked went away; what they were shown stays on record."""
-        if not course.closed:
-            cited = [citation.key for citation in course.citations]
-            self.audit.close_record(course.receipt, outcome="stopped", model="", digest="", cited=cited)
-
-    def _done(
-        self, course: _Course, outcome: Outcome, shown: Sequence[Passage], model: LanguageModel | None = None
-    ) -> Done:
-        words = texts(course.language)
-        lines = [" ".join(course.written)] if course.written else []
-        if outcome is Outcome.EXTRACTS:
-            lines = [words["extracts"], *course.written]
-        elif outcome is not Outcome.ANSWERED:
-            lines.append(words[outcome.value])
-        course.mark("total")
-        info = model.info if model is not None else ModelInfo(name="")
-        answer = Answer(
-            question=course.question,
-            text="\n".join(line for line in lines if line),
-            outcome=outcome,
-            citations=tuple(course.citations),
-            passages=tuple(shown),
-            model=info,
-            receipt=course.receipt,
-            timing_ms=dict(course.timing_ms),
-        )
-        course.closed = True
-        self.audit.close_record(
-            course.receipt,
-            outcome=outcome.value,
-            model=info.name,
-            digest=info.digest,
-            cited=[citation.key for citation in course.citations],
-        )
-        return Done(answer=answer)
+            recheck.insist(shown)
+            yield course.shown(Sentence(text=units[number].text, citations=citations, supported=bool(citations)))
+        recheck.insist(shown)
+        yield course.done(Outcome.EXTRACTS, shown)
 
 
-def _outcome(course: _Course, finish: str) -> Outcome:
+def _outcome(course: Course, finish: str) -> Outcome:
     if finish != "stop":
         return Outcome.INCOMPLETE
     if course.citations:
         return Outcome.ANSWERED
-    return Outcome.UNSUPPORTED if course.held else Outcome.NOTHING_FOUND
-
-
-def _around(passage: Passage) -> str:
-    """What counts as said with every sentence of a passage: its title, headings, and a table's header row."""
-    header = passage.chunk.text.split("\n", 1)[0] if passage.chunk.text.startswith("|") else ""
-    return f"{passage.chunk.context}\n{header}"
-
-
-def _printed(sentence: Sentence, language: str) -> str:
-    marks = "".join(f"[{citation.marker}]" for citation in sentence.citations)
-    return f"{sentence.text} {marks or texts(language)['not_supported_mark']}"
+    return Outcome.UNSUPPORTED if course.held or course.dropped else Outcome.NOTHING_FOUND

@@ -14,7 +14,7 @@ _CLOCK = re.compile(r"\b(\d{1,2})\.(\d{2})(?=\s?Uhr\b)")
 _FULL_HOUR = re.compile(r"(\d{1,2}):00")
 _DATE = re.compile(r"(?<![\d.])(\d{1,2})\.(\d{1,2})\.(\d{4})(?!\d)")
 _ISO_DATE = re.compile(r"(?<![\d-])(\d{4})-(\d{2})-(\d{2})(?![\d-])")
-_DAY = re.compile(r"(?<![\d.])(\d{1,2})\.(0[1-9]|1[0-2])\.(?!\d)")
+_DAY = re.compile(r"(?<![\d.])(0?[1-9]|[12]\d|3[01])\.(0[1-9]|1[0-2])\.(?!\d)")
 _MAY = re.compile(r"\bMay(?=\s\d)|(?<=\d\s)May\b|(?<=(?:st|nd|rd|th)\s)May\b")
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)?")
 
@@ -45,26 +45,31 @@ _DAYS = (
 def figures_of(text: str) -> frozenset[str]:
     """The figures of a text; a month is written ``month 12``, a weekday ``day 1`` (Monday). ``ein`` and ``one`` are
     articles as often as numbers and count as none."""
+    return frozenset(figures_in(text))
+
+
+def figures_in(text: str) -> list[str]:
+    """The same, each as often as it stands there."""
     plain = _GROUPING.sub("", text)
     plain = _CLOCK.sub(r"\1:\2", plain)
-    found: set[str] = set()
+    found: list[str] = []
     for pattern, order in ((_DATE, (1, 2, 3)), (_ISO_DATE, (3, 2, 1)), (_DAY, (1, 2))):
         for match in pattern.finditer(plain):
             day, month, *year = (match[place] for place in order)
-            found |= {_number(day), f"month {int(month)}", *year}
+            found += [_number(day), f"month {int(month)}", *year]
         plain = pattern.sub(" ", plain)
-    found |= {_number(match) for match in _NUMBER.findall(plain)}
-    found |= {_WORDS[word] for word in _words(plain) if word in _WORDS}
+    found += [_number(match) for match in _NUMBER.findall(plain)]
+    found += [_WORDS[word] for word in _words(plain) if word in _WORDS]
     if _MAY.search(plain):
-        found.add("month 5")
-    return frozenset(found)
+        found.append("month 5")
+    return found
 
 
-def _words(text: str) -> set[str]:
+def _words(text: str) -> list[str]:
     """Whole words, and what a hyphen joins once more by its parts unless the whole is a number."""
-    words = set()
+    words = []
     for word in _WORD.findall(text.lower()):
-        words |= {word} if word in _WORDS else {word, *word.split("-")}
+        words += [word] if word in _WORDS or "-" not in word else [word, *word.split("-")]
     return words
 
 

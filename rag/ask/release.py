@@ -6,11 +6,12 @@ What may not be released never enters a prompt. Unknown means most secret.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from rag.access import Audience, Channel, ChannelKind, Confidentiality
 from rag.answers import Passage
+from rag.filters import Filters
 
 
 class Release(IntEnum):
@@ -43,6 +44,13 @@ def release(confidentiality: Confidentiality, channel: Channel) -> Release:
     if confidentiality is Confidentiality.CONFIDENTIAL:
         return Release.LINK_ONLY if alone else Release.REFUSE
     return Release.REFUSE
+
+
+def within(filters: Filters, channel: Channel) -> Filters:
+    """The filters, and besides what this channel refuses left out: it is not even searched for, so that neither the
+    evidence nor a place that it would take among the passages tells that it is there."""
+    carried = frozenset(one for one in Confidentiality if release(one, channel) is not Release.REFUSE)
+    return replace(filters, classes=carried) if len(carried) < len(Confidentiality) else filters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 
 _DECODER = json.JSONDecoder()
@@ -16,6 +17,12 @@ class Statement:
     text: str
 
 
+_LIST = re.compile(r'"statements"\s*:\s*\[|^\s*(?:```(?:json)?\s*)?\[(?=\s*[{\]])', re.IGNORECASE)
+"""Where the list begins; what a model writes before it (prose, a fence) is no answer. Some write only the list."""
+
+_CLOSED = re.compile(r"</?(?:think|thinking|thought|reasoning)>|\[/THINK\]", re.IGNORECASE)
+
+
 class StatementStream:
     """Takes pieces of ``{"statements": [{"source": 1, "text": "…"}, …]}`` and gives each statement once it is whole."""
 
@@ -26,10 +33,11 @@ class StatementStream:
         """The statements that became whole with this piece."""
         self._text += piece
         if not self._at:
-            opened = self._text.find("[")
-            if opened < 0:
+            self._text = _CLOSED.split(self._text)[-1]  # thinking whose opening stood in the prompt
+            opened = _LIST.search(self._text)
+            if opened is None:
                 return []
-            self._at = opened + 1
+            self._at = opened.end()
         found = []
         while not self._over and (start := self._next()) >= 0:
             try:

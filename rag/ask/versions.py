@@ -1,30 +1,102 @@
 """Which of several versions of one document speaks. Pure.
 
 Files in one folder whose names differ only by a year or a version number (``urlaub-2022.pdf``, ``urlaub-2024.pdf``) are
-versions of one document. The newest answers; the older ones are still found, shown and dated, but are not given to the
-model beside it, unless the question names them.
+versions of one document; so are documents of one title with nearly the same beginning and different dates, wherever
+they lie. The newest answers; the older ones are still found, shown and dated, but stand behind it and are not given to
+the model beside it, unless the question names them or asks how it was before.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 
 from rag.answers import Passage
+from rag.ask.quantities import Day, days_of
 from rag.documents import DocumentId
 
 _VERSION = re.compile(r"(?<![0-9])((?:19|20)\d\d(?:-\d\d){0,2}|v\d+(?:\.\d+)*)(?![0-9])", re.IGNORECASE)
+_STATED = re.compile(
+    r"\b(?:Stand|Fassung vom|Version vom|Ausgabe(?:datum)?|gültig ab|gilt ab|in Kraft (?:seit|ab)|tritt am|"
+    r"as of|valid from|effective(?: from| date)?|in force (?:since|from)|last (?:updated|changed|revised)|issued)\b"
+    r"[\s:]{1,3}(?:dem |on |from )?(?P<date>.{4,30})",
+    re.IGNORECASE,
+)
+_BEFORE = re.compile(
+    r"\b(?:früher\w*|bisher\w*|damals|vorher\w*|ehemal\w*|alte[nrsm]?|ältere\w*|previous\w*|former\w*|formerly|old|older|"
+    r"used to|back then|earlier)\b",
+    re.IGNORECASE,
+)
+_BEGINNING_CHARS, _ALIKE = 600, 0.5
+_LEAST_TITLE_WORDS = 2
+
+
+def dated(passages: Sequence[Passage], beginnings: Mapping[str, str]) -> list[Passage]:
+    """The passages, each with the date its document states of itself ("Stand: 01.03.2024") in place of its file's.
+    `beginnings`: key of a document → how its text begins."""
+    made = []
+    for passage in passages:
+        stated = stated_date(beginnings.get(passage.key, ""))
+        made.append(replace(passage, modified=stated) if stated else passage)
+    return made
+
+
+def stated_date(beginning: str) -> datetime | None:
+    """The date from which a text says it counts, if its beginning says so; a month alone is its first day."""
+    for match in _STATED.finditer(beginning):
+        days = sorted(day for day in days_of(match["date"]) if day.year)
+        if days and match["date"].lstrip("( ").startswith(_start(match["date"])):
+            return _moment(days[0])
+    return None
+
+
+def superseded(
+    passages: Sequence[Passage], beginnings: Mapping[str, str], newer: Mapping[str, DocumentId]
+) -> list[Passage]:
+    """The passages, those of older versions naming the newest as `superseded_by`. `newer`: key of a document → a newer
+    version of it that is not among the passages but may be read."""
+    newest = _newest(passages)
+    twins = _twins(passages, beginnings)
+    made = []
+    for passage in passages:
+        series, number = series_of(passage.chunk.document_id)
+        later = newest[series][1] if number and newest[series][0] > number else twins.get(passage.key)
+        later = newer.get(passage.key) or later
+        made.append(replace(passage, superseded_by=later) if later else passage)
+    return made
+
+
+def newest_first(passages: Sequence[Passage], question: str) -> list[Passage]:
+    """The passages, those of a superseded version behind the first one of the version that takes its place, if that one
+    is among them; not where the question names the version or asks how things were. Scores stay with their places."""
+    if _BEFORE.search(question):
+        return list(passages)
+    named = {_number(found) for found in _VERSION.findall(question)}
+    first: dict[DocumentId, int] = {}
+    for place, passage in enumerate(passages):
+        first.setdefault(passage.chunk.document_id, place)
+
+    def behind(place: int) -> tuple[int, int]:
+        passage = passages[place]
+        if passage.superseded_by is None or _named(passage, named):
+            return place, 0
+        newer = first.get(passage.superseded_by, place)
+        return (newer, place + 1) if newer > place else (place, 0)
+
+    order = sorted(range(len(passages)), key=behind)
+    return [replace(passages[at], score=passages[place].score) for place, at in enumerate(order)]
 
 
 def speaking(passages: Sequence[Passage], question: str) -> list[Passage]:
-    """The passages without those of superseded versions, in order; a version the question names is kept."""
-    newest: dict[str, tuple[tuple[int, ...], DocumentId]] = {}
-    for passage in passages:
-        series, number = series_of(passage.chunk.document_id)
-        if number and number > newest.get(series, ((), passage.chunk.document_id))[0]:
-            newest[series] = (number, passage.chunk.document_id)
+    """The passages without those of superseded versions, in order; a version the question names is kept, and all are
+    where it asks how things were, or where only old ones are there."""
+    if _BEFORE.search(question):
+        return list(passages)
     named = {_number(found) for found in _VERSION.findall(question)}
-    return [passage for passage in passages if _speaks(passage, newest, named)]
+    kept = [passage for passage in passages if not passage.superseded_by or _named(passage, named)]
+    return kept or list(passages)
 
 
 def series_of(document: DocumentId) -> tuple[str, tuple[int, ...]]:
@@ -34,13 +106,60 @@ def series_of(document: DocumentId) -> tuple[str, tuple[int, ...]]:
     return f"{folder}/{_VERSION.sub('*', name).lower()}", _number(found[-1]) if found else ()
 
 
-def _speaks(
-    passage: Passage,
-    newest: dict[str, tuple[tuple[int, ...], DocumentId]],
-    named: set[tuple[int, ...]],
-) -> bool:
-    series, number = series_of(passage.chunk.document_id)
-    return not number or number in named or newest[series][1] == passage.chunk.document_id
+def stem_of(document: DocumentId) -> str:
+    """How the ids of all versions of a document begin; "" where its name holds no version."""
+    folder, slash, name = document.rpartition("/")
+    found = _VERSION.search(name)
+    return f"{folder}{slash}{name[: found.start()]}" if found else ""
+
+
+def _newest(passages: Sequence[Passage]) -> dict[str, tuple[tuple[int, ...], DocumentId]]:
+    newest: dict[str, tuple[tuple[int, ...], DocumentId]] = {}
+    for passage in passages:
+        series, number = series_of(passage.chunk.document_id)
+        if number and number > newest.get(series, ((), passage.chunk.document_id))[0]:
+            newest[series] = (number, passage.chunk.document_id)
+    return newest
+
+
+def _twins(passages: Sequence[Passage], beginnings: Mapping[str, str]) -> dict[str, DocumentId]:
+    """Key of a document → the newest of those with its title, a like beginning and a later date."""
+    found: dict[str, DocumentId] = {}
+    for passage in passages:
+        later = [other for other in passages if _is_later_twin(passage, other, beginnings)]
+        if later:
+            best = max(later, key=lambda other: other.modified or datetime.min.replace(tzinfo=UTC))
+            found[passage.key] = best.chunk.document_id
+    return found
+
+
+def _is_later_twin(one: Passage, other: Passage, beginnings: Mapping[str, str]) -> bool:
+    if one.key == other.key or not one.modified or not other.modified or one.modified >= other.modified:
+        return False
+    titles = [" ".join(_VERSION.sub(" ", passage.title).lower().split()) for passage in (one, other)]
+    if titles[0] != titles[1] or len(titles[0].split()) < _LEAST_TITLE_WORDS:
+        return False
+    words = [set(re.findall(r"\w+", beginnings.get(p.key, "")[:_BEGINNING_CHARS].lower())) for p in (one, other)]
+    union = words[0] | words[1]
+    return bool(union) and len(words[0] & words[1]) / len(union) >= _ALIKE
+
+
+def _named(passage: Passage, named: set[tuple[int, ...]]) -> bool:
+    number = series_of(passage.chunk.document_id)[1]
+    year = passage.modified.year if passage.modified else 0
+    return number in named or (not number and (year,) in named)
+
+
+def _start(text: str) -> str:
+    found = re.search(r"\d|[^\W\d_]", text)
+    return text[found.start() :].lstrip("( ")[:1] if found else "\0"
+
+
+def _moment(day: Day) -> datetime | None:
+    try:
+        return datetime(day.year, day.month, day.day or 1, tzinfo=UTC)
+    except ValueError:
+        return None
 
 
 def _number(version: str) -> tuple[int, ...]:

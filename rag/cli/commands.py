@@ -10,28 +10,61 @@ from pathlib import Path
 from typing import Any
 
 from rag import logs
-from rag.cli import FAILED, NOTHING, OK, output, overview
+from rag.cli import NOTHING, OK, output, overview
 from rag.cli.door import Door, door, settings_of
+from rag.egress.closing import close_in
+from rag.egress.lockdown import Mode
 from rag.errors import SettingsError
 from rag.language import language_of_question
+from rag.question import question_of
+from rag.settings_operations import LogSettings
 from rag.texts import texts
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the command that was typed; returns its exit code."""
-    logs.set_up(level="INFO" if options.verbose else "ERROR")
+    logs.set_up(level="INFO" if options.verbose else "ERROR", words=options.verbose)
+    if options.command not in _OPEN and not _proves(options):
+        settings = settings_of(options)  # closed first: the command's libraries start threads
+        if options.command in ("serve", "watch"):
+            _log_as(settings.logs, verbose=options.verbose)
+        listen = (options.port,) if options.command == "serve" else ()
+        close_in(Mode(settings.egress.lockdown), endpoints=settings.endpoints(), listen=listen)
     return _COMMANDS[options.command](options)
+
+
+def _log_as(wanted: LogSettings, *, verbose: bool) -> None:
+    level = "INFO" if verbose and wanted.level != "debug" else wanted.level.upper()
+    logs.set_up(level=level, as_json=wanted.format == "json", words=verbose)
 
 
 def ask(options: argparse.Namespace) -> int:
     """One question, streamed; or a file of them."""
     _one_of(options, "question")
-    arguments = {"user": options.user, "sources": options.sources, "model": options.model}
+    arguments = {**_scope(options), "model": options.model}
+    if options.conversation:
+        arguments["conversation"] = _conversation(Path(options.conversation))
     lines = list(_batch_lines(options.batch)) if options.batch else []
     with door(settings_of(options)) as way:
         if options.batch:
             return _batch(lines, lambda text: _last(way.call("ask", {"question": text, **arguments})))
         return _ask_one(options, way, {"question": options.question, **arguments})
+
+
+def _conversation(path: Path) -> list[Any]:
+    """What was said before, from a file; its entries are checked where they are used.
+
+    Raises:
+        SettingsError: it cannot be read, or is no JSON list.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not JSON in UTF-8"
+        raise SettingsError(f"The conversation {path} cannot be read: {reason}.") from error
+    if not isinstance(found, list):
+        raise SettingsError(f'The conversation {path} is not a JSON list of {{"role", "content"}} entries.')
+    return found
 
 
 def _ask_one(options: argparse.Namespace, way: Door, arguments: dict[str, Any]) -> int:
@@ -70,7 +103,7 @@ def explanation(answer: dict[str, Any]) -> str | None:
 def search(options: argparse.Namespace) -> int:
     """Passages for one query, or for a file of them."""
     _one_of(options, "query")
-    arguments = {"k": options.k, "user": options.user, "sources": options.sources}
+    arguments = {**_scope(options), "k": options.k}
     lines = list(_batch_lines(options.batch)) if options.batch else []
     with door(settings_of(options)) as way:
         if options.batch:
@@ -82,9 +115,23 @@ def search(options: argparse.Namespace) -> int:
     return OK if found["passages"] else NOTHING
 
 
+def _scope(options: argparse.Namespace) -> dict[str, Any]:
+    """Who asks, and where."""
+    filters = {name: given for name in ("languages", "types", "since", "paths") if (given := getattr(options, name))}
+    return {**reading(options), "sources": options.sources, "filters": filters}
+
+
+def reading(options: argparse.Namespace) -> dict[str, Any]:
+    """For whom something is read, and why."""
+    return {"user": options.user, "reason": options.reason, "break_glass": options.break_glass}
+
+
 def _say_where_to_look(options: argparse.Namespace) -> None:
-    """No passage at all mostly means another home, or a source that nobody may read."""
+    """No passage at all mostly means filters that leave nothing, another home, or a source that nobody may read."""
     home = output.safe(str(settings_of(options).home))
+    if _scope(options)["filters"]:
+        output.err.print("[dim]No passage at all under these filters: try with fewer.[/]")
+        return
     output.err.print(f"[dim]No passage at all in {home}: `rag status` tells what is indexed there.[/]")
 
 
@@ -98,15 +145,17 @@ def status(options: argparse.Namespace) -> int:
 
 def documents(options: argparse.Namespace) -> int:
     """Every document and its state."""
-    found = single(options, "documents", failed=options.failed)["documents"]
+    whole = single(options, "documents", failed=options.failed)
+    found = whole["documents"]
     if not options.json:
         overview.failed(found) if options.failed else overview.documents(found)
+        overview.erased(whole.get("erased", {}))
     return OK
 
 
 def show(options: argparse.Namespace) -> int:
     """The text and nothing else."""
-    found = single(options, "show", document=options.document)
+    found = single(options, "show", document=options.document, **reading(options))
     if not options.json:
         text = output.visible(found["text"]) if sys.stdout.isatty() else found["text"]
         sys.stdout.write(text + "\n")
@@ -118,10 +167,11 @@ def why(options: argparse.Namespace) -> int:
     found = single(options, "why", user=options.user, document=options.document)
     if not options.json:
         if found["may_read"]:
-            output.out.print(f"Yes: {output.safe(found['user'])} reads it as {', '.join(found['by'])}.")
+            output.out.print(f"Yes: {output.safe(found['user'])} reads it as {output.safe(', '.join(found['by']))}.")
         else:
-            readers = ", ".join(found["readers"]) or "nobody"
-            output.out.print(f"No: its readers are {output.safe(readers)}.")
+            output.out.print(f"No: {output.safe(found['user'])} does not read it.")
+        for sentence in found["because"]:
+            output.flow(output.safe(sentence), width=4)
     return OK
 
 
@@ -145,20 +195,6 @@ def index(options: argparse.Namespace) -> int:
     found = single(options, "rebuild")
     if not options.json:
         output.out.print(f"Both indexes were made anew: {found['chunks']} chunks, nothing embedded.")
-    return OK
-
-
-def audit(options: argparse.Namespace) -> int:
-    """Print the records, or check them."""
-    found = single(options, "audit", verify=options.action == "verify")
-    if options.action == "verify":
-        bad = found["first_bad_record"]
-        if not options.json:
-            output.out.print(f"Record {bad} does not hold." if bad else f"All records hold. Head: {found['head']}")
-        return FAILED if bad else OK
-    if not options.json:
-        for record in found["records"]:
-            output.print_json(record)
     return OK
 
 
@@ -210,9 +246,13 @@ def _batch_lines(name: str) -> Iterator[dict[str, str]]:
             continue
         try:
             entry = json.loads(line)
-            yield {"id": entry["id"], "text": "" + entry["text"]}
+            asked = {"id": entry["id"], "text": "" + entry["text"]}
         except (ValueError, KeyError, TypeError) as error:
             raise SettingsError(f'{name}, line {number}: a line is {{"id": …, "text": …}}.') from error
+        try:
+            yield asked | {"text": question_of(asked["text"])}
+        except SettingsError as error:
+            raise SettingsError(f"{name}, line {number}: {error}") from error
 
 
 def _one_of(options: argparse.Namespace, name: str) -> None:
@@ -234,24 +274,38 @@ def _later(name: str) -> Callable[[argparse.Namespace], int]:
     return run_it
 
 
+def _proves(options: argparse.Namespace) -> bool:
+    """The proof opens no store either: it starts the commands themselves, each of which closes itself."""
+    return bool(getattr(options, "prove_offline", False))
+
+
+_OPEN = frozenset({"init", "models"})
+"""Commands that open no store: `models fetch` is the one that may download."""
+
 _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "ask": ask,
-    "audit": audit,
+    "audit": _later("rag.cli.audit:audit"),
     "backup": _later("rag.cli.backup:backup"),
     "demo": _later("rag.cli.demo:demo"),
     "doctor": _later("rag.cli.doctor:doctor"),
     "documents": documents,
+    "erase": _later("rag.cli.erase:erase"),
+    "dpia": _later("rag.cli.dpia:dpia"),
     "eval": _later("rag.cli.evaluation:evaluation"),
     "index": index,
     "ingest": _later("rag.cli.ingest:ingest"),
     "init": init,
+    "keys": _later("rag.cli.keys:keys"),
+    "mcp": _later("rag.cli.mcp:serve"),
     "models": _later("rag.cli.weights:models"),
+    "replay": _later("rag.cli.audit:replay"),
     "restore": _later("rag.cli.backup:restore"),
     "search": search,
     "serve": _later("rag.cli.serve:serve"),
     "show": show,
     "sources": sources,
     "status": status,
+    "subject": _later("rag.cli.erase:subject"),
     "watch": _later("rag.cli.serve:watch"),
     "why": why,
 }

@@ -9,7 +9,11 @@ from rag.cli.commands import single
 
 
 def doctor(options: argparse.Namespace) -> int:
-    """Print the checks; exit 1 if one is not well."""
+    """Print the checks; exit 1 if one is not well. Or prove that nothing leaves, or check such a proof."""
+    if options.prove_offline or options.check_proof:
+        from rag.cli import proof
+
+        return proof.prove(options) if options.prove_offline else proof.check(options)
     found = single(options, "doctor")
     if not options.json:
         for check in found["checks"]:

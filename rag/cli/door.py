@@ -50,11 +50,20 @@ def owned(settings: Settings) -> Iterator[App]:
         StoreOwned: another process does.
     """
     from rag.app import App
-    from rag.egress import Guard
 
     with App(settings) as app:
-        Guard(settings.allowed_hosts()).install()
+        _finish_erasures(app)
         yield app
+
+
+def _finish_erasures(app: App) -> None:
+    """What a crash interrupted is brought to its end before anything is found."""
+    if app.ledger.erasures(unfinished=True):
+        from rag.erasing import Erasing
+
+        print("An erasure was interrupted; it is brought to its end …", file=sys.stderr)
+        for _ in Erasing(app).finish():
+            pass
 
 
 @contextmanager

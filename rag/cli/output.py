@@ -100,10 +100,21 @@ def ending(answer: dict[str, Any], explanation: str | None) -> None:
         marker = escape(f"[{citation['marker']}]")
         flow(safe(place(citation)), lead=f"  [bold cyan]{marker}[/] ", width=6)
         flow(f"[dim]„{safe(' '.join(citation['quote'].split()))}“[/]", width=6)
+    for one, other in answer.get("disagreements", ()):
+        out.print(f"[yellow]The documents disagree:[/] {_side(one)} – {_side(other)}")
+    if answer.get("asked", answer["question"]) != answer["question"]:
+        err.print(f"[dim]read as: {safe(answer['asked'])}[/]")
+    if answer.get("left_out"):
+        err.print(f"[dim]{counted(answer['left_out'], 'passage')} did not fit the prompt[/]")
     model = answer["model"]
     if model["name"]:
         seconds = answer["timing_ms"].get("total", 0) / 1000
         err.print(f"[dim]{safe(model['name'])} · {seconds:.1f} s · receipt {answer['receipt']}[/]")
+
+
+def _side(citation: dict[str, Any]) -> str:
+    date = f", {citation['modified'][:10]}" if citation["modified"] else ""
+    return f"„{safe(' '.join(citation['quote'].split()))}“ ({safe(citation['title'])}{date})"
 
 
 def place(entry: dict[str, Any]) -> str:
@@ -113,6 +124,12 @@ def place(entry: dict[str, Any]) -> str:
         parts.append(f"p. {entry['page']}")
     if entry["headings"]:
         parts.append(" › ".join(entry["headings"]))
+    if entry.get("superseded_by"):
+        parts.append(
+            f"{entry['modified'][:10] if entry.get('modified') else ''} superseded by {entry['superseded_by']}".strip()
+        )
+    if entry.get("hidden_text"):
+        parts.append(f"contains hidden text ({', '.join(entry['hidden_because']).replace('_', ' ')})")
     if entry.get("as_of"):
         parts.append(f"as of {moment(entry['as_of'])}: its source cannot be reached now")
     return ", ".join(parts)

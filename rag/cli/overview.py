@@ -17,6 +17,8 @@ def status(found: dict[str, Any]) -> None:
         documents += f", {found['failed']:,} failed: rag documents --failed"
     rows = [("home", found["home"]), ("documents", documents), ("chunks", f"{found['chunks']:,}")]
     rows.append(("embedder", found["embedder"]))
+    if any(found.get("erased", {}).values()):
+        rows.append(("erased", _erased(found["erased"])))
     if found.get("removals"):
         rows.append(("removals", _removals(found["removals"])))
     for name, value in rows:
@@ -24,6 +26,21 @@ def status(found: dict[str, Any]) -> None:
     if found["sources"]:
         out.print()
     sources(found["sources"])
+
+
+def erased(found: dict[str, int]) -> None:
+    """What is kept out because it was erased; nothing where nothing was."""
+    if any(found.values()):
+        flow(f"[dim]erased: {_erased(found)}[/]")
+
+
+def _erased(found: dict[str, int]) -> str:
+    told = f"{counted(found['kept_out'], 'place')} kept out: rag erase"
+    if found["allowed"]:
+        told += f"; {found['allowed']:,} allowed again"
+    if found["unfinished"]:
+        told += f"; {counted(found['unfinished'], 'erasure')} under way or interrupted"
+    return told
 
 
 def _removals(figures: dict[str, Any]) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -15,43 +16,100 @@ from rag.app import App
 from rag.cli import OK, output
 from rag.cli.door import owned, settings_of
 from rag.egress import is_local
+from rag.egress.closing import closed
 from rag.errors import SettingsError
 
+_log = logging.getLogger(__name__)
+
 if TYPE_CHECKING:
+    import ssl
+
     import uvicorn
+
+_CONNECTIONS = 8192
 
 
 def serve(options: argparse.Namespace) -> int:
-    """Answer over HTTP until SIGTERM or Ctrl-C; open answers get ten seconds to end."""
+    """Answer over HTTP until SIGTERM or Ctrl-C; open answers get a few seconds to end (`[server] drain_s`)."""
     import uvicorn
 
-    if not options.host or not is_local(options.host):
-        raise SettingsError(
-            f"Without authentication the service listens on this machine only, not on "
-            f"{options.host or 'every address'}. Use --host 127.0.0.1."
-        )
+    tls = _tls(options)
+    _many_connections()
     with (
         owned(settings_of(options)) as app,
-        _listen(options.host, options.port) as listener,
-        _local_door(app),
-        _watching(app, wanted=not options.no_watch),
+        _listen(_host(options, app), options.port) as listener,
+        _local_door(app) as stop_ingesting,
+        _watching(app, wanted=not options.no_watch) as stop_watching,
+        _purging(app),
+        _opening(app),
     ):
         from rag.api.http import create_app
+        from rag.api.serving import CONNECTIONS_S, Serving
 
+        def told() -> None:
+            stop_watching()
+            stop_ingesting()
+
+        _ = app.memberships  # a directory's password that cannot be read is told now, not to whoever comes first
+        web = create_app(app, listens_beyond=not is_local(options.host))
         config = uvicorn.Config(
-            create_app(app), log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=10
+            web,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,  # what a proxy says is `rag.api.way`'s to judge
+            timeout_graceful_shutdown=CONNECTIONS_S,
         )
-        server = uvicorn.Server(config)
-        address = f"http://{options.host}:{listener.getsockname()[1]}/"
+        config.load()
+        config.ssl = tls
+        server = Serving(config, web.state.desk, told=told)
+        shown = f"[{options.host}]" if ":" in options.host else options.host
+        address = f"{'https' if tls else 'http'}://{shown}:{listener.getsockname()[1]}/"
         with _stopped_by_signals(server):
+            if not is_local(options.host) and not tls:
+                output.err.print(
+                    "[yellow]Not encrypted: keys and sign-in are refused from other machines, unless a listed proxy "
+                    "says X-Forwarded-Proto: https. Give --tls-cert and --tls-key, or list the proxy.[/]"
+                )
             output.err.print(f"Archivar answers at [bold]{address}[/] · stop with Ctrl-C")
+            _say_how_it_stands(app, address)
             server.run(sockets=[listener])
     return OK
 
 
+def _host(options: argparse.Namespace, app: App) -> str:
+    """The address to listen on: beyond this machine only where nobody is answered without a credential.
+
+    Raises:
+        SettingsError: there is no way to have one.
+    """
+    host = str(options.host)
+    if not host or (not is_local(host) and not app.credential_needed):
+        raise SettingsError(
+            f"Without authentication the service listens on this machine only, not on "
+            f"{host or 'every address'}. Use --host 127.0.0.1. For others to be answered, make a key first (rag keys "
+            f"add NAME --user USER), or set up sign-in under [auth] in rag.toml."
+        )
+    return host
+
+
+def _tls(options: argparse.Namespace) -> ssl.SSLContext | None:
+    """
+    Raises:
+        SettingsError: only one of the two files is named, or they cannot be used.
+    """
+    if options.tls_cert is None and options.tls_key is None:
+        return None
+    if options.tls_cert is None or options.tls_key is None:
+        raise SettingsError("--tls-cert and --tls-key belong together: give both.")
+    from rag.api.tls import context
+
+    return context(options.tls_cert.expanduser(), options.tls_key.expanduser())
+
+
 def watch(options: argparse.Namespace) -> int:
     """Keep the index level until SIGTERM or Ctrl-C."""
-    with owned(settings_of(options)) as app, _local_door(app):
+    with owned(settings_of(options)) as app, _local_door(app), _purging(app):
         loop = app.watch()
 
         def stop(number: int, frame: FrameType | None) -> None:
@@ -62,6 +120,18 @@ def watch(options: argparse.Namespace) -> int:
         output.err.print("Watching. Stop with Ctrl-C.")
         loop.run()
     return OK
+
+
+def _many_connections() -> None:
+    """A stream that waits is a connection: allow as many as the system lets us, not the usual thousand."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _CONNECTIONS if hard == resource.RLIM_INFINITY else min(hard, _CONNECTIONS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 @contextmanager
@@ -80,31 +150,71 @@ def _stopped_by_signals(server: uvicorn.Server) -> Iterator[None]:
 
 
 @contextmanager
-def _local_door(app: App) -> Iterator[None]:
+def _local_door(app: App) -> Iterator[Callable[[], None]]:
+    """The owner's socket; gives what ends its ingest."""
     from rag.api.local import LocalDoor
     from rag.service import Service
 
     service = Service(app)
     with LocalDoor(service, app.settings.home):
         try:
-            yield
+            yield service.stop
         finally:
             service.stop()
 
 
 @contextmanager
-def _watching(app: App, *, wanted: bool) -> Iterator[None]:
+def _watching(app: App, *, wanted: bool) -> Iterator[Callable[[], None]]:
+    """A watch over the sources; gives what tells it to end."""
     if not wanted or not app.sources.names:
-        yield
+        yield lambda: None
         return
     loop = app.watch()
     thread = threading.Thread(target=loop.run, name="watch")
     thread.start()
     try:
-        yield
+        yield loop.stop
     finally:
         loop.stop()
         thread.join()
+
+
+@contextmanager
+def _opening(app: App) -> Iterator[None]:
+    """The index is opened before the first question asks for it."""
+    thread = threading.Thread(target=app.open, name="opening")
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+
+
+def _say_how_it_stands(app: App, address: str) -> None:
+    """Where it listens, who is answered, which model writes, and what the kernel holds: in the log, for later."""
+    now, wanted = closed(), app.settings.llm
+    extra = {
+        "action": "listening",
+        "address": address,
+        "credentials": "needed" if app.credential_needed else "none; this machine only",
+        "model": " ".join(filter(None, (wanted.provider, wanted.model, wanted.base_url))),
+        "kernel_guard": str(now.lockdown) if now is not None else "off",
+    }
+    _log.info("The service listens", extra=extra)
+
+
+@contextmanager
+def _purging(app: App) -> Iterator[None]:
+    """The day before is sealed, and what is too old goes, once a day."""
+    from rag.auditing import Auditing
+    from rag.govern.retention import Daily
+    from rag.store.audit import utc_now
+
+    daily = Daily(Auditing(app).purge_now, clock=utc_now)
+    try:
+        yield
+    finally:
+        daily.close()
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -113,6 +223,7 @@ def _listen(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen()  # who comes before the server runs waits, and is not refused
     except OSError as error:
         listener.close()
         raise SettingsError(

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import stat
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from rag.egress import SWITCHES
+from rag.egress import SWITCHES, is_local
 from rag.errors import RagError
 from rag.govern.standing import Standing
+from rag.models.ollama_server import OllamaServer
+from rag.models.streaming import Limits
 from rag.models.weights import find
-from rag.ports import LanguageModel
+from rag.ports import LanguageModel, Reranker
 from rag.store.ledger import Ledger
 
+_OLLAMA = "0.17.1"  # CVE-2026-7482 and all that came before it are mended there
 _LEAST_FREE_BYTES = 2 * 1024**3
+_ASKED = (
+    "Wie viele Urlaubstage gibt es im Jahr?",
+    ("Es gibt im Jahr 30 Urlaubstage.", "Die Kantine öffnet um 11:30 Uhr."),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +96,50 @@ def language_model(open_model: Callable[[], LanguageModel | None], problem: Call
     return Check(name="language model", well=True, finding=f"{info.name} ({info.runtime}), {info.digest[:19]}")
 
 
+def model_server(open_model: Callable[[], LanguageModel | None], address: str, *, pinned: bool) -> Iterator[Check]:
+    """Where Ollama serves the model: it is new enough to have no known hole, and no web page reaches it. What one on
+    another machine answers its neighbours cannot be told from here. `pinned`: the settings name the model's digest."""
+    with suppress(RagError):
+        model = open_model()
+        if model is None or model.info.runtime != "ollama":
+            return
+        server = OllamaServer(address, limits=Limits())
+        version = server.version()
+        open_to_all = is_local(urlsplit(address).hostname or "") and server.answers_any_name()
+        advice = "It answers under any name, so web pages can reach it: start it with OLLAMA_HOST=127.0.0.1."
+        old = f"Versions before {_OLLAMA} can be made to give away their memory and files. Update Ollama."
+        outdated = _numbers(version) < _numbers(_OLLAMA)
+        yield Check(
+            name="model server",
+            well=not (outdated or open_to_all),
+            finding=f"{server}, version {version or 'unknown'}, digest {'' if pinned else 'not '}pinned (llm.digest)",
+            advice=old if outdated else advice if open_to_all else "",
+        )
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
+
+
+def reranker(reranker: Reranker) -> Check:
+    """The reranker reads: of two sentences it puts the one first that answers the question."""
+    began = time.perf_counter()
+    try:
+        right, wrong = reranker.scores(*_ASKED)
+    except RagError as error:
+        unused = "it cannot be used; passages keep the order they had"
+        return Check(name="reranker", well=False, finding=unused, advice=str(error))
+    if not right > wrong:
+        return Check(
+            name="reranker",
+            well=False,
+            finding="it puts the wrong one of two sentences first",
+            advice="Name a model that is made for reranking, in the languages of the documents (retrieval.reranker).",
+        )
+    took_ms = (time.perf_counter() - began) * 1000
+    return Check(name="reranker", well=True, finding=f"two sentences read in {took_ms:.0f} ms")
+
+
 def rows(look_through: Callable[[], Mapping[str, int]]) -> Check:
     """Both indexes hold exactly the ledger's chunks, looked at row by row; what was wrong is mended."""
     try:
@@ -94,6 +149,29 @@ def rows(look_through: Callable[[], Mapping[str, int]]) -> Check:
     return Check(
         name="index rows", well=True, finding=f"{wrong} were wrong and are mended" if wrong else "as the ledger"
     )
+
+
+def audit(*, anchor_file: str, keys: Path | None) -> Iterator[Check]:
+    """The last hash of each day can be written where the settings say, and in works-council mode (`keys`: where they
+    lie) somebody can break a pseudonym."""
+    if anchor_file:
+        path = Path(anchor_file).expanduser()
+        there = os.access(path if path.exists() else path.parent, os.W_OK)
+        yield Check(
+            name="audit anchor",
+            well=there,
+            finding=f"{path}{'' if there else ' cannot be written'}",
+            advice=""
+            if there
+            else "Until it can, a record cut at its end may go unnoticed: mount it, or let us write.",
+        )
+    if keys is not None:
+        yield Check(
+            name="works council",
+            well=keys.exists(),
+            finding="names are sealed for two keys" if keys.exists() else "it has no keys, and so nothing is answered",
+            advice="" if keys.exists() else "Make them, one for each side: rag audit keys FILE FILE",
+        )
 
 
 def index(ledger: Ledger) -> Check:

@@ -149,19 +149,21 @@ class _Comparison:
         )
 
     def _signature(self, entries: Sequence[Listing]) -> bytes | None:
-        """What tells these listings from others; None where there are none or their readers differ."""
+        """What tells these listings from others; None where there are none or their classes differ."""
         if not entries:
             return None
         _, _, acl, level, _ = entries[0]
-        if any(entry[2] is not acl or entry[3] is not level for entry in entries):
+        if any(entry[3] is not level for entry in entries):
             return None
         words = [self._recipe, str(self._classes.of(acl)), str(int(level))]
+        if any(entry[2] is not acl for entry in entries):
+            words[1] = " ".join(str(self._classes.of(entry[2])) for entry in entries)
         words += [word for entry in entries for word in entry[:2]]
         return hashlib.sha256("\n".join(words).encode()).digest()
 
 
 class _Classes:
-    """Sets of readers to their small integers; looked up once each."""
+    """Rights to their small integers; looked up once each."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger

@@ -171,17 +171,18 @@ class Pipeline:
     def sweep(self) -> None:
         """Do for the indexes what the ledger says they owe. Safe to repeat."""
         with self.writing:
-            reconcile.sweep(self.ledger, self._indexes(), self.words)
+            reconcile.sweep(self.ledger, self.indexes(), self.words)
 
     def reconcile(self) -> dict[str, int]:
         """Make the indexes hold exactly the ledger's chunks; returns what was mended, empty when nothing was."""
         self.sweep()
         mended = {"vectors": 0, "words": reconcile.level_words(self.ledger, self.words, writing=self.writing)}
-        for index in self._indexes():
+        for index in self.indexes():
             mended["vectors"] += reconcile.level_vectors(self.ledger, index, writing=self.writing)
         return {name: count for name, count in mended.items() if count}
 
-    def _indexes(self) -> list[VectorIndex]:
+    def indexes(self) -> list[VectorIndex]:
+        """The vector indexes that are written: the one to come, and the one that still answers."""
         before = self.before()
         return [self.vectors, before.vectors] if before else [self.vectors]
 
@@ -196,10 +197,12 @@ class Pipeline:
             language=parsed.language,
             text=parsed.text,
             sections=parsed.sections,
+            hidden=parsed.hidden,
         )
 
     def _inside(self, raw: RawDocument, parts: Sequence[Part]) -> list[RawDocument]:
-        return parts_of(raw, parts, keys=dict(self.ledger.parts(raw.ref.key)) if parts else {})
+        made = parts_of(raw, parts, keys=dict(self.ledger.parts(raw.ref.key)) if parts else {})
+        return [part for part in made if not self.ledger.kept_out(part.ref.id, part.ref.version)]
 
     def _fits(self, text: str) -> bool:
         before = self.before()
@@ -243,6 +246,7 @@ class Pipeline:
                 acl_class=self.ledger.acl_class(draft.ref.acl),
                 source=source_of(draft.ref.id),
                 language=(draft.document.language if draft.document else None) or "",
+                document=draft.ref.key,
             )
             found += [facets] * len(draft.chunks)
         return found

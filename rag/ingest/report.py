@@ -14,7 +14,8 @@ class Report:
 
     `held` counts removals that wait for a person, `why_held` says why by source; `later` counts files left for the next
     run because they were being written; `offline` names the sources that could not be reached, with the reason;
-    `withdrawn` counts documents that may not be read any more (they are among `failed`).
+    `withdrawn` counts documents that may not be read any more (they are among `failed`); `kept_out` counts files that
+    are not read because they were erased.
     """
 
     added: int = 0
@@ -26,6 +27,7 @@ class Report:
     held: int = 0
     later: int = 0
     withdrawn: int = 0
+    kept_out: int = 0
     chunks: int = 0
     seconds: float = 0.0
     failed: list[dict[str, str]] = field(default_factory=list)
@@ -40,6 +42,7 @@ class Report:
             "held": self.held,
             "held_because": self.why_held,
             "later": self.later,
+            "kept_out": self.kept_out,
             "offline": self.offline,
             "chunks": self.chunks,
             "seconds": round(self.seconds, 2),
@@ -47,12 +50,12 @@ class Report:
 
     def counts(self) -> dict[str, int]:
         """Every figure but the time, for the log: it names no document."""
-        numbers = (*_COUNTS, "held", "later", "withdrawn", "chunks")
+        numbers = (*_COUNTS, "held", "later", "withdrawn", "kept_out", "chunks")
         return {**{name: getattr(self, name) for name in numbers}, "failed": len(self.failed)}
 
     def add(self, other: Report) -> None:
         """Count another source in."""
-        for name in (*_COUNTS, "held", "later", "withdrawn", "chunks", "seconds"):
+        for name in (*_COUNTS, "held", "later", "withdrawn", "kept_out", "chunks", "seconds"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.failed += other.failed
         self.why_held |= other.why_held

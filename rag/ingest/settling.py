@@ -56,6 +56,11 @@ class Settling:
             return False
         return now < last + self._settle_s and now < self._first[path] + self._longest_s
 
+    @property
+    def oldest(self) -> float | None:
+        """When the oldest change was first noted that waits; None: nothing does."""
+        return next(iter(self._first.values()), None)
+
     def first(self, scope: str) -> float | None:
         """When the change was first noted that a scope stands for, be it waiting or just given by `due`."""
         return self._taken.get(scope, self._first.get(scope))

@@ -44,13 +44,21 @@ class Spaces:
 
     `coming` is the settings' embedder: everything new is embedded by it. `serving` answers questions: the same, or
     while another takes its place the one before; None where that cannot be opened any more, then questions are answered
-    by words alone, and `problem` says why. `made_by` tells `reopen` how to open an embedder again.
+    by words alone, and `problem` says why. `made_by` tells `reopen` how to open an embedder again; `scan_bytes` bounds
+    what an index holds in memory.
     """
 
     def __init__(
-        self, home: Path, ledger: Ledger, embedder: Embedder, *, made_by: str, reopen: Callable[[str], Embedder]
+        self,
+        home: Path,
+        ledger: Ledger,
+        embedder: Embedder,
+        *,
+        made_by: str,
+        reopen: Callable[[str], Embedder],
+        scan_bytes: int = 0,
     ) -> None:
-        self._home, self._ledger, self._made_by = home, ledger, made_by
+        self._home, self._ledger, self._made_by, self._scan_bytes = home, ledger, made_by, scan_bytes
         self.problem = ""
         self.too_long = 0
         self._adopt(embedder)
@@ -186,7 +194,11 @@ class Spaces:
 
     def _open(self, name: str, embedder: Embedder) -> VectorIndex:
         return opening.open_vectors(
-            self._home / name, self._ledger, fingerprint=embedder.fingerprint, dimension=embedder.dimension
+            self._home / name,
+            self._ledger,
+            fingerprint=embedder.fingerprint,
+            dimension=embedder.dimension,
+            scan_bytes=self._scan_bytes,
         )
 
     def _directory(self, embedder: Embedder) -> str:

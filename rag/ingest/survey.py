@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from rag.documents import DocumentId, DocumentRef, Listing, Plan, Recorded, Shut, ranges
+from rag.documents import DocumentId, DocumentRef, Listing, Plan, Recorded, Shut, ranges, same_but_for_rights
 from rag.errors import DocumentError, DocumentVanished, SourceUnavailable
 from rag.ingest.comparison import Differences, compare
 from rag.ingest.plan import plan
@@ -65,11 +65,14 @@ def survey(
     settled: Callable[[Listing], bool] = lambda listing: True,
     confirm_removals: bool = False,
     read_again: bool = False,
+    rights: Callable[[Sequence[tuple[Listing, DocumentRef]]], None] = lambda changed: None,
 ) -> Survey:
     """List and compare what lies in the scopes (see `rag.documents.ranges`); nothing is changed.
 
-    A file whose stamp is the remembered one is not opened, unless `read_again`; one that is not `settled` is left for
-    later.
+    A file whose stamp is the remembered one is not opened, unless `read_again`; nor is one whose rights changed and
+    whose size, time and inode did not. One that is not `settled` is left for later. `rights` is told, before any file
+    is opened, of documents whose rights or class are other than recorded, as listed and as recorded: opening may take
+    hours.
 
     Raises:
         SourceError: the source cannot be listed, or became another while it was; nothing is concluded from it.
@@ -81,6 +84,7 @@ def survey(
         raise SourceUnavailable(f'The source "{connector.name}" was mounted or unmounted while it was listed.')
     recorded = ledger.recorded(seen.known.values())
     recorded |= {name: _blank(recorded[name]) for name in seen.listings.keys() & recorded if not recorded[name].stamp}
+    rights(_with_other_rights(seen, recorded))
     unread, later = _shut(seen, recorded)
     later |= {listing.id for listing in seen.listings.values() if not settled(listing)}
     refs, touched = _read(connector, seen, recorded, unread, later, read_again=read_again)
@@ -103,6 +107,31 @@ def survey(
         why_held=why,
         roots=None if dropped else roots,
     )
+
+
+def other_rights(connector: Connector, ledger: Ledger, *, recipe: str) -> list[tuple[Listing, DocumentRef]]:
+    """Documents of the source whose rights or class are other than recorded, as listed and as recorded; no file is
+    opened.
+
+    Raises:
+        SourceError: the source cannot be listed.
+    """
+    seen = compare(connector, ledger, ranges(("",)), recipe=recipe, read_again=False)
+    return _with_other_rights(seen, ledger.recorded(seen.known.values()))
+
+
+def _with_other_rights(seen: Differences, recorded: Mapping[DocumentId, Recorded]) -> list[tuple[Listing, DocumentRef]]:
+    known = [(listing, recorded[name]) for name, listing in seen.listings.items() if name in recorded]
+    return [(listing, old.ref) for listing, old in known if _other(listing, old)]
+
+
+def _other(listing: Listing, old: Recorded) -> bool:
+    """Whether who may read it, or how secret it is, is not as recorded."""
+    return listing.acl != old.ref.acl or listing.confidentiality != old.ref.confidentiality
+
+
+def _same_content(listing: Listing, old: Recorded) -> bool:
+    return same_but_for_rights(listing.stamp, old.stamp)
 
 
 def _blank(old: Recorded) -> Recorded:
@@ -141,7 +170,8 @@ def _read(
             continue
         old = recorded.get(name)
         version = old.ref.version if old else ""
-        if (old and (old.stamp != listing.stamp or not version or read_again)) or (not old and recorded):
+        stamped = old and old.stamp != listing.stamp and not (_other(listing, old) and _same_content(listing, old))
+        if (old and (stamped or not version or read_again)) or (not old and recorded):
             try:
                 found = connector.version(listing)
             except DocumentVanished:
@@ -153,6 +183,8 @@ def _read(
             if old and found == version:
                 touched.append(name)
             version = found
+        elif old and old.stamp != listing.stamp:
+            touched.append(name)
         refs.append(DocumentRef(id=name, version=version, acl=listing.acl, confidentiality=listing.confidentiality))
     return refs, touched
 

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
+from rag.access import Acl, Confidentiality, both
 from rag.documents import DocumentId, DocumentRef, Listing, RawDocument
-from rag.errors import ChangingDocument, DocumentError, DocumentVanished
+from rag.errors import ChangingDocument, DocumentError, DocumentVanished, SourceError
 from rag.ingest.flow import Flow, Halt
 from rag.ingest.one import Draft, Pipeline
 from rag.ingest.report import Report
-from rag.ingest.survey import HOLD, Hold, Survey, survey
+from rag.ingest.survey import HOLD, Hold, Survey, other_rights, survey
 from rag.ports import Connector, IngestProgress, Step
 from rag.store.places import Move
 from rag.store.rows import file_title
+
+RIGHTS_S = 30.0
+"""How often rights are looked at again while documents are read, which may take hours. A look that takes long is taken
+more seldom, so that it costs a tenth of the time at most."""
 
 
 def sync(
@@ -29,9 +35,11 @@ def sync(
     progress: IngestProgress = lambda step: None,
     reading: Callable[[DocumentId], None] = lambda document: None,
     stopped: Callable[[], bool] = lambda: False,
+    rights_s: float = RIGHTS_S,
 ) -> Report:
     """Make the index equal the source, or what lies in the scopes. Stopping half way leaves every finished document
     current. `reading` is told each document that is taken up, from several threads; `progress` when it is recorded.
+    Every `rights_s` seconds meanwhile, what was revoked anywhere in the source is revoked.
 
     Raises:
         SourceError: the source cannot be listed.
@@ -47,6 +55,7 @@ def sync(
         hold=hold,
         settled=settled,
         confirm_removals=confirm_removals,
+        rights=lambda changed: _narrow(pipeline, changed),
     )
     whole = not any(scopes)
     waiting = 0 if whole else pipeline.ledger.source_state(connector.name).held  # elsewhere in the source
@@ -64,7 +73,13 @@ def sync(
     if seen.level:
         pipeline.ledger.remember_stretches(connector.name, seen.level)
     again = _reveal(pipeline, seen)
-    _Writing(connector, pipeline, seen, report, reading).run(again, workers=workers, progress=progress, stopped=stopped)
+    looking = _Looking(connector, pipeline, every_s=rights_s)
+
+    def seen_to(step: Step) -> None:
+        looking.look()
+        progress(step)
+
+    _Writing(connector, pipeline, seen, report, reading).run(again, workers=workers, progress=seen_to, stopped=stopped)
     worked = {ref.id for ref in (*seen.plan.add, *again, *seen.plan.reprotect)}
     worked |= {ref.id for _, ref in seen.plan.move} | seen.unread.keys() | seen.later
     report.unchanged = seen.unchanged + len(seen.listings.keys() - worked)
@@ -72,17 +87,53 @@ def sync(
     return report
 
 
+def _narrow(pipeline: Pipeline, changed: Sequence[tuple[Listing, DocumentRef]]) -> None:
+    """What is revoked is revoked before any file is read. What is granted waits: the file may have another content by
+    now, and the old one is not for its new readers. What the indexes owe is done with the rest of the plan."""
+    with pipeline.ledger.transaction():
+        for listing, old in changed:
+            acl, secrecy = _narrower(old, listing)
+            if (acl, secrecy) != (old.acl, old.confidentiality):
+                pipeline.ledger.reprotect(listing.id, acl, secrecy)
+
+
+class _Looking:
+    """What is revoked while documents are read is revoked by the next look, not by the next sync."""
+
+    def __init__(self, connector: Connector, pipeline: Pipeline, *, every_s: float) -> None:
+        self._connector, self._pipeline, self._every_s = connector, pipeline, every_s
+        self._due = time.monotonic() + every_s
+
+    def look(self) -> None:
+        """Look, if it is time to. A source that cannot be listed now is none of its business."""
+        began = time.monotonic()
+        if began < self._due:
+            return
+        with suppress(SourceError):
+            pipeline = self._pipeline
+            _narrow(pipeline, other_rights(self._connector, pipeline.ledger, recipe=pipeline.recipe))
+        ended = time.monotonic()
+        self._due = ended + max(self._every_s, 9 * (ended - began))
+
+
+def _narrower(old: DocumentRef, new: Listing | DocumentRef) -> tuple[Acl, Confidentiality]:
+    """For who may read what there was and what there is."""
+    return both(old.acl, new.acl), max(old.confidentiality, new.confidentiality)
+
+
 def _places_and_rights(connector: Connector, pipeline: Pipeline, seen: Survey, report: Report) -> None:
     """What costs no reading: removals, moves, rights, and files that may no longer be read. All of it holds at once."""
     ledger, listings = pipeline.ledger, seen.listings
     unread = {ref.id for ref in seen.plan.replace}  # blank until it is read again: a stop in between forgets nothing
+    before = {old.ref.key: old.ref for old in seen.recorded.values()}
     moves = [(old, ref.id, "" if ref.id in unread else listings[ref.id].stamp) for old, ref in seen.plan.move]
     with ledger.transaction():
         for name in seen.plan.remove:
             ledger.remove(name)
         ledger.move([Move(old, new, stamp, connector.uri(new)) for old, new, stamp in moves])
         for ref in seen.plan.reprotect:
-            ledger.reprotect(ref.id, ref.acl, ref.confidentiality)
+            acl, secrecy = (ref.acl, ref.confidentiality) if ref.id not in unread else _narrower(before[ref.key], ref)
+            ledger.reprotect(ref.id, acl, secrecy)
         for name in seen.touched:
             ledger.touch(name, listings[name].stamp)
         for name, reason in seen.unread.items():
@@ -107,14 +158,19 @@ def _unread(
 def _reveal(pipeline: Pipeline, seen: Survey) -> list[DocumentRef]:
     """Show again what was hidden and is unchanged; returns the replacements that are left."""
     hidden = {name for name, old in seen.recorded.items() if not old.ref.version}
-    return [
-        ref
-        for ref in seen.plan.replace
-        if ref.id not in hidden
-        or not pipeline.ledger.reveal(
-            ref.id, version=ref.version, recipe=pipeline.recipe, stamp=seen.listings[ref.id].stamp
-        )
-    ]
+    left, ledger, recipe = [], pipeline.ledger, pipeline.recipe
+    granted = {ref.id for ref in seen.plan.reprotect}  # narrowed so far: what is shown again may have new readers
+    for ref in seen.plan.replace:
+        stamp = seen.listings[ref.id].stamp
+        with ledger.transaction():
+            if ref.id in hidden and ledger.reveal(ref.id, version=ref.version, recipe=recipe, stamp=stamp):
+                if ref.id in granted:
+                    ledger.reprotect(ref.id, ref.acl, ref.confidentiality)
+            else:
+                left.append(ref)
+    if granted & hidden:
+        pipeline.sweep()
+    return left
 
 
 class _Writing:

@@ -6,8 +6,9 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
-from rag.errors import RagError
+from rag.errors import IndexDamaged, RagError
 from rag.ingest.one import Pipeline
 from rag.ingest.reconcile import level_vectors, level_words
 from rag.ingest.spaces import Spaces
@@ -105,6 +106,25 @@ class Upkeep:
             _log.warning("The indexes could not be mended: %s", error, extra={"action": "mending_failed"})
 
     def _mend(self, progress: Progress, stopped: Callable[[], bool]) -> dict[str, int]:
+        """Mend both; an index that shows itself damaged only while it is mended is made anew, once."""
+        renewed: set[Path] = set()
+        while True:
+            try:
+                return self._mend_what_opens(progress, stopped)
+            except IndexDamaged as error:
+                index = self._at(error.directory)
+                if index is None or index.directory in renewed:
+                    raise
+                renewed.add(index.directory)
+                _log.warning("%s", error, extra={"action": "index_damaged"})
+                if index not in self._damaged:
+                    self._damaged.append(index)
+
+    def _at(self, directory: Path | None) -> VectorIndex | WordIndex | None:
+        indexes: list[VectorIndex | WordIndex] = [self._pipeline.words, *self._pipeline.indexes()]
+        return next((index for index in indexes if index.directory == directory), None)
+
+    def _mend_what_opens(self, progress: Progress, stopped: Callable[[], bool]) -> dict[str, int]:
         pipeline = self._pipeline
         while self._damaged:
             with pipeline.writing:

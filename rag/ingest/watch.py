@@ -91,6 +91,22 @@ class Watch:
             p50, p95 = (ordered[round(share * (len(ordered) - 1))] for share in (0.50, 0.95))
             return Removals(count=self._removed, p50_s=p50, p95_s=p95, max_s=self._longest_s)
 
+    @property
+    def lag_s(self) -> float:
+        """How long ago the oldest change was noted that is not indexed yet; 0: none is."""
+        with self._wake:
+            noted = [at for source in self._sources.values() if (at := source.oldest()) is not None]
+            return max(0.0, self._clock() - min(noted)) if noted else 0.0
+
+    @property
+    def compared_s(self) -> float | None:
+        """How long ago the source was compared whole for which that is longest; None: one never was."""
+        with self._wake:
+            times = [source.compared_at for source in self._sources.values()]
+            if not times or None in times:
+                return None
+            return self._clock() - min(at for at in times if at is not None)
+
     def run(self) -> None:
         """Keep every source level until `stop`; returns when the last sync has ended."""
         # The calling thread only joins: a signal handler's `stop` cannot fall between its check and its wait.
@@ -131,6 +147,7 @@ class Watch:
             work = None if self._stopped else source.take(began, self._full_sync_s)
         if work is None:
             return
+        source.under_way = min(work.hinted.values(), default=None)
         try:
             removed = self._sync(name, work.scopes, lambda path: self._restless(source, path))
         except Exception as error:
@@ -144,6 +161,8 @@ class Watch:
             self._measure(removed, source.since(work, polled=self._polled(name)))
             if work.is_whole:
                 source.compared_at = began
+        finally:
+            source.under_way = None
 
     def _restless(self, source: _Source, path: str) -> bool:
         with self._wake:
@@ -193,6 +212,12 @@ class _Source:
     retry_at: float = inf
     compared_at: float | None = None  # when the last sync of the whole began
     failure: str = ""
+    under_way: float | None = None  # when the oldest change was noted that is being synced
+
+    def oldest(self) -> float | None:
+        """When the oldest change was noted that is not indexed yet."""
+        noted = [self.settling.oldest, self.under_way, min(self.failed.values(), default=None)]
+        return min((at for at in noted if at is not None), default=None)
 
     def next_due(self, now: float) -> float:
         hinted = self.settling.next_due(now)

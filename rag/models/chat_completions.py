@@ -36,6 +36,7 @@ class ChatCompletions:
         self._server = server
         self._mend = mend
         self._limits = limits
+        self._api_key = api_key
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._unix_socket = unix_socket
         self._extra = dict(extra or {})
@@ -63,7 +64,13 @@ class ChatCompletions:
         """Generate; closing the iterator hangs up, which stops the server."""
         body = self._body(model, messages, generation)
         wire = Wire()
-        return generate(lambda: self._read(body, wire), wire=wire, limits=self._limits, server=self._server)
+        return generate(
+            lambda: self._read(body, wire),
+            wire=wire,
+            limits=self._limits,
+            server=self._server,
+            wanted=generation.wanted,
+        )
 
     def _body(self, model: str, messages: Sequence[Message], generation: Generation) -> dict[str, Any]:
         body: dict[str, Any] = {
@@ -107,7 +114,8 @@ class ChatCompletions:
         if finish is None:
             raise Broken(f"{self._server} hung up in the middle.")
         prompt, output = usage.get("prompt_tokens"), usage.get("completion_tokens")
-        yield Delta(usage=Usage(prompt_tokens=prompt, output_tokens=output, finish=finish))
+        cached = _cached(usage)
+        yield Delta(usage=Usage(prompt_tokens=prompt, output_tokens=output, finish=finish, cached_tokens=cached))
 
     def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> httpx.Response:
         try:
@@ -140,14 +148,18 @@ class ChatCompletions:
         if response.status_code == httpx.codes.OK:
             return
         if response.is_redirect:
-            onward = response.headers.get("location", "")
+            onward = self._without_key(response.headers.get("location", ""))
             raise ModelUnavailable(f"{self._server} redirects to {onward}; redirects are not followed.")
-        said = _message(_object(response)) or f"HTTP {response.status_code}"
+        said = self._without_key(_message(_object(response))) or f"HTTP {response.status_code}"
         if response.status_code in (401, 403):
             raise ModelUnavailable(f"{self._server} refuses the API key ({said}).")
         if response.status_code == 400 and "context" in said.lower():
             raise ContextOverflow(f"{self._server} cannot take the prompt: {said}.")
         raise ModelUnavailable(f"{self._server} failed: {said}")
+
+    def _without_key(self, said: str) -> str:
+        """A server may repeat the key it was sent, and that must come to no terminal and no log."""
+        return said.replace(self._api_key, "…") if self._api_key else said
 
 
 def _turns(messages: Sequence[Message]) -> list[dict[str, str]]:
@@ -173,6 +185,13 @@ def _finish(choice: Mapping[str, Any]) -> Literal["stop", "length"] | None:
     if reason is None:
         return None
     return "length" if reason == "length" else "stop"
+
+
+def _cached(usage: Mapping[str, Any]) -> int | None:
+    """Prompt tokens the server had in its cache, where it tells."""
+    details = usage.get("prompt_tokens_details")
+    cached = details.get("cached_tokens") if isinstance(details, Mapping) else None
+    return cached if isinstance(cached, int) else None
 
 
 def _object(response: httpx.Response) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import mmap
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 LAYERS = 12
+READ = (8, 11)
+"""The layers whose token vectors are read, counted from 0. Measured: a middle layer knows better which word is which,
+the last one what a sentence is about; both together beat either."""
 HEADS = 12
 DIMENSION = 384
 MAX_TOKENS = 512
@@ -49,7 +53,12 @@ def map_tensors(path: Path) -> Tensors:
 
 def build(openvino: Any, tensors: Tensors) -> Any:
     """The model: `ids` and `mask` (batch, tokens) int32 in, mean-pooled vectors (batch, 384) out, not normalised."""
-    return _Builder(openvino, tensors).model()
+    return _Builder(openvino, tensors).pooled()
+
+
+def build_tokens(openvino: Any, tensors: Tensors) -> Any:
+    """The model with the token vectors of the layers `READ` out: (batch, layers, tokens, 384), not normalised."""
+    return _Builder(openvino, tensors).tokens()
 
 
 class _Builder:
@@ -60,15 +69,31 @@ class _Builder:
         self._ops = openvino.opset13
         self._tensors = tensors
 
-    def model(self) -> Any:
-        ops = self._ops
-        ids = ops.parameter([-1, -1], np.int32, name="ids")
-        mask = ops.parameter([-1, -1], np.int32, name="mask")
+    def pooled(self) -> Any:
+        inputs = self._inputs()
+        *_, last = self._states(*inputs)
+        return self._model(self._mean(last, inputs[1]), inputs)
+
+    def tokens(self) -> Any:
+        inputs = self._inputs()
+        states = list(self._states(*inputs))
+        read = [self._ops.unsqueeze(states[layer], self._ints(1)) for layer in READ]
+        return self._model(self._ops.concat(read, 1), inputs)
+
+    def _model(self, output: Any, inputs: tuple[Any, Any]) -> Any:
+        return self._openvino.Model([output], list(inputs), "multilingual-e5-small")
+
+    def _inputs(self) -> tuple[Any, Any]:
+        parameter = self._ops.parameter
+        return parameter([-1, -1], np.int32, name="ids"), parameter([-1, -1], np.int32, name="mask")
+
+    def _states(self, ids: Any, mask: Any) -> Iterator[Any]:
+        """The token vectors after each layer."""
         state = self._embeddings(ids)
-        attended = ops.convert(ops.unsqueeze(mask, self._ints(1, 2)), "boolean")
+        attended = self._ops.convert(self._ops.unsqueeze(mask, self._ints(1, 2)), "boolean")
         for layer in range(LAYERS):
             state = self._layer(f"encoder.layer.{layer}", state, attended)
-        return self._openvino.Model([self._mean(state, mask)], [ids, mask], "multilingual-e5-small")
+            yield state
 
     def _constant(self, array: NDArray[Any]) -> Any:
         return self._ops.constant(array, shared_memory=True)

@@ -61,7 +61,7 @@ class OllamaModel:
         self._pin = digest.removeprefix("sha256:")
         self._keep_alive = keep_alive
         self._bound = TokenBound()
-        self._known_digest = ""
+        self._known_digest, self._licence = "", ""
 
     @property
     def info(self) -> ModelInfo:
@@ -78,9 +78,9 @@ class OllamaModel:
                 f"Someone pulled another version; check it and set llm.digest anew."
             )
         if digest != self._known_digest:
-            self._server.refuse_remote(self._model)
+            self._licence = self._server.refuse_remote(self._model)
             self._bound, self._known_digest = TokenBound(), digest
-        return ModelInfo(name=self._model, digest=f"sha256:{digest}", runtime="ollama")
+        return ModelInfo(name=self._model, digest=f"sha256:{digest}", runtime="ollama", licence=self._licence)
 
     @property
     def context_tokens(self) -> int:
@@ -107,7 +107,11 @@ class OllamaModel:
         _ = self.info  # pinned, local and there
         wire = Wire()
         deltas = generate(
-            lambda: self._read(messages, generation, wire), wire=wire, limits=self._limits, server=str(self._server)
+            lambda: self._read(messages, generation, wire),
+            wire=wire,
+            limits=self._limits,
+            server=str(self._server),
+            wanted=generation.wanted,
         )
         return self._bound.checked(messages, deltas, server=str(self._server))
 

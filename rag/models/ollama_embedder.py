@@ -81,6 +81,10 @@ class OllamaEmbedder:
                     raise
                 text = text[: math.floor(len(text) * _SHRINK)]
 
+    def tokens(self, texts: Sequence[str], *, question: bool) -> None:
+        """Ollama gives vectors of whole texts only."""
+        return
+
     def close(self) -> None:
         """Nothing is held between calls."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import httpx
@@ -56,6 +57,22 @@ class OllamaServer:
         except ModelError:
             return False
 
+    def version(self) -> str:
+        """The server's version, such as ``0.17.1``; empty where it tells none.
+
+        Raises:
+            ModelUnavailable: no server.
+        """
+        return str(self._json("GET", "/api/version").get("version") or "")
+
+    def answers_any_name(self) -> bool:
+        """Whether it answers under a name that is not its own, which lets any web page reach it (DNS rebinding).
+
+        Raises:
+            ModelUnavailable: no server.
+        """
+        return self._get("GET", "/api/version", headers={"Host": "rebound.invalid"}).status_code == httpx.codes.OK
+
     def local_models(self) -> list[dict[str, Any]]:
         """Entries of `/api/tags` that run on the premises, newest first as the server lists them."""
         return [entry for entry in self._tags() if not _is_remote(entry) and not is_cloud_name(entry["name"])]
@@ -81,9 +98,11 @@ class OllamaServer:
         """Raise ModelUnavailable for a name that means Ollama's cloud."""
         _refuse_if(is_cloud_name(model), model)
 
-    def refuse_remote(self, model: str) -> None:
-        """Raise ModelUnavailable for a model that only stands for one elsewhere."""
-        _refuse_if(_is_remote(self._show(model)), model)
+    def refuse_remote(self, model: str) -> str:
+        """Raise ModelUnavailable for a model that only stands for one elsewhere; else its licence, as it begins."""
+        shown = self._show(model)
+        _refuse_if(_is_remote(shown), model)
+        return _licence(shown.get("license"))
 
     def failure(self, error: Exception, *, model: str) -> ModelError:
         """What an error of the client or the server means, as one sentence."""
@@ -129,19 +148,32 @@ class OllamaServer:
         return content if isinstance(content, dict) else {}
 
     def _get(
-        self, method: str, path: str, body: Mapping[str, Any] | None = None, *, read_s: float = _METADATA_S
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        read_s: float = _METADATA_S,
+        headers: Mapping[str, str] = MappingProxyType({}),
     ) -> httpx.Response:
         # Not through the official client: its types drop the fields that tell a remote model.
         try:
             with httpx.Client(
                 follow_redirects=False, trust_env=False, verify=self._tls, timeout=self._timeout(read_s)
             ) as client:
-                return client.request(method, f"{self.base_url}{path}", json=body)
+                return client.request(method, f"{self.base_url}{path}", json=body, headers=dict(headers))
         except httpx.HTTPError as error:
             raise self.failure(error, model="") from error
 
     def _timeout(self, read_s: float) -> httpx.Timeout:
         return httpx.Timeout(read_s, connect=self._limits.connect_s)
+
+
+def _licence(text: Any) -> str:
+    """A licence's name: the first two lines of its text, or what stands there in its place."""
+    whole = "\n".join(map(str, text)) if isinstance(text, list) else str(text or "")
+    lines = [" ".join(line.split()) for line in whole[:2000].splitlines() if line.strip()]
+    return ", ".join(lines[:2])[:80]
 
 
 def is_cloud_name(model: str) -> bool:

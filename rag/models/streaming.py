@@ -17,15 +17,19 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
 from rag.errors import ModelTimeout, ModelUnavailable
+from rag.models.thinking import without_thinking
 from rag.ports import Delta, Usage
 
 _HANG_UP_WAIT_S = 2.0
+_LOOK_S = 0.25
+"""How often a silent stream is asked whether it is still wanted."""
 _CONNECTED = (
     "connection.connect_tcp.complete",
     "connection.connect_unix_socket.complete",
@@ -85,14 +89,22 @@ class Wire:
             self.hang_up()
 
 
-def generate(source: Callable[[], Iterator[Delta]], *, wire: Wire, limits: Limits, server: str) -> Iterator[Delta]:
+def generate(
+    source: Callable[[], Iterator[Delta]],
+    *,
+    wire: Wire,
+    limits: Limits,
+    server: str,
+    wanted: Callable[[], bool] = lambda: True,
+) -> Iterator[Delta]:
     """The deltas of `source`, read in a thread, under the limits; thinking is left out, a break becomes "cut".
 
-    `server` names it in sentences ("Ollama at http://localhost:11434").
+    `server` names it in sentences ("Ollama at http://localhost:11434"). Once it is no longer `wanted` the server is
+    hung up on, and the stream ends without usage.
     """
     given = False
     try:
-        for delta in without_thinking(_paced(source, wire=wire, limits=limits, server=server)):
+        for delta in without_thinking(_paced(source, wire=wire, limits=limits, server=server, wanted=wanted)):
             given = given or bool(delta.text)
             yield delta
     except Broken:
@@ -101,7 +113,9 @@ def generate(source: Callable[[], Iterator[Delta]], *, wire: Wire, limits: Limit
         yield Delta(usage=Usage(prompt_tokens=None, output_tokens=None, finish="cut"))
 
 
-def _paced(source: Callable[[], Iterator[Delta]], *, wire: Wire, limits: Limits, server: str) -> Iterator[Delta]:
+def _paced(
+    source: Callable[[], Iterator[Delta]], *, wire: Wire, limits: Limits, server: str, wanted: Callable[[], bool]
+) -> Iterator[Delta]:
     inbox: queue.SimpleQueue[Delta | BaseException | None] = queue.SimpleQueue()
 
     def read() -> None:
@@ -112,23 +126,24 @@ def _paced(source: Callable[[], Iterator[Delta]], *, wire: Wire, limits: Limits,
         except BaseException as error:
             inbox.put(error)
 
-    reader = threading.Thread(target=read, name="generation", daemon=True)
+    reader = threading.Thread(target=copy_context().run, args=(read,), name="generation", daemon=True)
     reader.start()
     ends = time.monotonic() + limits.total_s
-    patience, awaited = limits.first_token_s, "first word"
+    due, awaited = time.monotonic() + limits.first_token_s, "first word"
     try:
-        while True:
-            left = ends - time.monotonic()
+        while wanted():
             try:
-                item = inbox.get(timeout=max(min(patience, left), 0))
+                item = inbox.get(timeout=max(min(due - time.monotonic(), ends - time.monotonic(), _LOOK_S), 0))
             except queue.Empty:
-                raise ModelTimeout(_too_slow(server, limits, awaited, over=left <= patience)) from None
+                if time.monotonic() < min(due, ends):
+                    continue
+                raise ModelTimeout(_too_slow(server, limits, awaited, over=ends <= due)) from None
             if item is None:
                 return
             if isinstance(item, BaseException):
                 raise item
             yield item
-            patience, awaited = limits.between_tokens_s, "next word"
+            due, awaited = time.monotonic() + limits.between_tokens_s, "next word"
     finally:
         wire.hang_up()
         reader.join(_HANG_UP_WAIT_S)
@@ -139,28 +154,6 @@ def _too_slow(server: str, limits: Limits, awaited: str, *, over: bool) -> str:
         return f"{server} was not done within {limits.total_s:g} s. Use a smaller model or allow it more time."
     limit_s = limits.first_token_s if awaited == "first word" else limits.between_tokens_s
     return f"{server} gave no {awaited} within {limit_s:g} s. Use a smaller model or allow it more time."
-
-
-def without_thinking(deltas: Iterator[Delta]) -> Iterator[Delta]:
-    """Leave out a `<think>…</think>` block at the very beginning: it is no part of the text."""
-    opening, closing = "<think>", "</think>"
-    held: str | None = ""
-    thinking = False
-    for delta in deltas:
-        if held is None:
-            yield delta
-            continue
-        held += delta.text
-        thinking = thinking or held.lstrip().startswith(opening)
-        if thinking and closing in held:
-            rest, held = held.split(closing, 1)[1].lstrip(), None
-            yield Delta(text=rest, usage=delta.usage)
-        elif not thinking and not opening.startswith(held.lstrip()[: len(opening)]):
-            rest, held = held, None
-            yield Delta(text=rest, usage=delta.usage)
-        elif delta.usage is not None:
-            yield Delta(text="" if thinking else held, usage=delta.usage)
-            held = None
 
 
 def tls(base_url: str) -> ssl.SSLContext:

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from rag.errors import ModelUnavailable
+from rag.models.e5_graph import READ
 from rag.models.tokens import PASSAGE_PREFIX, QUESTION_PREFIX, E5Tokens
-from rag.ports import Vector, Vectors
+from rag.ports import TokenVectors, Vector, Vectors
 
 _MAX_TOKENS = 512
 _BATCH_GPU = 64
@@ -51,16 +52,40 @@ class TorchEmbedder:
         row: Vector = self._encode([QUESTION_PREFIX + text])[0]
         return row
 
+    def tokens(self, texts: Sequence[str], *, question: bool) -> list[TokenVectors]:
+        """The token vectors of questions or passages, in order; what exceeds `max_tokens` is left out."""
+        return [self._token_vectors(QUESTION_PREFIX if question else PASSAGE_PREFIX, text) for text in texts]
+
+    def _token_vectors(self, prefix: str, text: str) -> TokenVectors:
+        import torch
+
+        ids, own, starts = self._tokens.encode_parts(prefix, text)
+        with self._lock, torch.inference_mode():
+            model = self._opened()
+            states = (
+                model[0].auto_model(torch.tensor([ids], device=model.device), output_hidden_states=True).hidden_states
+            )
+        layers = [states[layer + 1][0, own].float().cpu().numpy() for layer in READ]  # the first is what goes in
+        return TokenVectors(
+            vectors=np.stack(layers),
+            information=self._tokens.information(ids[own]),
+            starts=np.asarray(starts, np.int32),
+        )
+
     def close(self) -> None:
         """Let go of the model."""
         self._model = None
 
+    def _opened(self) -> Any:
+        if self._model is None:
+            raise ModelUnavailable("The embedder was closed.")
+        return self._model
+
     def _encode(self, prefixed: list[str]) -> Vectors:
         with self._lock:
-            if self._model is None:
-                raise ModelUnavailable("The embedder was closed.")
-            batch = _BATCH_GPU if self._model.device.type == "cuda" else _BATCH_CPU
-            encoded = self._model.encode(prefixed, batch_size=batch, show_progress_bar=False, convert_to_numpy=True)
+            model = self._opened()
+            batch = _BATCH_GPU if model.device.type == "cuda" else _BATCH_CPU
+            encoded = model.encode(prefixed, batch_size=batch, show_progress_bar=False, convert_to_numpy=True)
         return np.asarray(encoded, np.float32)
 
 

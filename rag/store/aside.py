@@ -18,6 +18,16 @@ def set_aside(directory: Path) -> Path:
     return aside
 
 
+def put_in_place(fresh: Path, directory: Path) -> None:
+    """Let a directory that was made beside another take its name, once that one is set aside."""
+    if directory.is_mount():
+        for path in list(fresh.iterdir()):
+            shutil.move(path, directory / path.name)
+        fresh.rmdir()
+        return
+    fresh.rename(directory)
+
+
 def forget_aside(directory: Path) -> None:
     """Delete what was set aside."""
     shutil.rmtree(directory.with_name(f"{directory.name}.damaged"), ignore_errors=True)

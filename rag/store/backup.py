@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,9 +27,11 @@ from rag.store.database import full
 from rag.store.ledger import Ledger
 
 MANIFEST = "manifest.json"
-LEDGER, SETTINGS, AUDIT = "ledger.sqlite", "rag.toml", ("audit/key", "audit/log.jsonl")
+LEDGER, SETTINGS, AUDIT = "ledger.sqlite", "rag.toml", "audit"
+CALIBRATION = "calibration.json"
 _FORMAT = 1
-_FILES = (LEDGER, SETTINGS, *AUDIT)
+_FILES = (LEDGER, SETTINGS, CALIBRATION)
+_OF_AUDIT = re.compile(r"audit/(key|council\.json|log\.jsonl|\d{4}-\d{2}-\d{2}\.jsonl)")
 _SPARE_BYTES = 16 << 20
 _BLOCK_BYTES = 1 << 20
 _COUNTS = ("documents", "chunks", "vectors")
@@ -92,8 +95,13 @@ def verify(backup: Path) -> dict[str, Any]:
     return manifest
 
 
-def restore(backup: Path, home: Path, *, force: bool) -> Ledger:
+def restore(
+    backup: Path, home: Path, *, force: bool, prepare: Callable[[Ledger, Path], None] = lambda ledger, staged: None
+) -> Ledger:
     """Make a home of a backup; gives its open ledger, brought up to this version. The caller owns the home.
+
+    `prepare` is given the ledger, and the directory it is in, before it takes its place: what must not be found is
+    taken out there.
 
     With `force`, what the home held is set aside in it, under ``before-restore-1``. The ledger comes last: a restore
     that was killed is begun again by the next one.
@@ -116,10 +124,13 @@ def restore(backup: Path, home: Path, *, force: bool) -> Ledger:
         for name, wanted in manifest["files"].items():
             if name != SETTINGS and _copied(backup / name, staged / name) != wanted:
                 raise _damaged(backup, f"{name} changed while it was read")
-        Ledger(staged / LEDGER).close()  # brought up to this version before it takes its place
+        with closing(Ledger(staged / LEDGER)) as coming:  # brought up to this version before it takes its place
+            prepare(coming, staged)
         _set_aside(home, held)
         if (staged / "audit" / "key").exists():
             (staged / "audit").rename(home / "audit")
+        if (staged / CALIBRATION).exists():
+            (staged / CALIBRATION).rename(home / CALIBRATION)
         (staged / LEDGER).rename(home / LEDGER)
         copies.sync(home)
         shutil.rmtree(staged)
@@ -132,14 +143,17 @@ def restore(backup: Path, home: Path, *, force: bool) -> Ledger:
 
 
 def _written(ledger: Ledger, audit: AuditLog, settings: Path | None, partial: Path) -> dict[str, Any]:
-    sums = audit.copy_to(partial / "audit")
     if settings is not None:
         _copied(settings, partial / SETTINGS)
+    if (ledger.path.parent / CALIBRATION).exists():
+        _copied(ledger.path.parent / CALIBRATION, partial / CALIBRATION)
     with closing(sqlite3.connect(ledger.path, isolation_level=None, timeout=30)) as source:
         source.execute("BEGIN")  # one state for the counts and the copy
         counts = _counted(source)
         copies.copy(source, partial / LEDGER)
         embedder = source.execute("SELECT value FROM meta WHERE name = 'embedder'").fetchone()
+    sums = audit.copy_to(partial / AUDIT)  # last: the ledger remembers a record that must be there
+    names = [*_FILES, *(f"{AUDIT}/{name}" for name in sums)]
     manifest = {
         "format": _FORMAT,
         "archivar": __version__,
@@ -147,10 +161,10 @@ def _written(ledger: Ledger, audit: AuditLog, settings: Path | None, partial: Pa
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "embedder": embedder[0] if embedder else None,
         **counts,
-        "files": (files := {name: _summed(partial / name) for name in _FILES if (partial / name).exists()}),
+        "files": (files := {name: _summed(partial / name) for name in names if (partial / name).exists()}),
     }
     for name, wanted in sums.items():
-        if files[f"audit/{name}"]["sha256"] != wanted:
+        if files[f"{AUDIT}/{name}"]["sha256"] != wanted:
             raise StoreError(f"What was written to {partial} reads back as something else: is the disk well?")
     _put(partial / MANIFEST, json.dumps(manifest, indent=1).encode())
     for folder in (partial / "audit", partial):
@@ -163,7 +177,11 @@ def _manifest(backup: Path) -> dict[str, Any]:
         manifest = json.loads((backup / MANIFEST).read_bytes())
         names = manifest["files"].keys()
         known = {"format": int(manifest["format"]), "schema": int(manifest["schema"])}
-        whole = set(names) <= set(_FILES) and LEDGER in names and all(name in manifest for name in _COUNTS)
+        whole = (
+            all(name in _FILES or _OF_AUDIT.fullmatch(name) for name in names)
+            and LEDGER in names
+            and all(name in manifest for name in _COUNTS)
+        )
     except FileNotFoundError as error:
         raise StoreError(f"{backup} is no backup: it has no {MANIFEST}. An unfinished one has none either.") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -186,9 +204,10 @@ def _counted(db: sqlite3.Connection) -> dict[str, int]:
 
 
 def _sizes(home: Path) -> Iterator[Path]:
-    for name in (LEDGER, f"{LEDGER}-wal", *AUDIT):
+    for name in (LEDGER, f"{LEDGER}-wal"):
         if (home / name).exists():
             yield home / name
+    yield from (home / AUDIT).glob("*")
 
 
 def _refuse_too_little(needed: int, where: Path) -> None:

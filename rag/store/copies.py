@@ -3,9 +3,11 @@ newer version."""
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import time
+from collections.abc import Iterable, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -58,3 +60,20 @@ def sync(path: Path) -> None:
         os.fsync(file)
     finally:
         os.close(file)
+
+
+def write_lines(path: Path, lines: Iterable[Mapping[str, object]]) -> None:
+    """A file of JSON lines in place of the one before, durably and whole: ours alone to read.
+
+    Raises:
+        OSError: it cannot be written; the older one is as it was.
+    """
+    fresh = path.with_name(f"{path.name}.new")
+    fresh.unlink(missing_ok=True)
+    made = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with open(made, "w", encoding="ascii") as out:  # noqa: PTH123  # made with its mode
+        out.writelines(f"{json.dumps(line)}\n" for line in lines)
+        out.flush()
+        os.fsync(made)
+    fresh.replace(path)
+    sync(path.parent)

@@ -7,7 +7,8 @@ import os
 import shutil
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from rag.errors import IndexDamaged, StoreError, StoreFull
 from rag.store import copies, schema
 
 _NEARLY_FULL_BYTES = 1 << 20
+_CHECKPOINT_S = 60.0
 _FULL = "The disk is full. Nothing was lost; free some space and run the command again."
 
 
@@ -49,12 +51,65 @@ class Database:
         with self._lock:
             self._db.close()
 
+    def scrub(self) -> None:
+        """Leave no byte of what was deleted in the file or beside it: every page is written anew, the log is emptied.
+        Readers go on meanwhile, writers wait.
+
+        Raises:
+            StoreFull: it needs as much room again as the ledger takes.
+            StoreError: somebody read the ledger all the while; run it again.
+        """
+        try:
+            with self._patient(), closing(sqlite3.connect(self.path, isolation_level=None, timeout=60)) as db:
+                db.execute("PRAGMA secure_delete = ON")
+                db.execute("VACUUM")
+            self.empty_log()
+            self._db.execute("PRAGMA shrink_memory")
+        except sqlite3.Error as error:
+            raise _store_error(error) from error
+
+    def empty_log(self) -> None:
+        """Put everything into the file itself and cut the log to nothing; waits for those who read an older state.
+
+        Raises:
+            StoreError: somebody reads on and on.
+        """
+        until = time.monotonic() + _CHECKPOINT_S
+        while True:
+            with self._lock:
+                busy, left, done = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if not busy and left <= max(done, 0):
+                return
+            if time.monotonic() > until:
+                raise StoreError(
+                    "The ledger's log could not be emptied: somebody reads it all the while. Run it again."
+                )
+            time.sleep(0.02)
+
+    @contextmanager
+    def _patient(self) -> Iterator[None]:
+        """Whoever writes on this connection meanwhile waits for its turn, however long."""
+        self._db.execute(f"PRAGMA busy_timeout = {_CHECKPOINT_S * 10_000:.0f}")
+        try:
+            yield
+        finally:
+            self._db.execute("PRAGMA busy_timeout = 5000")
+
     def _all(self, sql: str, *parameters: object) -> list[sqlite3.Row]:
         with self._lock:
             try:
                 return self._db.execute(sql, parameters).fetchall()
             except sqlite3.Error as error:
                 raise _store_error(error) from error
+
+    def rows(self, sql: str, *parameters: object) -> list[sqlite3.Row]:
+        """For rooms that keep tables of their own here: what a question gives."""
+        return self._all(sql, *parameters)
+
+    def change(self, sql: str, parameters: Sequence[object]) -> int:
+        """For the same: one statement, durably; gives how many rows it changed."""
+        with self.transaction():
+            return self._db.execute(sql, parameters).rowcount
 
     @contextmanager
     def _beside(self) -> Iterator[Callable[..., list[sqlite3.Row]]]:
@@ -92,7 +147,8 @@ def disk_error(what: str, error: BaseException, directory: Path) -> StoreError:
     named = any(sign in words for sign in ("no space left", "disk is full", "os error 28", "quota exceeded"))
     if named or shutil.disk_usage(directory).free < _NEARLY_FULL_BYTES:
         return StoreFull(_FULL)
-    return IndexDamaged(f"{what} could not be read or written: {error}. It is made anew from the ledger.")
+    said = f"{what} could not be read or written: {error}. It is made anew from the ledger."
+    return IndexDamaged(said, directory=directory)
 
 
 def full(error: OSError | sqlite3.Error) -> bool:

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import copy_context
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -47,7 +48,7 @@ class Deadline:
             raise self._locked(self._holder(writing=writing))
         self._wait(writing)
         call = _Call(work)
-        threading.Thread(target=call.run, name="index", daemon=True).start()
+        threading.Thread(target=copy_context().run, args=(call.run,), name="index", daemon=True).start()
         since: float | None = None
         while not call.done.wait(_LOOK_S):
             holder = self._holder(writing=writing)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from sqlite3 import Row
+from typing import TypeAlias
 
 import numpy as np
 
 from rag.access import Grant
 from rag.documents import Chunk, ChunkId, DocumentId
-from rag.ports import Vector
+from rag.ports import Vector, Vectors
 from rag.store import seal
 from rag.store.places import Places
-from rag.store.rows import Facets, chunk_of, marks
+from rag.store.rows import Facets, chunk_of, facets_of, marks
 from rag.store.seal import Seal
+
+Ask: TypeAlias = Callable[..., list[Row]]
+VectorPage: TypeAlias = tuple[list[ChunkId], Vectors, list[Facets]]
 
 _UNNAMED = ""
 _PAGE = 4096
@@ -124,10 +130,7 @@ class Embedders(Places):
         """Every chunk there is, with what the indexes filter it by."""
         with self._beside() as ask:
             ask("BEGIN")  # one state for both questions
-            of = {
-                row["key"]: Facets(acl_class=row["acl_class"], source=row["source"], language=row["language"] or "")
-                for row in ask("SELECT key, acl_class, source, language FROM documents")
-            }
+            of = _facets_by_document(ask)
             rows = ask("SELECT id, document FROM chunks")
         return {ChunkId(row["id"]): of[row["document"]] for row in rows if row["document"] in of}
 
@@ -141,33 +144,65 @@ class Embedders(Places):
             )
         return {ChunkId(row["id"]) for row in rows}
 
-    def nearest(
-        self, vector: Vector, *, embedder: str, grant: Grant, language: str, k: int
-    ) -> list[tuple[ChunkId, float]]:
-        """What `VectorIndex.search` gives, from the truth itself: every vector is looked at, some documents at a time.
-        Slower the more there are (a quarter of a second at 20,000 chunks); for while the index is being made anew."""
-        best: list[tuple[ChunkId, float]] = []
-        classes, sources = sorted(grant.acl_classes), None if grant.sources is None else sorted(grant.sources)
-        within = "" if sources is None else f" AND source IN ({marks(sources)})"
+    @contextmanager
+    def every_vector(self, embedder: str) -> Iterator[tuple[set[ChunkId], Iterator[VectorPage]]]:
+        """In one moment of the ledger: the chunks that are announced but not recorded, and every recorded row with its
+        vector, some thousands at a time."""
         with self._beside() as ask:
-            documents = ask(
-                "SELECT key FROM documents WHERE version IS NOT NULL AND coalesce(language, '') = ?"
-                f" AND acl_class IN ({marks(classes)}){within}",
-                *(language, *classes, *(sources or ())),
+            ask("BEGIN")
+            announced = ask("SELECT chunk FROM owed WHERE chunk NOT IN (SELECT id FROM chunks)")
+            facets = _facets_by_document(ask)
+            yield {ChunkId(row["chunk"]) for row in announced}, _pages(ask, embedder, facets)
+
+    def facet_counts(self) -> dict[Facets, int]:
+        """How many chunks there are of each class, source and language."""
+        with self._beside() as ask:
+            rows = ask(
+                "SELECT d.acl_class, d.source, d.language, count(*) AS chunks FROM chunks c"
+                " JOIN documents d ON d.key = c.document GROUP BY 1, 2, 3"
             )
-            for start in range(0, len(documents), _DOCUMENTS):
-                keys = [row["key"] for row in documents[start : start + _DOCUMENTS]]
-                rows = ask(
-                    "SELECT c.id, v.vector FROM chunks c CROSS JOIN vectors v ON v.content_hash = c.content_hash"
-                    f" AND v.embedder = ? WHERE c.document IN ({marks(keys)})",
-                    *(embedder, *keys),
-                )
-                if rows:
-                    found = (
-                        np.frombuffer(b"".join(row["vector"] for row in rows), "<f4").reshape(len(rows), -1) @ vector
-                    )
-                    best += [(ChunkId(row["id"]), float(score)) for row, score in zip(rows, found, strict=True)]
-                    best = sorted(best, key=lambda entry: -entry[1])[:k]
+        return {facets_of(row): int(row["chunks"]) for row in rows}
+
+    def vectors_of(self, chunks: Sequence[ChunkId], *, embedder: str) -> dict[ChunkId, Vector]:
+        """The vectors of those chunks that this embedder has embedded."""
+        found: dict[ChunkId, Vector] = {}
+        for start in range(0, len(chunks), _PAGE):
+            batch = chunks[start : start + _PAGE]
+            for row in self._all(
+                "SELECT c.id, v.vector FROM chunks c JOIN vectors v ON v.content_hash = c.content_hash"
+                f" AND v.embedder = ? WHERE c.id IN ({marks(batch)})",
+                *(embedder, *batch),
+            ):
+                found[ChunkId(row["id"])] = np.frombuffer(row["vector"], "<f4")
+        return found
+
+    def nearest(
+        self, vector: Vector, *, embedder: str, grant: Grant, languages: Collection[str], k: int
+    ) -> dict[str, list[tuple[ChunkId, float]]]:
+        """What `VectorIndex.search_each` gives, from the truth itself: every vector the grant admits is looked at, some
+        documents at a time. Slower the more there are (a quarter of a second at 20,000 chunks); for while the index is
+        being made anew, and for narrow filters where the rows do not fit into memory."""
+        best: dict[str, list[tuple[ChunkId, float]]] = {language: [] for language in languages}
+        with self._beside() as ask:
+            facets = _facets_by_document(ask, "WHERE version IS NOT NULL")
+            if grant.chunks is not None:
+                own = ask(f"SELECT document FROM chunks WHERE id IN ({marks(grant.chunks)})", *grant.chunks)
+                facets = {key: facets[key] for key in {row["document"] for row in own} if key in facets}
+            for language in best:
+                keys = [
+                    key
+                    for key, own in facets.items()
+                    if own.language == language
+                    and (grant.documents is None or key in grant.documents)
+                    and grant.admits(acl_class=own.acl_class, source=own.source, language=language)
+                ]
+                for start in range(0, len(keys), _DOCUMENTS):
+                    rows = _vectors_in(ask, embedder, keys[start : start + _DOCUMENTS], grant.chunks)
+                    if rows:
+                        matrix = np.frombuffer(b"".join(row["vector"] for row in rows), "<f4").reshape(len(rows), -1)
+                        found = np.vecdot(matrix, vector)
+                        best[language] += [(ChunkId(row["id"]), float(s)) for row, s in zip(rows, found, strict=True)]
+                        best[language] = sorted(best[language], key=lambda entry: -entry[1])[:k]
         return best
 
     def seal_of(self, directory: str) -> Seal | None:
@@ -187,3 +222,30 @@ class Embedders(Places):
 
     def _set(self, name: str, value: str) -> None:
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+
+
+def _facets_by_document(ask: Ask, condition: str = "") -> dict[str, Facets]:
+    rows = ask(f"SELECT key AS document, acl_class, source, language FROM documents {condition}")
+    return {row["document"]: facets_of(row, document=row["document"]) for row in rows}
+
+
+def _pages(ask: Ask, embedder: str, facets: Mapping[str, Facets]) -> Iterator[VectorPage]:
+    """In order of the chunks, which lie beside their vectors as they were recorded together."""
+    last = 0
+    while rows := ask(
+        "SELECT c.rowid, c.id, c.document, v.vector FROM chunks c CROSS JOIN vectors v"
+        " ON v.content_hash = c.content_hash AND v.embedder = ? WHERE c.rowid > ? ORDER BY c.rowid LIMIT ?",
+        *(embedder, last, _PAGE),
+    ):
+        last = rows[-1]["rowid"]
+        matrix = np.frombuffer(b"".join(row["vector"] for row in rows), "<f4").reshape(len(rows), -1)
+        yield [ChunkId(row["id"]) for row in rows], matrix, [facets[row["document"]] for row in rows]
+
+
+def _vectors_in(ask: Ask, embedder: str, documents: Sequence[str], chunks: frozenset[str] | None) -> list[Row]:
+    rows = ask(
+        "SELECT c.id, v.vector FROM chunks c CROSS JOIN vectors v ON v.content_hash = c.content_hash"
+        f" AND v.embedder = ? WHERE c.document IN ({marks(documents)})",
+        *(embedder, *documents),
+    )
+    return rows if chunks is None else [row for row in rows if row["id"] in chunks]

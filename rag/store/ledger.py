@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from rag.documents import ChunkId, DocumentId, DocumentRef
-from rag.store.embedders import Embedders
 from rag.store.rows import Version, content_hash, new_key, now, section_json, source_of
+from rag.store.tombstones import Tombstones
 
 
-class Ledger(Embedders):
+class Ledger(Tombstones):
     """The ledger of one home directory. Safe to use from several threads."""
 
     def remember(self, name: str, value: str) -> None:
@@ -65,9 +65,11 @@ class Ledger(Embedders):
         modified_at: datetime,
         parent: str | None = None,
     ) -> None:
-        """Remember why a document is not usable. An older version that was searchable stays so."""
+        """Remember why a document is not usable. An older version that was searchable stays so, unless it would come
+        to readers by this version's rights."""
         acl_class = self.acl_class(ref.acl)
         with self.transaction():
+            self.withdraw_outdated(ref.id, ref.acl, ref.confidentiality, version=ref.version)
             self._db.execute(
                 "INSERT INTO documents (key, id, source, parent, acl_class, confidentiality, seen_version, seen_stamp,"
                 " seen_recipe, reason, title, uri, media_type, modified_at, recorded_at)"
@@ -148,6 +150,7 @@ class Ledger(Embedders):
                 now(),
             ),
         )
+        self._keep_hidden(document)
         hashes = [content_hash(chunk) for chunk in version.chunks]
         self._db.executemany(
             "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",

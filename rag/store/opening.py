@@ -14,10 +14,13 @@ from functools import partial
 from pathlib import Path
 
 from rag.errors import IndexDamaged, StoreError
-from rag.store import seal, words
+from rag.store import footers, seal, words
 from rag.store.aside import set_aside
 from rag.store.ledger import Ledger
+from rag.store.loading import Loading
+from rag.store.mirror import Mirror
 from rag.store.probe import unsound
+from rag.store.selecting import Shares
 from rag.store.vectors import VectorIndex
 from rag.store.words import WordIndex
 
@@ -26,8 +29,11 @@ _log = logging.getLogger(__name__)
 _WRITTEN_BY_READING = "chroma.sqlite3"  # opening a collection and asking it changes this file, and no other
 
 
-def open_vectors(directory: Path, ledger: Ledger, *, fingerprint: str, dimension: int) -> VectorIndex:
-    """One embedder's index, `level` only where it is known to be.
+def open_vectors(
+    directory: Path, ledger: Ledger, *, fingerprint: str, dimension: int, scan_bytes: int = 0
+) -> VectorIndex:
+    """One embedder's index, `level` only where it is known to be. Its rows are held in memory too, once it is searched,
+    as long as they take no more than `scan_bytes`; 0: never.
 
     Raises:
         StoreError: another process keeps it locked.
@@ -48,16 +54,25 @@ def open_vectors(directory: Path, ledger: Ledger, *, fingerprint: str, dimension
         index = VectorIndex(directory, fingerprint=fingerprint, dimension=dimension)
     index.changing = partial(ledger.break_seal, directory.name)
     index.level = changed == [] and len(index) == chunks
+    index.shares = Shares(ledger.facet_counts)
+    if scan_bytes:
+        index.mirror = Mirror(dimension, most_bytes=scan_bytes)
+        index.loading = Loading(index.mirror, ledger, embedder=fingerprint)
     return index
 
 
 def open_words(directory: Path, ledger: Ledger) -> WordIndex:
-    """The word index, `level` only where it is known to be."""
+    """The word index, `level` only where it is known to be. One that another version made, with other fields or other
+    stems, is made anew."""
     changed = _changed(directory, ledger)
-    problem = None
-    if changed:
+    problem, recipe = None, words.recipe()
+    if ledger.meta(_recipe_of(directory)) != recipe and directory.is_dir() and any(directory.iterdir()):
+        _log.info("The word index is of another version and is made anew.", extra={"action": "words_renewed"})
+        set_aside(directory)
+        changed = None
+    elif changed:
         problem = f"{changed[0]} was changed from outside"
-    elif changed is None and directory.is_dir() and not words.intact(directory):
+    elif changed is None and directory.is_dir() and not footers.intact(directory):
         problem = "a file is not what was written"
     if problem:
         _put_away(directory, "word", problem)
@@ -66,6 +81,8 @@ def open_words(directory: Path, ledger: Ledger) -> WordIndex:
     except IndexDamaged as error:
         _put_away(directory, "word", str(error))
         index = WordIndex(directory)
+    if ledger.meta(_recipe_of(directory)) != recipe:
+        ledger.remember(_recipe_of(directory), recipe)
     index.changing = partial(ledger.break_seal, directory.name)
     index.level = changed == [] and len(index) == ledger.counts()["chunks"]
     return index
@@ -78,6 +95,12 @@ def close(index: VectorIndex | WordIndex, ledger: Ledger) -> None:
     if level:
         with suppress(OSError, StoreError):  # on a full disk: the next start looks through it
             ledger.keep_seal(directory.name, seal.seal(directory, ledger.seal_of(directory.name)))
+            if isinstance(index, WordIndex):
+                ledger.remember(_recipe_of(directory), words.recipe())
+
+
+def _recipe_of(directory: Path) -> str:
+    return f"recipe {directory.name}"
 
 
 def _changed(directory: Path, ledger: Ledger) -> list[str] | None:

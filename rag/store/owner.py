@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import stat
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +13,7 @@ from types import TracebackType
 
 from rag.errors import StoreError, StoreOwned
 
+_OURS_ALONE, _OTHERS = 0o700, 0o077
 _TRIES, _PAUSE_S = 3, 0.05  # `owner_pid` of another process holds the lock for an instant while it looks
 
 
@@ -20,12 +22,13 @@ class Ownership:
 
     Raises:
         StoreOwned: another live process has it; `pid` names it where it can be read.
-        StoreError: the directory cannot be made or written.
+        StoreError: the directory cannot be made or written, or others on this machine can read it.
     """
 
     def __init__(self, home: Path) -> None:
         try:
-            home.mkdir(parents=True, exist_ok=True, mode=0o700)
+            home.mkdir(parents=True, exist_ok=True, mode=_OURS_ALONE)
+            _refuse_if_others_read(home)
             self._file = os.open(home / "owner.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise StoreError(f"The home directory {home} cannot be written: {error.strerror}.") from error
@@ -73,6 +76,21 @@ def owner_pid(home: Path) -> int | None:
     except OSError:
         return None
     return None
+
+
+def _refuse_if_others_read(home: Path) -> None:
+    """Texts and vectors lie here. An empty folder of our own is closed without a word: it is a home that begins."""
+    status = home.stat()
+    if not status.st_mode & _OTHERS:
+        return
+    if status.st_uid == os.geteuid() and not any(home.iterdir()):
+        home.chmod(_OURS_ALONE)
+        if not home.stat().st_mode & _OTHERS:
+            return
+    raise StoreError(
+        f"Others on this machine can read the home directory {home} (mode {stat.S_IMODE(status.st_mode):04o}). Close "
+        f"it with: chmod 700 {home}. If that changes nothing, take a directory on a local disk."
+    )
 
 
 def _lock(file: int) -> None:

@@ -7,10 +7,11 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from rag.access import Acl, Confidentiality
+from rag.access import Acl, Confidentiality, within
 from rag.documents import ChunkId, DocumentId
-from rag.store.reading import Reading, Stretch
-from rag.store.rows import file_title, now, source_of
+from rag.store.granting import Granting
+from rag.store.reading import Stretch
+from rag.store.rows import file_title, now, rights_text, source_of
 
 
 class Move(NamedTuple):
@@ -22,12 +23,12 @@ class Move(NamedTuple):
     uri: str
 
 
-class Places(Reading):
+class Places(Granting):
     """The ledger's changes that leave text and vectors alone."""
 
     def acl_class(self, acl: Acl) -> int:
-        """The small integer of a set of readers, made when first seen."""
-        readers = json.dumps(sorted(acl.readers))
+        """The small integer of these rights, made when first seen."""
+        readers = rights_text(acl)
         with self.transaction():
             self._db.execute("INSERT OR IGNORE INTO acl_classes (readers) VALUES (?)", (readers,))
             row = self._db.execute("SELECT id FROM acl_classes WHERE readers = ?", (readers,)).fetchone()
@@ -43,6 +44,24 @@ class Places(Reading):
                     " reason = ?, seen_stamp = '', seen_version = '' WHERE id = ? OR (id > ? AND id < ?)",
                     (reason, document, f"{document}!/", f"{document}!0"),
                 )
+
+    def withdraw_outdated(
+        self, document: DocumentId, acl: Acl, confidentiality: Confidentiality, *, version: str | None = None
+    ) -> None:
+        """Before a document takes these rights: a text that is not what its file holds by now (`version`, or what was
+        seen last) is not for readers it never had, and is not shown any more, parts included."""
+        entry = self.entry(document)
+        if entry is None or entry.version is None:
+            return
+        row = self._db.execute("SELECT seen_version FROM documents WHERE id = ?", (document,)).fetchone()
+        current = entry.version == (row["seen_version"] if version is None else version)
+        if current or (within(acl, entry.acl) and confidentiality >= entry.confidentiality):
+            return
+        self._db.execute(
+            "UPDATE documents SET hidden_version = version, version = NULL"
+            " WHERE version IS NOT NULL AND (id = ? OR (id > ? AND id < ?))",
+            (document, f"{document}!/", f"{document}!0"),
+        )
 
     def reveal(self, document: DocumentId, *, version: str, recipe: str, stamp: str) -> bool:
         """Show a hidden document again, parts included, if this is the very version that was hidden."""
@@ -90,6 +109,7 @@ class Places(Reading):
         acl_class = self.acl_class(acl)
         whole = (document, f"{document}!/", f"{document}!0")
         with self.transaction():
+            self.withdraw_outdated(document, acl, confidentiality)
             self._db.execute(
                 "UPDATE documents SET acl_class = ?, confidentiality = ? WHERE id = ? OR (id > ? AND id < ?)",
                 (acl_class, int(confidentiality), *whole),

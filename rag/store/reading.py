@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from rag.access import Acl, Confidentiality, Principal
+from rag.access import Acl, Confidentiality, Principal, Token
 from rag.answers import Passage
 from rag.documents import Chunk, ChunkId, Document, DocumentId, DocumentRef, Recorded
 from rag.ports import Vector
-from rag.store.database import Database
+from rag.store.hiding import HidingPlaces
 from rag.store.rows import (
     Entry,
     Facets,
@@ -22,8 +22,10 @@ from rag.store.rows import (
     chunk_of,
     document_of,
     entry_of,
+    facets_of,
     marks,
     moment_of,
+    rights_text,
     state_of,
 )
 
@@ -59,7 +61,7 @@ class Known(NamedTuple):
     confidentiality: int
 
 
-class Reading(Database):
+class Reading(HidingPlaces):
     """The ledger's questions; none of them changes anything."""
 
     def stretches(self, source: str) -> list[Stretch]:
@@ -110,8 +112,8 @@ class Reading(Database):
         }
 
     def acl_class_of(self, acl: Acl) -> int | None:
-        """The small integer of a set of readers, if it was ever used."""
-        rows = self._all("SELECT id FROM acl_classes WHERE readers = ?", json.dumps(sorted(acl.readers)))
+        """The small integer of these rights, if they were ever used."""
+        rows = self._all("SELECT id FROM acl_classes WHERE readers = ?", rights_text(acl))
         return int(rows[0]["id"]) if rows else None
 
     def size(self, source: str) -> int:
@@ -144,7 +146,17 @@ class Reading(Database):
     def document(self, key: str) -> Document | None:
         """The current version as text, or None where there is none."""
         rows = self._all(f"{_DOCUMENT} WHERE d.key = ? AND d.version IS NOT NULL", key)
-        return document_of(rows[0]) if rows else None
+        if not rows:
+            return None
+        hidden = self.hidden_in([rows[0]["key"]])
+        return replace(document_of(rows[0]), hidden=tuple(one for _, one in hidden.get(rows[0]["key"], ())))
+
+    def document_texts(self, keys: Collection[str]) -> dict[str, tuple[str, str]]:
+        """Key → version and text of the current version, in one look."""
+        rows = self._all(
+            f"SELECT key, version, text FROM documents WHERE version IS NOT NULL AND key IN ({marks(keys)})", *keys
+        )
+        return {row["key"]: (row["version"], row["text"]) for row in rows}
 
     def counts(self) -> dict[str, int]:
         """``documents``, ``failed``, ``chunks``."""
@@ -154,6 +166,15 @@ class Reading(Database):
         )[0]
         return {name: int(row[name]) for name in ("documents", "failed", "chunks")}
 
+    def by_state(self) -> dict[str, int]:
+        """Documents by state; see `Entry.state`."""
+        row = self._all(
+            "SELECT count(*) FILTER (WHERE reason IS NULL) AS indexed,"
+            " count(*) FILTER (WHERE reason IS NOT NULL AND version IS NULL) AS failed,"
+            " count(*) FILTER (WHERE reason IS NOT NULL AND version IS NOT NULL) AS outdated FROM documents"
+        )[0]
+        return {name: int(row[name]) for name in ("indexed", "failed", "outdated")}
+
     def by_source(self) -> dict[str, dict[str, int]]:
         """Source → ``documents`` and ``failed``, parts included; only sources that have any."""
         rows = self._all(
@@ -162,15 +183,10 @@ class Reading(Database):
         )
         return {row["source"]: {"documents": int(row["documents"]), "failed": int(row["failed"])} for row in rows}
 
-    def readable_classes(self, principal: Principal) -> frozenset[int]:
-        """The rights classes this person may read."""
-        rows = self._all("SELECT id, readers FROM acl_classes")
-        return frozenset(int(row["id"]) for row in rows if acl_of(row["readers"]).admits(principal))
-
     def passages(self, scores: Mapping[ChunkId, float], principal: Principal) -> list[Passage]:
         """The hits that are current and readable now, best first: the last word on every search."""
         found = self._all(
-            "SELECT c.*, d.id AS document_id, d.title, d.uri, d.confidentiality, a.readers,"
+            "SELECT c.*, d.id AS document_id, d.title, d.uri, d.confidentiality, d.modified_at, a.readers,"
             " CASE WHEN s.offline_since IS NOT NULL THEN s.reached_at END AS as_of FROM chunks c"
             " JOIN documents d ON d.key = c.document AND d.version = c.version"
             " JOIN acl_classes a ON a.id = d.acl_class"
@@ -178,6 +194,10 @@ class Reading(Database):
             f" WHERE c.id IN ({marks(scores)})",
             *scores,
         )
+        rights = {text: acl_of(text) for text in {row["readers"] for row in found}}
+        readable = {
+            text: sorted(acl.readers & principal.tokens) for text, acl in rights.items() if acl.admits(principal)
+        }
         passages = [
             Passage(
                 chunk=chunk_of(row),
@@ -187,12 +207,50 @@ class Reading(Database):
                 key=row["document"],
                 confidentiality=Confidentiality(row["confidentiality"]),
                 as_of=moment_of(row["as_of"]),
+                modified=moment_of(row["modified_at"]),
+                admitted_by=tuple(readable[row["readers"]]),
             )
             for row in found
-            if acl_of(row["readers"]).admits(principal)
+            if row["readers"] in readable
         ]
         order = {chunk: place for place, chunk in enumerate(scores)}
         return sorted(passages, key=lambda passage: (-passage.score, order[passage.chunk.id]))
+
+    def reader_tokens(self) -> frozenset[Token]:
+        """Every reader that rights here were ever written for."""
+        rows = self._all("SELECT readers FROM acl_classes")
+        return frozenset().union(*(acl_of(row["readers"]).readers for row in rows))
+
+    def chunks_from(self, key: str, start: int) -> list[Chunk]:
+        """The chunk of a document's current version that begins at this code point, in a list; an empty one where none
+        does."""
+        rows = self._all(
+            "SELECT c.*, d.id AS document_id FROM chunks c JOIN documents d ON d.key = c.document"
+            " AND d.version = c.version WHERE d.key = ? AND c.span_start = ? ORDER BY c.ordinal LIMIT 1",
+            key,
+            start,
+        )
+        return [chunk_of(row) for row in rows]
+
+    def beginnings(self, keys: Iterable[str], chars: int) -> dict[str, str]:
+        """Key → how the current text of a document begins."""
+        names = list(dict.fromkeys(keys))
+        rows = self._all(
+            f"SELECT key, substr(text, 1, {int(chars)}) AS text FROM documents"
+            f" WHERE version IS NOT NULL AND key IN ({marks(names)})",
+            *names,
+        )
+        return {row["key"]: row["text"] or "" for row in rows}
+
+    def named_like(self, beginning: str, principal: Principal) -> list[DocumentId]:
+        """The documents whose ids begin so that have text and are readable now."""
+        rows = self._all(
+            "SELECT d.id, a.readers FROM documents d JOIN acl_classes a ON a.id = d.acl_class"
+            " WHERE d.id >= ? AND d.id < ? AND d.version IS NOT NULL",
+            beginning,
+            beginning + chr(0x10FFFF),
+        )
+        return [DocumentId(row["id"]) for row in rows if acl_of(row["readers"]).admits(principal)]
 
     def known_vectors(self, hashes: Iterable[str], *, embedder: str) -> dict[str, Vector]:
         """Content hash → vector, for texts that this embedder (its fingerprint) has embedded before."""
@@ -211,6 +269,14 @@ class Reading(Database):
     def chunk_ids(self) -> set[ChunkId]:
         """Every chunk the indexes ought to hold."""
         return {ChunkId(row["id"]) for row in self._all("SELECT id FROM chunks")}
+
+    def chunks_of(self, keys: Iterable[str]) -> set[ChunkId]:
+        """The chunks of these documents."""
+        wanted = list(keys)
+        return {
+            ChunkId(row["id"])
+            for row in self._all(f"SELECT id FROM chunks WHERE document IN ({marks(wanted)})", *wanted)
+        }
 
     def indexed(
         self, ids: Sequence[ChunkId] | None = None, *, embedder: str
@@ -231,8 +297,16 @@ class Reading(Database):
                 *batch,
             ):
                 vector = np.frombuffer(row["vector"], dtype="<f4") if row["vector"] is not None else None
-                facets = Facets(acl_class=row["acl_class"], source=row["source"], language=row["language"] or "")
-                yield chunk_of(row), facets, vector
+                yield chunk_of(row), facets_of(row, document=row["document"]), vector
+
+    def chunk_texts(self, ids: Sequence[ChunkId]) -> dict[ChunkId, tuple[str, str]]:
+        """Chunk → its context and its text."""
+        found: dict[ChunkId, tuple[str, str]] = {}
+        for start in range(0, len(ids), 500):
+            batch = ids[start : start + 500]
+            for row in self._all(f"SELECT id, context, text FROM chunks WHERE id IN ({marks(batch)})", *batch):
+                found[ChunkId(row["id"])] = (row["context"], row["text"])
+        return found
 
     def languages(self, ids: Iterable[ChunkId]) -> dict[ChunkId, str]:
         """Chunk → its document's language, "" where it is not known."""

@@ -9,9 +9,10 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
-from rag.access import Acl, Confidentiality, Token
+from rag.access import Acl, Confidentiality, Gate, Step, Token
 from rag.documents import Chunk, ChunkId, Document, DocumentId, DocumentRef, Section, Span
 from rag.ports import Vectors
 
@@ -62,11 +63,13 @@ class SourceState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facets:
-    """What the indexes filter a chunk by. `language` is ``de``, ``en`` or "" for any other."""
+    """What the indexes filter a chunk by. `language` is ``de``, ``en`` or "" for any other. `document` is its key;
+    Chroma does not keep it, so it counts for nothing in a comparison: a chunk never changes its document."""
 
     acl_class: int
     source: str
     language: str
+    document: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,9 +109,29 @@ def content_hash(chunk: Chunk) -> str:
     return hashlib.sha256(chunk.indexed_text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def acl_of(readers: str) -> Acl:
+def rights_text(acl: Acl) -> str:
+    """Rights as the readers column holds them; equal rights are equal text. A plain list where the readers decide."""
+    if acl.plain:
+        return json.dumps(sorted(acl.readers))
+    gates = [[[step.admits, sorted(step.tokens)] for step in gate.steps] for gate in acl.gates]
+    whole = {"readers": sorted(acl.readers), "denied": sorted(acl.denied), "gates": gates}
+    return json.dumps(whole)
+
+
+@lru_cache(maxsize=8192)
+def acl_of(text: str) -> Acl:
     """The readers column."""
-    return Acl(readers=frozenset(Token(reader) for reader in json.loads(readers)))
+    found = json.loads(text)
+    if isinstance(found, list):
+        return Acl(readers=_tokens(found))
+    gates = (
+        Gate(steps=tuple(Step(bool(admits), _tokens(tokens)) for admits, tokens in steps)) for steps in found["gates"]
+    )
+    return Acl(readers=_tokens(found["readers"]), denied=_tokens(found["denied"]), gates=tuple(gates))
+
+
+def _tokens(names: Iterable[str]) -> frozenset[Token]:
+    return frozenset(map(Token, names))
 
 
 def marks(values: Iterable[object]) -> str:
@@ -134,6 +157,11 @@ def chunk_of(row: sqlite3.Row) -> Chunk:
         headings=tuple(json.loads(row["headings"])),
         page=row["page"],
     )
+
+
+def facets_of(row: sqlite3.Row, *, document: str = "") -> Facets:
+    """A document's row, as the indexes filter its chunks."""
+    return Facets(acl_class=row["acl_class"], source=row["source"], language=row["language"] or "", document=document)
 
 
 def section_json(section: Section) -> list[Any]:

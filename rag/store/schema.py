@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from rag.errors import StoreError
 
-VERSION = 2
+VERSION = 4
 
 _TABLES = """
 CREATE TABLE meta (
@@ -32,7 +32,8 @@ CREATE TABLE source_states (
     held INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 
--- Each distinct set of readers once: the small integer that the indexes filter by.
+-- Each distinct set of rights once: the small integer that the indexes filter by. `readers` is a list of them, or,
+-- where they do not decide alone, {"readers": …, "denied": …, "gates": …} (`rag.store.rows.rights_text`).
 CREATE TABLE acl_classes (
     id INTEGER PRIMARY KEY,
     readers TEXT NOT NULL UNIQUE
@@ -134,6 +135,18 @@ CREATE TRIGGER document_changed AFTER UPDATE OF
 END;
 """
 
+_HIDDEN_TEXT = """
+-- Stretches of a document's text that nobody sees who opens it, each with the reason (`rag.documents.Hiding`).
+CREATE TABLE hidden_text (
+    document TEXT NOT NULL REFERENCES documents (key) ON DELETE CASCADE,
+    version TEXT NOT NULL,
+    span_start INTEGER NOT NULL,
+    span_end INTEGER NOT NULL,
+    why TEXT NOT NULL
+) STRICT;
+CREATE INDEX hidden_text_by_document ON hidden_text (document, span_start);
+"""
+
 _TO_2 = """
 DROP INDEX documents_by_source;
 CREATE TABLE source_states (
@@ -180,7 +193,114 @@ CREATE INDEX chunks_by_content ON chunks (content_hash);
 """Version 1 knew one embedder and did not name it: its vectors keep the name "" until the embedder that made them is
 opened again."""
 
-_MIGRATIONS = {1: _TO_2 + _STRETCHES}
+_RIGHTS = """
+-- Rights may hold more than a list of readers; the lists of before mean what they meant. Nothing is to be altered, but
+-- an Archivar of version 2 would misread them, and so has to refuse.
+"""
+
+_AUDIT = """
+-- The way back from the audit log, where it can be erased: whom a pseudonym stands for (in works-council mode sealed
+-- for two people), what was asked where that is kept, and why somebody read what is not theirs.
+CREATE TABLE audit_people (
+    pseudonym TEXT PRIMARY KEY,
+    name TEXT,
+    sealed BLOB,
+    first_at TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE audit_texts (
+    receipt TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('question', 'asked', 'reason')),
+    text TEXT NOT NULL,
+    at TEXT NOT NULL
+) STRICT;
+CREATE INDEX audit_texts_by_receipt ON audit_texts (receipt);
+"""
+
+_ERASURE = """
+-- One row an erasure, from the moment it was asked for. Nothing in it names what is erased: `keys` are opaque,
+-- `needles` are hashes of what the proof looks for, and go with the certificate.
+CREATE TABLE erasures (
+    id TEXT PRIMARY KEY,
+    asked_at TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('asked', 'removed', 'cleared', 'proven', 'reapplied')),
+    keys TEXT NOT NULL,
+    facts TEXT NOT NULL DEFAULT '{}',
+    needles BLOB
+) STRICT, WITHOUT ROWID;
+
+-- What does not come back: `path` is the keyed hash of a document's id, `contents` of the versions it had, `documents`
+-- the keys it had; `stays` are the keys of documents that held the same text and were not erased.
+CREATE TABLE tombstones (
+    path TEXT PRIMARY KEY,
+    erasure TEXT NOT NULL,
+    documents TEXT NOT NULL,
+    contents TEXT NOT NULL,
+    stays TEXT NOT NULL DEFAULT '[]',
+    erased_at TEXT NOT NULL,
+    allowed_at TEXT
+) STRICT, WITHOUT ROWID;
+"""
+
+_TO_3 = _HIDDEN_TEXT + _RIGHTS + _AUDIT + _ERASURE
+
+_TO_4 = """
+-- API keys, without their secrets: `hash` is a secret's SHA-256. `user` is whom a key speaks for, "service:NAME" for a
+-- program; `scopes` and `sources` are lists, no sources mean no limit. `held_at`: restored, and not yet confirmed.
+CREATE TABLE api_keys (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    user TEXT NOT NULL,
+    hash BLOB NOT NULL,
+    scopes TEXT NOT NULL,
+    sources TEXT,
+    channel TEXT NOT NULL,
+    audience TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    expires_at TEXT,
+    used_on TEXT,
+    revoked_at TEXT,
+    held_at TEXT
+) STRICT, WITHOUT ROWID;
+
+-- People who are shut out: `hash` is the keyed hash of the name, which stays when the name is erased.
+CREATE TABLE suspended (
+    hash TEXT PRIMARY KEY,
+    user TEXT,
+    at TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
+
+_LISTINGS_UPLOADS_FEEDBACK = """
+-- Files that came in by upload, as long as the document is there: `owner` is the keyed hash of who sent it and of the
+-- document, so that they alone may replace or remove it; `stamp` and `version` are the file they sent.
+CREATE TABLE uploads (
+    document TEXT PRIMARY KEY,
+    receipt TEXT NOT NULL UNIQUE,
+    owner TEXT NOT NULL,
+    stamp TEXT NOT NULL,
+    version TEXT NOT NULL,
+    at TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER upload_went AFTER DELETE ON documents BEGIN
+    DELETE FROM uploads WHERE document = OLD.id;
+END;
+
+-- Covers listings: found, counted and sorted without touching a document's row, which holds its text.
+CREATE INDEX documents_listed ON documents (
+    acl_class, confidentiality, source, media_type, reason, version, id, title, modified_at, recorded_at, key
+);
+
+-- What people said of answers. Who they are only the audit's record of the receipt tells, by pseudonym.
+CREATE TABLE feedback (
+    receipt TEXT PRIMARY KEY,
+    verdict TEXT NOT NULL,
+    reason TEXT,
+    question TEXT,
+    at TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
+
+_MIGRATIONS = {1: _TO_2 + _STRETCHES, 2: _TO_3, 3: _TO_4 + _LISTINGS_UPLOADS_FEEDBACK}
 """Version → what makes the next one of it."""
 
 
@@ -200,7 +320,8 @@ def prepare(connection: sqlite3.Connection) -> None:
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        scripts = [_MIGRATIONS[version] for version in range(found, VERSION)] if found else [_TABLES + _STRETCHES]
+        fresh = [_TABLES + _STRETCHES + _TO_3 + _TO_4 + _LISTINGS_UPLOADS_FEEDBACK]
+        scripts = [_MIGRATIONS[version] for version in range(found, VERSION)] if found else fresh
         for statement in (statement for script in scripts for statement in _statements(script)):
             connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {VERSION}")

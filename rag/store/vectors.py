@@ -7,9 +7,8 @@ The only importer of chromadb. Chroma is never left to embed (no embedding funct
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,10 +21,14 @@ from rag.access import Grant
 from rag.documents import Chunk, ChunkId
 from rag.errors import IndexDamaged, StoreError
 from rag.ports import Vector, Vectors
-from rag.store.aside import forget_aside, set_aside
+from rag.store.aside import forget_aside, put_in_place, set_aside
+from rag.store.configuration import names_code
 from rag.store.database import disk_error
 from rag.store.deadline import Deadline
+from rag.store.loading import Loading
+from rag.store.mirror import Mirror
 from rag.store.rows import Facets
+from rag.store.selecting import Shares, where
 
 T = TypeVar("T")
 
@@ -38,6 +41,8 @@ class VectorIndex:
 
     `level`: whether it holds exactly the ledger's chunks, as far as is known; whoever opens and mends it says so. While
     it does not, the ledger is searched instead. `changing` is called once, before the first change since opening.
+    `mirror` holds the rows in memory too, as far as they fit, and is searched once `loading` has filled it; `shares`
+    tells how to ask the files for what a reader may see.
 
     Raises:
         IndexDamaged: its files cannot be opened, or would run code; `set_aside` and open again.
@@ -46,6 +51,9 @@ class VectorIndex:
 
     def __init__(self, directory: Path, *, fingerprint: str, dimension: int) -> None:
         self.directory, self.fingerprint, self.dimension = directory, fingerprint, dimension
+        self.mirror: Mirror | None = None
+        self.loading: Loading | None = None
+        self.shares: Shares | None = None
         self.level = True
         self.changing: Callable[[], None] = lambda: None
         self._unchanged = True
@@ -85,10 +93,12 @@ class VectorIndex:
             self._rows.upsert(
                 ids=[chunk.id for chunk in chunks],
                 embeddings=vectors,
-                metadatas=[asdict(facet) for facet in facets[: len(chunks)]],
+                metadatas=[_kept(facet) for facet in facets[: len(chunks)]],
             )
 
         self._run(work, writing=True)
+        if self.mirror is not None:
+            self.mirror.put([chunk.id for chunk in chunks], vectors, facets[: len(chunks)])
 
     def delete(self, ids: Sequence[ChunkId]) -> None:
         """Take rows out of the search; unknown ids are no error. Bytes leave the disk by `renew` only."""
@@ -97,6 +107,8 @@ class VectorIndex:
 
     def _delete(self, ids: list[ChunkId]) -> None:
         self._run(lambda: self._rows.delete(ids=ids), writing=True)
+        if self.mirror is not None:
+            self.mirror.delete(ids)
 
     def ids(self) -> set[ChunkId]:
         """Every row there is."""
@@ -104,14 +116,12 @@ class VectorIndex:
 
     def facets(self) -> dict[ChunkId, Facets]:
         """Every row there is, with what it is filtered by."""
-        made: dict[tuple[object, ...], Facets] = {}
+        made: dict[Facets, Facets] = {}
         held: dict[ChunkId, Facets] = {}
         for page in self._pages(["metadatas"]):
             for name, own in zip(page["ids"], page["metadatas"], strict=True):
-                values = (own.get("acl_class", -1), own.get("source", ""), own.get("language", ""))
-                if values not in made:
-                    made[values] = Facets(acl_class=values[0], source=values[1], language=values[2])
-                held[ChunkId(name)] = made[values]
+                facets = _facets(own)
+                held[ChunkId(name)] = made.setdefault(facets, facets)
         return held
 
     def rows(self) -> Iterator[tuple[list[ChunkId], Vectors]]:
@@ -132,35 +142,82 @@ class VectorIndex:
         found = self._run(lambda: self._rows.query(query_embeddings=vectors, n_results=1, include=["distances"]))
         return [1.0 - float(distances[0]) if distances else -1.0 for distances in found["distances"]]
 
+    @property
+    def ready(self) -> bool:
+        """Whether it can be searched: it is level, or its rows are in memory whatever its files are."""
+        return self.level or (self.mirror is not None and self.mirror.complete)
+
     def search(self, vector: Vector, *, grant: Grant, language: str, k: int) -> list[tuple[ChunkId, float]]:
         """The k nearest rows of a language that the grant admits, best first, scored by cosine in [-1, 1]."""
-        if not grant.acl_classes or k < 1:
-            return []
-        terms: list[dict[str, object]] = [
-            {"acl_class": {"$in": sorted(grant.acl_classes)}},
-            {"language": {"$eq": language}},
-        ]
-        if grant.sources is not None:
-            if not grant.sources:
-                return []
-            terms.append({"source": {"$in": sorted(grant.sources)}})
+        return (self.search_each(vector, grant=grant, languages=(language,), k=k) or {language: []})[language]
 
-        def work() -> tuple[list[str], list[float]]:
+    def search_each(
+        self, vector: Vector, *, grant: Grant, languages: Collection[str], k: int
+    ) -> dict[str, list[tuple[ChunkId, float]]] | None:
+        """The same for several languages at once: exact and in one pass where the rows are in memory. None where the
+        ledger must tell (the grant names documents or chunks, which Chroma does not know; it is not `ready`), or can
+        sooner (few rows of many)."""
+        if grant.empty or k < 1:
+            return {language: [] for language in languages}
+        if self.loading is not None:
+            self.loading.asked()
+        found = self.mirror.search(vector, grant=grant, languages=languages, k=k) if self.mirror is not None else None
+        if found is not None:
+            return found
+        if grant.documents is not None or grant.chunks is not None or not self.level:
+            return None
+        if self.shares is not None and self.shares.few(grant, languages):
+            return None
+        return self._search_files(vector, grant, languages, k)
+
+    def vectors_of(self, chunks: Sequence[ChunkId]) -> dict[ChunkId, Vector]:
+        """The vectors of those chunks that are in memory."""
+        return self.mirror.vectors_of(chunks) if self.mirror is not None and self.mirror.complete else {}
+
+    def _search_files(
+        self, vector: Vector, grant: Grant, languages: Collection[str], k: int
+    ) -> dict[str, list[tuple[ChunkId, float]]]:
+        wanted = {language: self.shares.excess(grant, language, k) if self.shares else None for language in languages}
+        most = max((count for count in wanted.values() if count), default=0)
+        near = self._query(vector, most, None) if most else []
+        found: dict[str, list[tuple[ChunkId, float]]] = {}
+        for language, count in wanted.items():
+            if grant.languages is not None and language not in grant.languages:
+                found[language] = []
+                continue
+            own = [
+                (name, score)
+                for name, score, row in near
+                if row.language == language
+                and grant.admits(acl_class=row.acl_class, source=row.source, language=row.language)
+            ][:k]
+            if not count or len(own) < k:
+                own = [(name, score) for name, score, _ in self._query(vector, k, where(grant, language))]
+            found[language] = own
+        return found
+
+    def _query(self, vector: Vector, k: int, filters: dict[str, object] | None) -> list[tuple[ChunkId, float, Facets]]:
+        def work() -> Any:
             if not self._rows.count():
-                return [], []
-            found = self._rows.query(
-                query_embeddings=[vector], n_results=k, where={"$and": terms}, include=["distances"]
+                return None
+            return self._rows.query(
+                query_embeddings=[vector], n_results=k, where=filters, include=["distances", "metadatas"]
             )
-            return found["ids"][0], found["distances"][0]
 
-        names, distances = self._run(work)
-        return [(ChunkId(name), 1.0 - float(distance)) for name, distance in zip(names, distances, strict=True)]
+        found = self._run(work)
+        if found is None:
+            return []
+        rows = zip(found["ids"][0], found["distances"][0], found["metadatas"][0], strict=True)
+        return [(ChunkId(name), 1.0 - float(distance), _facets(own)) for name, distance, own in rows]
 
-    def renew(self) -> None:
-        """Start again with an empty index; the old files are set aside. Waits for searches under way."""
+    def renew(self, fresh: Path | None = None) -> None:
+        """Start again with an empty index, or with the one that was made and closed in `fresh`; the old files are set
+        aside. Waits for searches under way."""
         self._tell_change()
         self._let_go()
         set_aside(self.directory)
+        if fresh is not None:
+            put_in_place(fresh, self.directory)
         self._open()
         with self._free:
             self.level, self._closed = False, False
@@ -173,6 +230,8 @@ class VectorIndex:
 
     def close(self) -> None:
         """Let go of the files, when searches under way have ended."""
+        if self.loading is not None:
+            self.loading.close()
         self._let_go()
 
     def _open(self) -> None:
@@ -235,26 +294,20 @@ class VectorIndex:
             self._unchanged = False
 
 
+def _facets(kept: Mapping[str, Any] | None) -> Facets:
+    """Of nobody and of no language where Chroma gives none: for a row that is removed while it is found, or that is not
+    ours."""
+    kept = kept or {}
+    return Facets(acl_class=kept.get("acl_class", -1), source=kept.get("source", ""), language=kept.get("language", ""))
+
+
+def _kept(facets: Facets) -> dict[str, Any]:
+    return {"acl_class": facets.acl_class, "source": facets.source, "language": facets.language}
+
+
 def _refuse_code(rows: chromadb.Collection) -> None:
-    """Chroma builds, on a write, whatever embedding function the files name: a way to run code from a changed file.
-
-    Ours are written without one, which Chroma notes as "legacy" and "unknown".
-    """
-    stored = (rows._model.configuration_json, rows._model.serialized_schema)
-    if any(kind not in ("legacy", "unknown") for kind in _embedding_functions(stored)):
+    if names_code((rows._model.configuration_json, rows._model.serialized_schema)):
         raise IndexDamaged("The vector index names an embedding function, which Archivar never writes.")
-
-
-def _embedding_functions(stored: object) -> Iterator[object]:
-    if isinstance(stored, Mapping):
-        for name, value in stored.items():
-            if name == "embedding_function" and value is not None:
-                yield value.get("type") if isinstance(value, Mapping) else value
-            else:
-                yield from _embedding_functions(value)
-    elif isinstance(stored, (list, tuple)):
-        for value in stored:
-            yield from _embedding_functions(value)
 
 
 def _name(fingerprint: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 from rag.access import EVERYONE, NOBODY, Acl, Confidentiality, Principal, Token, group, user
 from rag.documents import DocumentId
 from rag.identity import person
+from rag.store.ledger import Ledger
+from tests.ingest.house import House
 from tests.ingest.room import ANNA, Room, folder
 
 BERTA = Principal(user="berta", groups=frozenset({"hr"}))
@@ -93,6 +96,54 @@ def test_a_narrowing_to_sources_leaves_the_others_out(room: Room, docs: Path) ->
     found = room.search("Gehalt", sources=frozenset({"copy"}))
     assert {passage.chunk.document_id for passage in found} == {"copy:a.txt"}
     assert room.search("Gehalt", sources=frozenset()) == []
+
+
+def test_rows_in_memory_that_lag_behind_show_nothing_the_ledger_forbids(tmp_path: Path, docs: Path) -> None:
+    home = tmp_path / "house"
+    with House(home, scan_bytes=1 << 28) as house:
+        house.sync(folder(docs))  # type: ignore[arg-type]
+        loading, mirror = house.spaces.coming.vectors.loading, house.spaces.coming.vectors.mirror
+        assert loading is not None and mirror is not None
+        loading.start()
+        assert loading.wait(10)
+        assert house.dense("Gehalt und Urlaub") == ["docs:a.txt"]
+        house.ledger.reprotect(
+            DocumentId("docs:a.txt"), Acl(readers=frozenset({user("berta")})), Confidentiality.STRICT
+        )
+        assert len(mirror) == 1
+        assert house.dense("Gehalt und Urlaub") == [] == house.answers("Gehalt und Urlaub")
+        house.pipeline.sweep()
+        assert [name for name, _ in house.answers("Gehalt und Urlaub", BERTA)] == ["docs:a.txt"]
+        house.ledger.remove(DocumentId("docs:a.txt"))
+        assert len(mirror) == 1
+        assert house.answers("Gehalt und Urlaub", BERTA) == []
+        house.pipeline.sweep()
+        assert len(mirror) == 0
+
+
+def test_readable_classes_are_never_those_of_before_a_change(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+
+    def classes(*readers: str) -> int:
+        return ledger.acl_class(Acl(readers=frozenset(map(Token, readers))))
+
+    assert ledger.readable_classes(ANNA) == frozenset()
+    first = classes("user:anna")
+    assert ledger.readable_classes(ANNA) == {first}
+    second, other = classes("everyone"), classes("group:hr")
+    assert ledger.readable_classes(ANNA) == {first, second}
+    assert ledger.readable_classes(BERTA) == {second, other}
+    with pytest.raises(ZeroDivisionError), ledger.transaction():
+        taken_back = classes("user:anna", "group:it")
+        assert ledger.readable_classes(ANNA) == {first, second, taken_back}
+        _ = 1 / 0
+    assert classes("user:berta") == taken_back  # the number is given to others
+    assert ledger.readable_classes(ANNA) == {first, second}
+    with sqlite3.connect(ledger.path) as outside:
+        outside.execute('UPDATE acl_classes SET readers = \'["user:anna", "x"]\' WHERE id = ?', (other,))
+    outside.close()
+    assert ledger.readable_classes(ANNA) == {first, second, other}
+    ledger.close()
 
 
 READERS = [(), ("everyone",), ("user:anna",), ("user:berta",), HR, ("user:anna", "group:hr")]

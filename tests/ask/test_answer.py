@@ -11,6 +11,7 @@ import pytest
 from rag.access import LOOPBACK, Audience, Channel, ChannelKind, Confidentiality
 from rag.answers import Answer, AnswerEvent, Done, Found, Sentence
 from rag.ask import cite
+from rag.ask.answer import Unsupported
 from rag.errors import ModelChanged, ModelTimeout, ModelUnavailable, StoreError
 from rag.identity import person
 from rag.texts import texts
@@ -84,6 +85,26 @@ def test_an_unsupported_statement_among_supported_ones_is_marked(shelf: Shelf) -
     assert supported == [True, False]
     assert (answer.outcome, len(answer.citations)) == ("answered", 1)
     assert answer.text.endswith(f"{FALSE} {texts('de')['not_supported_mark']}")
+
+
+def test_an_unsupported_statement_is_dropped_where_the_settings_say_so(shelf: Shelf) -> None:
+    answer = end(asked(shelf, ScriptedModel(says(TRUE, FALSE)), unsupported=Unsupported.DROP))
+    assert (answer.outcome, answer.text) == ("answered", f"{TRUE} [1]")
+    alone = end(asked(shelf, ScriptedModel(says(FALSE)), unsupported=Unsupported.DROP))
+    assert (alone.outcome, alone.text) == ("unsupported", texts("de")["unsupported"])
+
+
+def test_a_statement_of_two_sentences_is_checked_sentence_by_sentence(shelf: Shelf) -> None:
+    events = list(asked(shelf, ScriptedModel(says(f"{TRUE} {FALSE}"))))
+    assert [(event.text, event.supported) for event in events if isinstance(event, Sentence)] == [
+        (TRUE, True),
+        (FALSE, False),
+    ]
+
+
+def test_source_numbers_the_model_writes_are_replaced_by_ours(shelf: Shelf) -> None:
+    answer = end(asked(shelf, ScriptedModel(says(TRUE.replace(".", " [7] (Quelle 3)."), source=9))))
+    assert answer.text == f"{TRUE} [1]"
 
 
 def test_an_unsupported_statement_waits_until_another_one_is_supported(shelf: Shelf) -> None:
@@ -179,19 +200,19 @@ def test_without_a_model_the_passages_speak_for_themselves_and_are_called_extrac
 
 
 @pytest.mark.parametrize(
-    "model",
+    ("model", "said"),
     [
-        ScriptedModel(says(TRUE)[:-2], ModelUnavailable("hung up")),
-        ScriptedModel(says(TRUE)[:-2], ModelTimeout("too slow")),
-        ScriptedModel(says(TRUE)[:-2], finish="length"),
-        ScriptedModel(says(TRUE)[:-2], finish="cut"),
+        (ScriptedModel(says(TRUE)[:-2], ModelUnavailable("hung up")), "incomplete"),
+        (ScriptedModel(says(TRUE)[:-2], ModelTimeout("too slow")), "incomplete.model_too_slow"),
+        (ScriptedModel(says(TRUE)[:-2], finish="length"), "incomplete"),
+        (ScriptedModel(says(TRUE)[:-2], finish="cut"), "incomplete"),
     ],
 )
 def test_a_model_that_breaks_off_leaves_what_was_checked_and_says_that_it_is_incomplete(
-    shelf: Shelf, model: ScriptedModel
+    shelf: Shelf, model: ScriptedModel, said: str
 ) -> None:
     answer = end(asked(shelf, model))
-    assert (answer.outcome, answer.text) == ("incomplete", f"{TRUE} [1]\n{texts('de')['incomplete']}")
+    assert (answer.outcome, answer.text) == ("incomplete", f"{TRUE} [1]\n{texts('de')[said]}")
 
 
 def test_half_a_statement_is_never_shown(shelf: Shelf) -> None:
@@ -222,7 +243,7 @@ def test_the_audit_is_opened_before_the_prompt_and_closed_with_the_answer(shelf:
     opened, closed = records(shelf, answer.receipt)
     assert seen == [["opened"]]
     assert (opened["event"], closed["event"]) == ("opened", "closed")
-    assert [entry[0] for entry in opened["passages"]] == [passage.key for passage in answer.passages]
+    assert [entry["document"] for entry in opened["passages"]] == [passage.key for passage in answer.passages]
     assert (closed["outcome"], closed["cited"], closed["model"]) == (
         "answered",
         [answer.citations[0].key],
@@ -271,6 +292,11 @@ def test_a_document_removed_while_the_model_thinks_is_not_cited(own_shelf: Shelf
     model = ScriptedModel(says(TRUE))
     model.before = lambda: own_shelf.ledger.remove(entry.id)
     assert end(asked(own_shelf, model)).citations == ()
+
+
+def test_a_sentence_said_again_is_shown_once(shelf: Shelf) -> None:
+    answer = end(asked(shelf, ScriptedModel(says(TRUE, f"{TRUE}  ", TRUE.upper()))))
+    assert answer.text == f"{TRUE} [1]"
 
 
 def test_the_times_are_told_in_order(shelf: Shelf) -> None:

@@ -11,8 +11,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from rag.answers import Citation, Passage
-from rag.ask import cite
-from rag.ask.cite import Support
+from rag.ask import check, cite
+from rag.ask.check import Checker, Support
 from rag.documents import Chunk, ChunkId, Document, DocumentId, DocumentRef, Span
 
 
@@ -44,15 +44,9 @@ def support(
     meaning: list[float] | None = None,
     foreign: frozenset[int] = frozenset(),
 ) -> Support:
-    passages = [passage(text, number=number) for number, text in enumerate(texts)]
-    return cite.support(
-        statement,
-        cite.units_of(passages),
-        contexts=[context for _ in passages],
-        stems=stems,
-        meaning=meaning or [],
-        foreign=foreign,
-    )
+    passages = [passage(text, number=number, context=context) for number, text in enumerate(texts)]
+    checker = Checker(passages, stems=stems, meaning=lambda text: meaning or [], foreign=lambda language: foreign)
+    return checker.check(statement)
 
 
 LEAVE = "Der Urlaub beträgt 30 Arbeitstage. Der Antrag ist bis zum 24. Dezember 2024 um 14:30 Uhr zu stellen."
@@ -146,14 +140,14 @@ def test_a_second_sentence_that_adds_nothing_is_not_cited() -> None:
 
 def test_another_languages_words_are_carried_by_their_meaning() -> None:
     statement = "Employees get 30 days off."
-    near, far = [cite.TRANSLATED_MEANING_WITH_FIGURES + 0.01, 0.7], [cite.TRANSLATED_MEANING_WITH_FIGURES - 0.01, 0.7]
+    near, far = [check.TRANSLATED_MEANING_WITH_FIGURES + 0.01, 0.7], [check.TRANSLATED_MEANING_WITH_FIGURES - 0.01, 0.7]
     assert support(statement, LEAVE, meaning=near, foreign=frozenset({0})).supported
     assert not support(statement, LEAVE, meaning=far, foreign=frozenset({0})).supported
 
 
 def test_without_a_figure_another_languages_words_need_more_meaning() -> None:
-    statement, almost = "Employees get days off.", cite.TRANSLATED_MEANING - 0.01
-    assert support(statement, LEAVE, meaning=[cite.TRANSLATED_MEANING, 0.7], foreign=frozenset({0})).supported
+    statement, almost = "Employees get days off.", check.TRANSLATED_MEANING - 0.01
+    assert support(statement, LEAVE, meaning=[check.TRANSLATED_MEANING, 0.7], foreign=frozenset({0})).supported
     assert not support(statement, LEAVE, meaning=[almost, 0.7], foreign=frozenset({0})).supported
 
 
@@ -167,10 +161,8 @@ def test_meaning_does_not_excuse_a_changed_figure() -> None:
 
 
 def test_between_equal_sentences_the_passage_the_model_named_wins() -> None:
-    units = cite.units_of([passage("Der Urlaub beträgt 30 Tage.", number=number) for number in (0, 1, 2)])
-    found = cite.support(
-        "Der Urlaub beträgt 30 Tage.", units, contexts=["", "", ""], stems=stems, meaning=[], preferred=2
-    )
+    passages = [passage("Der Urlaub beträgt 30 Tage.", number=number) for number in (0, 1, 2)]
+    found = Checker(passages, stems=stems).check("Der Urlaub beträgt 30 Tage.", preferred=2)
     assert [unit.passage for unit in found.units] == [2]
 
 

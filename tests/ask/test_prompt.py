@@ -47,17 +47,3 @@ def test_the_answer_is_asked_for_in_the_questions_language() -> None:
     turns = {language: prompt.messages("?", [], salt="s", language=language)[-1].content for language in ("de", "en")}
     assert turns["de"].endswith("Antworte auf Deutsch.")
     assert turns["en"].endswith("Answer in English.")
-
-
-@given(st.lists(st.integers(1, 300), min_size=1, max_size=8), st.integers(0, 900))
-def test_as_many_passages_fit_as_the_budget_holds_and_always_one(sizes: list[int], budget: int) -> None:
-    passages = [passage("x" * size) for size in sizes]
-    costs = [len(prompt.shown(entry)) for entry in passages]
-    fitting = prompt.within(passages, budget_tokens=budget, count_tokens=len)
-    assert fitting >= 1
-    assert fitting == 1 or sum(costs[:fitting]) <= budget
-    assert fitting == len(passages) or sum(costs[: fitting + 1]) > budget
-
-
-def test_no_passage_is_none() -> None:
-    assert prompt.within([], budget_tokens=100, count_tokens=len) == 0

@@ -96,3 +96,24 @@ def test_a_source_that_is_no_number_is_none() -> None:
         Statement(source=0, text="a"),
         Statement(source=0, text="b"),
     ]
+
+
+@pytest.mark.parametrize(
+    "wrapping",
+    [
+        "```json\n{}\n```",
+        "```\n{}```",
+        "Here is the answer [as JSON]:\n{}",
+        "Ich sehe zwei Passagen [1] und [2].\n\n```json\n{}\n```\nDas war's.",
+        'Hm, {{"a": 1}}. </think>\n{}',
+        'Maybe {{"statements": [{{"source": 1, "text": "draft</think>\n{}',
+    ],
+)
+def test_what_is_written_around_the_json_is_no_answer(wrapping: str) -> None:
+    said = wrapping.format('{"statements": [{"source": 2, "text": "Ja [1]."}]}')
+    whole = StatementStream().feed(said)
+    assert [(statement.source, statement.text) for statement in whole] == [(2, "Ja [1].")]
+
+
+def test_a_bare_list_is_read_too() -> None:
+    assert [one.text for one in StatementStream().feed('[{"source": 1, "text": "Ja."}]')] == ["Ja."]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from rag.answers import Passage
-from rag.ask.versions import series_of, speaking
+from rag.ask.versions import newest_first, series_of, superseded
+from rag.ask.versions import speaking as speaking_of
 from rag.documents import Chunk, ChunkId, DocumentId, Span
 
 
@@ -17,6 +20,12 @@ def passage(name: str) -> Passage:
 
 
 OLD, NEW, OTHER = passage("s:hr/urlaub-2022.pdf"), passage("s:hr/urlaub-2024.pdf"), passage("s:hr/reisen.pdf")
+
+
+def speaking(passages: list[Passage], question: str) -> list[Passage]:
+    """Those that speak, as they were given."""
+    kept = {entry.title for entry in speaking_of(superseded(passages, {}, {}), question)}
+    return [entry for entry in passages if entry.title in kept]
 
 
 def names(passages: list[Passage]) -> list[str]:
@@ -33,6 +42,28 @@ def test_an_old_version_alone_speaks() -> None:
 
 def test_a_version_the_question_names_speaks_beside_the_newest() -> None:
     assert speaking([OLD, NEW], "Wie viel Urlaub galt 2022?") == [OLD, NEW]
+
+
+@pytest.mark.parametrize(
+    ("question", "order"),
+    [
+        ("Wie viele Tage?", [2024, 2022, 2023]),
+        ("Wie viele Tage waren es 2022?", [2022, 2024, 2023]),
+        ("Wie viele Tage waren es früher?", [2022, 2023, 2024]),
+    ],
+)
+def test_older_versions_stand_behind_the_newest_unless_they_are_asked_for(question: str, order: list[int]) -> None:
+    given = [passage(f"urlaub-{year}.pdf") for year in (2022, 2023, 2024)]
+    given = [replace(one, score=1.0 - place / 10) for place, one in enumerate(given)]
+    found = newest_first(superseded(given, {}, {}), question)
+    assert names(found) == [f"urlaub-{year}.pdf" for year in order]
+    assert [one.score for one in found] == [1.0, 0.9, 0.8]
+
+
+def test_an_old_version_stays_where_it_is_if_the_newest_is_not_there() -> None:
+    given = [passage("urlaub-2022.pdf"), passage("kantine.pdf")]
+    newer = {given[0].key: DocumentId("docs:urlaub-2024.pdf")}
+    assert names(newest_first(superseded(given, {}, newer), "Wie viele Tage?")) == ["urlaub-2022.pdf", "kantine.pdf"]
 
 
 def test_the_same_name_in_another_folder_is_another_document() -> None:

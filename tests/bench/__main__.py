@@ -9,8 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.bench import (
+    auditing,
     command_line,
     embedding,
+    erasure,
     first_token,
     formats,
     freshness,
@@ -18,21 +20,35 @@ from tests.bench import (
     growth,
     ingestion,
     languages,
+    load,
+    page,
+    reading,
+    retrieval,
+    scale,
     scanning,
+    support,
 )
 from tests.bench.machine import Busy
 
 BENCHES: dict[str, Callable[[], dict[str, Any]]] = {
+    "audit": auditing.measure,
     "command_line": command_line.measure,
     "golden": golden_set.measure,
     "first_token": first_token.measure,
     "embedding": embedding.measure,
     "languages": languages.measure,
+    "load": load.measure,
+    "reading": reading.measure,
+    "page": page.measure,
+    "retrieval": retrieval.measure,
     "ingestion": ingestion.measure,
     "formats": formats.measure,
     "scanning": scanning.measure,
     "freshness": freshness.measure,
     "growth": growth.measure,
+    "scale": scale.measure,
+    "support": support.measure,
+    "erasure": erasure.measure,
 }
 
 

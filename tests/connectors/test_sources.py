@@ -76,9 +76,12 @@ def test_looking_at_a_folder_registers_nothing(ledger: Ledger, tmp_path: Path) -
     assert ledger.sources() == {}
 
 
-@pytest.mark.parametrize("path", ["missing", "ledger.sqlite"])
-def test_what_is_no_folder_is_not_registered(ledger: Ledger, tmp_path: Path, path: str) -> None:
-    with pytest.raises(SourceUnavailable, match="Give the path of a folder that holds documents"):
+@pytest.mark.parametrize(
+    ("path", "advice"),
+    [("missing", "Give the path of a folder that holds documents"), ("ledger.sqlite", "Give the folder that holds it")],
+)
+def test_what_is_no_folder_is_not_registered(ledger: Ledger, tmp_path: Path, path: str, advice: str) -> None:
+    with pytest.raises(SourceUnavailable, match=advice):
         sources(ledger, tmp_path).register(tmp_path / path)
     assert ledger.sources() == {}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -70,10 +71,16 @@ def writer() -> Writer:
     return Writer()
 
 
+def version(exchange: Exchange) -> None:
+    """As the real one on this machine, under its own name alone."""
+    ours = exchange.handler.headers["Host"].partition(":")[0] in ("127.0.0.1", "localhost")
+    exchange.reply({"version": "0.17.1"}, status=200 if ours else 403)
+
+
 @pytest.fixture(scope="session")
 def ollama(writer: Writer) -> Iterator[ScriptedServer]:
     routes = {
-        "GET /api/version": lambda exchange: exchange.reply({"version": "0"}),
+        "GET /api/version": version,
         "GET /api/tags": lambda e: e.reply({"models": [tag("writer:latest", "1"), tag("words:latest", "2")]}),
         "POST /api/show": show,
         "POST /api/embed": embed,
@@ -199,3 +206,9 @@ def papers(folder: Path) -> Path:
     (folder / "badges.md").write_text("# Badges \x1b[2J\x1b]0;owned\x07\n\nA new badge costs 15 euros for everyone.\n")
     (folder / "kaputt.pdf").write_bytes(b"%PDF-1.7 this is no such thing")
     return folder
+
+
+def readme(language: str) -> list[str]:
+    """The blocks of code of the README in this language, as they stand there."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)

@@ -15,10 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from rag.ask.calibration import SHIPPED
 from rag.client import Client
 from rag.errors import StoreError
 from rag.store.audit import AuditLog
-from rag.store.backup import _counted, _summed, restore
+from rag.store.backup import CALIBRATION, _counted, _summed, restore
 from rag.store.schema import VERSION
 from tests.doors.conftest import QUESTION, Line, owner, papers
 from tests.store.old import as_version_1
@@ -30,6 +31,7 @@ def owned_line(line: Line) -> Iterator[Line]:
     with owner(line):
         line.run("ingest", papers(line.folder / "papers"))
         line.json("ask", QUESTION)
+        (line.home / CALIBRATION).write_text(SHIPPED.plain.as_json())
         yield line
 
 
@@ -52,6 +54,7 @@ def test_the_same_query_gives_the_same_passages_elsewhere(owned_line: Line, kept
     done = owned_line.json("restore", moved, "--home", tmp_path / "new")
     assert (done["documents"], done["failed"], done["chunks"]) == (3, 1, 2)
     assert passages(owned_line, tmp_path / "new") == passages(owned_line, owned_line.home)
+    assert (tmp_path / "new" / CALIBRATION).read_text() == SHIPPED.plain.as_json()
     (failed,) = owned_line.json("documents", "--failed", "--home", tmp_path / "new")["documents"]
     assert failed["document_id"] == "papers:kaputt.pdf"
     log = AuditLog(tmp_path / "new" / "audit")
@@ -61,7 +64,9 @@ def test_the_same_query_gives_the_same_passages_elsewhere(owned_line: Line, kept
 
 def test_a_backup_is_its_owners_alone_and_holds_no_index(kept: Path) -> None:
     files = {str(path.relative_to(kept)) for path in kept.rglob("*") if path.is_file()}
-    assert files == {"manifest.json", "ledger.sqlite", "audit/key", "audit/log.jsonl", "rag.toml"}
+    (day,) = (kept / "audit").glob("*-*-*.jsonl")
+    names = {"manifest.json", "ledger.sqlite", "audit/key", f"audit/{day.name}", "rag.toml", CALIBRATION}
+    assert files == names
     assert all(path.stat().st_mode & 0o077 == 0 for path in (kept, *kept.rglob("*")))
 
 
@@ -136,13 +141,14 @@ def test_a_home_in_use_is_not_restored_over(owned_line: Line, kept: Path) -> Non
     assert done.returncode == 75 and str(os.getpid()) in done.stderr
 
 
-@pytest.mark.parametrize("name", ["ledger.sqlite", "audit/log.jsonl", "audit/key", "rag.toml", "manifest.json"])
+@pytest.mark.parametrize("name", ["ledger.sqlite", "audit/*.jsonl", "audit/key", "rag.toml", "manifest.json"])
 @pytest.mark.parametrize("how", ["flipped", "cut", "gone"])
 def test_a_damaged_backup_is_refused_in_words_and_nothing_is_touched(
     owned_line: Line, kept: Path, tmp_path: Path, name: str, how: str
 ) -> None:
     bad = tmp_path / "bad"
     shutil.copytree(kept, bad)
+    (name,) = (str(path.relative_to(bad)) for path in bad.glob(name))
     content = bytearray((bad / name).read_bytes())
     if how == "gone":
         (bad / name).unlink()
@@ -184,6 +190,7 @@ def test_a_backup_of_version_1_is_restored_as_one_of_today(owned_line: Line, kep
 
 def test_a_killed_restore_is_begun_again(owned_line: Line, kept: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
+    home.mkdir(mode=0o700)
     (home / "restoring" / "audit").mkdir(parents=True)
     (home / "restoring" / "ledger.sqlite").write_text("half")
     (home / "audit").mkdir()

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from llama_index.core import Settings
+from llama_index.core.llms import CompletionResponse, CustomLLM, LLMMetadata
+from llama_index.core.query_engine import RetrieverQueryEngine
 from llama_index.core.schema import Document
 
+from rag.filters import Filters
 from rag.identity import person
 from rag.llamaindex import ArchivarNodeParser, ArchivarRetriever
-from tests.doors.conftest import QUESTION, ROOT, TRUE
+from tests import loops
+from tests.doors.conftest import QUESTION, ROOT, TRUE, Line, papers, readme
 from tests.standins import Shelf
 
 SECRET = "Die Prämie der Leitung im Kalenderjahr beträgt 4711 Euro."
@@ -32,7 +39,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
 def test_it_gives_the_passages_that_our_own_search_gives(shelf: Shelf, groups: dict[str, list[str]]) -> None:
     anna = person("anna", groups)
     own = shelf.retriever.retrieve(QUESTION, principal=anna, k=5).passages
-    nodes = ArchivarRetriever(shelf.retriever, principal=anna, k=5).retrieve(QUESTION)
+    nodes = ArchivarRetriever(shelf.retriever, audit=shelf.audit, principal=anna, k=5).retrieve(QUESTION)
     assert [(node.node.node_id, node.text, node.score) for node in nodes] == [
         (passage.chunk.id, passage.chunk.text, passage.score) for passage in own
     ]
@@ -40,8 +47,78 @@ def test_it_gives_the_passages_that_our_own_search_gives(shelf: Shelf, groups: d
 
 
 def test_a_node_says_where_it_stands(shelf: Shelf) -> None:
-    (node,) = ArchivarRetriever(shelf.retriever, principal=person("berta", {}), k=5).retrieve(QUESTION)
+    (node,) = ArchivarRetriever(shelf.retriever, audit=shelf.audit, principal=person("berta", {}), k=5).retrieve(
+        QUESTION
+    )
     assert (node.node.metadata["document_id"], node.node.metadata["span"]) == ("house:urlaub.txt", [0, len(TRUE)])
+
+
+def test_it_searches_only_what_its_filters_leave(shelf: Shelf) -> None:
+    found = {
+        name: ArchivarRetriever(
+            shelf.retriever,
+            audit=shelf.audit,
+            principal=person("berta", {}),
+            filters=Filters(sources=frozenset({name})),
+        ).retrieve(QUESTION)
+        for name in ("house", "elsewhere")
+    }
+    assert [len(nodes) for nodes in found.values()] == [1, 0]
+
+
+def test_an_event_loop_is_not_held_while_it_searches(shelf: Shelf) -> None:
+    retriever = ArchivarRetriever(shelf.retriever, audit=shelf.audit, principal=person("berta", {}), k=5)
+    threads: list[int] = []
+    search = retriever._retrieve
+
+    def watched(query: Any) -> Any:
+        threads.append(threading.get_ident())
+        return search(query)
+
+    retriever._retrieve = watched  # type: ignore[method-assign]
+    nodes = loops.run(retriever.aretrieve(QUESTION))
+    assert [node.text for node in nodes] == [node.text for node in retriever.retrieve(QUESTION)]
+    assert threads[0] != threads[1], "the loop's thread, and the search's"
+
+
+class Echo(CustomLLM):
+    """A language model that says what it was told."""
+
+    @property
+    def metadata(self) -> LLMMetadata:
+        return LLMMetadata()
+
+    def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
+        return CompletionResponse(text=prompt)
+
+    def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> Any:
+        yield self.complete(prompt)
+
+
+def test_a_query_engine_answers_from_what_the_reader_may_read(shelf: Shelf) -> None:
+    retriever = ArchivarRetriever(shelf.retriever, audit=shelf.audit, principal=person("berta", {}))
+    answer = RetrieverQueryEngine.from_args(retriever, llm=Echo()).query(QUESTION)
+    assert TRUE in str(answer)
+    assert SECRET not in str(answer)
+    assert [node.metadata["document_id"] for node in answer.source_nodes] == ["house:urlaub.txt"]
+    assert Settings._llm is None, "no default of the library was resolved"
+    assert Settings._embed_model is None
+
+
+def test_the_readme_shows_a_program_that_runs(fresh: Line) -> None:
+    papers(fresh.folder / "papers")
+    fresh.run("ingest", fresh.folder / "papers")
+    (program,) = [block for block in readme("python") if "ArchivarRetriever" in block]
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=fresh.folder,
+        env=fresh.environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"papers:urlaub.txt {TRUE}" in done.stdout
 
 
 PARAGRAPHS = st.lists(

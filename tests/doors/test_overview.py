@@ -45,7 +45,7 @@ class Wordy(Service):
         answer = {"question": "x", "outcome": "answered", "citations": [citation], "timing_ms": {}, "receipt": ""}
         yield {"event": "done", **answer, "model": {"name": ""}}
 
-    def show(self, document: str) -> Iterator[dict[str, Any]]:
+    def show(self, document: str, **options: object) -> Iterator[dict[str, Any]]:
         raise RuntimeError("a fault")
         yield {}
 

@@ -95,7 +95,7 @@ def test_another_user_is_refused_even_where_the_mode_lets_them_in(open_line: Lin
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (("show", "papers:nowhere.txt"), 2, "There is no document"),
+        (("show", "papers:nowhere.txt"), 1, "There is no document"),
         (("ask", "x", "--as", " "), 2, "A person's name is needed"),
         (("ingest", "/nowhere"), 1, "does not exist"),
         (("ask", "x", "--model", "nowhere"), 1, "ollama pull nowhere"),
@@ -288,3 +288,8 @@ def test_a_command_that_goes_through_an_owner_loads_no_library_of_the_index(open
         check=True,
     )
     assert done.stderr == "[]"
+
+
+def test_a_filter_that_is_not_understood_is_refused_not_left_out(open_line: Line) -> None:
+    with pytest.raises(SettingsError, match="no filter called author"):
+        list(Client(open_line.home, pid=None).call("search", {"query": "x", "filters": {"author": "anna"}}))

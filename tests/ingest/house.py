@@ -46,12 +46,19 @@ class OtherWords(HashedWords):
 class House:
     """One open home. `embedders` are those that can still be opened; the last is the one the settings name."""
 
-    def __init__(self, home: Path, *embedders: HashedWords) -> None:
+    def __init__(self, home: Path, *embedders: HashedWords, scan_bytes: int = 0) -> None:
         self.embedders = {embedder.fingerprint: embedder for embedder in embedders or (HashedWords(),)}
         self.embedder = list(self.embedders.values())[-1]
         home.mkdir(parents=True, exist_ok=True)
         self.ledger = Ledger(home / "ledger.sqlite")
-        self.spaces = Spaces(home, self.ledger, self.embedder, made_by=self.embedder.fingerprint, reopen=self._reopened)
+        self.spaces = Spaces(
+            home,
+            self.ledger,
+            self.embedder,
+            made_by=self.embedder.fingerprint,
+            reopen=self._reopened,
+            scan_bytes=scan_bytes,
+        )
         self.words = opening.open_words(home / "words", self.ledger)
         self.reader = JsonReader()
         self.pipeline = Pipeline(
@@ -122,7 +129,7 @@ class House:
 
         retriever = self.retriever
         grant = Grant(acl_classes=self.ledger.readable_classes(ANNA))
-        hits = retriever._dense(retriever.embedder.embed_question(question), grant)
+        hits = retriever.dense(retriever.embedder.embed_question(question), grant, 50)
         return [passage.chunk.document_id for passage in self.ledger.passages(dict(hits[:k]), ANNA)]
 
     def level(self) -> bool:

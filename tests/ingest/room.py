@@ -47,6 +47,9 @@ class HashedWords:
         self.embedded += texts
         return np.asarray([_vector(text) for text in texts], np.float32).reshape(-1, DIMENSION)
 
+    def tokens(self, texts: Sequence[str], *, question: bool) -> None:
+        return None
+
     def embed_question(self, text: str) -> Vector:
         return _vector(text)
 

@@ -14,6 +14,7 @@ import pytest
 from rag.errors import SourceUnavailable
 from rag.ingest.watch import Watch
 from rag.keeping import Keeping
+from rag.metrics import Metrics
 from rag.settings import IngestSettings
 from tests.ingest.room import Counted, Room, folder
 
@@ -22,7 +23,7 @@ SETTLE_S = 0.3
 
 def keeping(room: Room, **wanted: object) -> Keeping:
     settings = replace(IngestSettings(settle_s=SETTLE_S, poll_s=0.6), **wanted)  # type: ignore[arg-type]
-    return Keeping(settings, room.ledger, lambda: room.pipeline)
+    return Keeping(settings, room.ledger, lambda: room.pipeline, Metrics(version="test"))
 
 
 @contextmanager

@@ -4,8 +4,9 @@ again, and no damaged file brings the process down."""
 from __future__ import annotations
 
 import os
-import pickle
+import pickle  # noqa: TID251 - the bomb that must not go off
 import random
+import re
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -164,6 +165,29 @@ def test_a_damaged_file_is_noticed_and_the_answers_stay_right(home: Path, seed: 
             raise AssertionError(said) from error
     with House(home) as house:
         check(house)
+
+
+def test_a_word_index_that_opens_and_fails_only_while_it_is_compared_is_made_anew(home: Path) -> None:
+    meta = home / "words" / "meta.json"  # the one file without a sum of its own
+    meta.write_text(re.sub(r'("max_doc":) *\d+', r"\1 60", meta.read_text()))
+    with closing(sqlite3.connect(home / "ledger.sqlite")) as db, db:
+        db.execute("DELETE FROM meta WHERE name LIKE 'seal %'")
+    with House(home) as house:
+        check(house)
+        mended(house)
+
+
+def test_an_index_that_stays_damaged_is_not_made_anew_for_ever(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with House(home) as house:
+
+        def broken(*_: object) -> None:
+            raise IndexDamaged("The word index could not be read.", directory=house.words.directory)
+
+        monkeypatch.setattr(house.words, "facets", broken)
+        with pytest.raises(IndexDamaged):
+            house.upkeep.look_through()
+        monkeypatch.undo()
+        mended(house)
 
 
 def test_a_file_that_brings_chroma_down_is_opened_in_another_process_first(home: Path) -> None:

@@ -24,7 +24,7 @@ EMBEDDING_TOKENS = 512
 
 
 @contextmanager
-def openai_server(gguf: Path, *, embedding: bool = False, api_key: str = "") -> Iterator[str]:
+def openai_server(gguf: Path, *, embedding: bool = False, ranking: bool = False, api_key: str = "") -> Iterator[str]:
     """The address of a llama.cpp server over the file."""
     parameters = xllamacpp.CommonParams()
     parameters.model.path = str(gguf)
@@ -40,10 +40,11 @@ def openai_server(gguf: Path, *, embedding: bool = False, api_key: str = "") -> 
     parameters.ui = False
     if api_key:
         parameters.api_keys = [api_key]
-    if embedding:
+    if embedding or ranking:
+        kinds = xllamacpp.llama_pooling_type
         parameters.embedding = True
         parameters.n_batch = parameters.n_ubatch = EMBEDDING_TOKENS
-        parameters.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
+        parameters.pooling_type = kinds.LLAMA_POOLING_TYPE_RANK if ranking else kinds.LLAMA_POOLING_TYPE_MEAN
     server = xllamacpp.Server(parameters)
     yield server.listening_address
     del server
@@ -59,7 +60,9 @@ def ollama_server(upstream: str, *, embeds: bool = False) -> Iterator[ScriptedSe
 
 class _Front:
     def __init__(self, upstream: str, *, embeds: bool) -> None:
-        self.client = httpx.Client(base_url=upstream, timeout=120, trust_env=False)
+        # A connection for each request: one that was kept may be closed by the server while it is taken up again.
+        once = httpx.Limits(max_keepalive_connections=0)
+        self.client = httpx.Client(base_url=upstream, timeout=120, trust_env=False, limits=once)
         self._capability = "embedding" if embeds else "completion"
         self.routes = {
             "GET /api/version": lambda exchange: exchange.reply({"version": "0.0.0-test"}),
@@ -73,6 +76,12 @@ class _Front:
         exchange.reply({"capabilities": [self._capability], "model_info": {}, "details": {}})
 
     def _chat(self, exchange: Exchange) -> None:
+        try:
+            self._answer(exchange)
+        except httpx.HTTPError as error:  # else all a test would see is that we hung up
+            exchange.reply({"error": f"the server behind failed: {error!r}"}, status=502)
+
+    def _answer(self, exchange: Exchange) -> None:
         asked = exchange.json
         if asked["model"] != MODEL:
             exchange.reply({"error": f"model '{asked['model']}' not found"}, status=404)

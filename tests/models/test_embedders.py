@@ -74,6 +74,50 @@ def vectors(embedder: Embedder) -> Vectors:
     return embedder.embed_passages(TEXTS)
 
 
+def test_its_tokens_are_those_of_the_text_alone_each_with_its_place(embedder: Embedder) -> None:
+    texts = ["Der Urlaub beträgt 24 Werktage.", "x", ""]
+    for question in (True, False):
+        found = embedder.tokens(texts, question=question)
+        if found is None:
+            pytest.skip("this runtime gives vectors of whole texts only")
+        for text, tokens in zip(texts, found, strict=True):
+            layers, count, dimension = tokens.vectors.shape
+            assert (layers, dimension) == (2, embedder.dimension)
+            assert tokens.information.shape == tokens.starts.shape == (count,)
+            assert list(tokens.starts) == sorted(tokens.starts)
+            assert all(0 <= start < len(text) for start in tokens.starts)
+            assert (tokens.information > 0).all()
+        assert [len(tokens.starts) > 0 for tokens in found] == [True, True, False]
+
+
+def test_rare_words_tell_more_than_common_ones(embedder: Embedder) -> None:
+    found = embedder.tokens(["die Kündigungsfrist"], question=True)
+    if found is None:
+        pytest.skip("this runtime gives vectors of whole texts only")
+    first, *others = found[0].information
+    assert first < max(others)
+
+
+def test_a_text_too_long_for_tokens_loses_its_end_only(embedder: Embedder) -> None:
+    found = embedder.tokens(["Werktage und Urlaub " * 400], question=False)
+    if found is None:
+        pytest.skip("this runtime gives vectors of whole texts only")
+    assert 400 < len(found[0].starts) < embedder.max_tokens
+
+
+@NEEDS_TORCH
+def test_the_runtimes_give_the_same_token_vectors(e5: Weights, models_directory: Path) -> None:
+    reference, ours = open_embedder("torch", models=models_directory), openvino(models_directory, "f32")
+    for one, other in zip(
+        reference.tokens(TEXTS[:4], question=False) or (), ours.tokens(TEXTS[:4], question=False) or (), strict=True
+    ):
+        np.testing.assert_array_equal(one.starts, other.starts)
+        np.testing.assert_allclose(one.information, other.information)
+        np.testing.assert_allclose(one.vectors, other.vectors, atol=2e-2)
+    ours.close()
+    reference.close()
+
+
 def test_it_gives_one_unit_row_a_text(embedder: Embedder, vectors: Vectors) -> None:
     assert vectors.shape == (len(TEXTS), embedder.dimension)
     assert vectors.dtype == np.float32

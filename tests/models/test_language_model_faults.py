@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from rag.errors import ContextOverflow, ModelChanged, ModelTimeout, ModelUnavailable
+from rag.metrics import Metrics
 from rag.models.ollama import OllamaModel, answers, first_model
 from rag.models.openai_compatible import OpenAiCompatibleModel
 from rag.models.streaming import Limits
 from rag.ports import Delta, Generation, LanguageModel, Message, Usage
+from rag.settings import LlmSettings, Settings
+from rag.writers import Writers
 from tests.models.protocol_server import DIGEST, MODEL, tag
 from tests.models.scripted_server import Exchange, ScriptedServer
 
@@ -278,6 +283,31 @@ def test_closing_hangs_up_at_once(dialect: Dialect, server: ScriptedServer) -> N
     assert hung_up == [True]
 
 
+def test_a_silent_server_is_hung_up_on_when_nobody_wants_the_answer_any_more(
+    dialect: Dialect, server: ScriptedServer
+) -> None:
+    reading, hung_up, wanted = threading.Event(), threading.Event(), [True]
+
+    def answer(exchange: Exchange) -> None:
+        exchange.start()
+        reading.set()
+        exchange.handler.connection.settimeout(20)
+        if exchange.handler.connection.recv(1) == b"":
+            hung_up.set()
+
+    def nobody() -> None:
+        reading.wait(20)
+        wanted[0] = False
+
+    server.routes[dialect.generates] = answer
+    threading.Thread(target=nobody).start()
+    began = time.monotonic()
+    generation = Generation(max_tokens=50, wanted=lambda: wanted[0])
+    assert list(dialect.opens(server.url, PATIENT).stream(QUESTION, generation)) == []
+    assert hung_up.wait(10)
+    assert time.monotonic() - began < 10, "the time-out for the first token is sixty seconds"
+
+
 # Ollama alone
 
 
@@ -335,6 +365,18 @@ def test_the_pinned_digest_is_accepted(ollama: ScriptedServer) -> None:
     assert OllamaModel(MODEL, base_url=ollama.url, digest=f"sha256:{DIGEST}").info.digest == f"sha256:{DIGEST}"
 
 
+@pytest.mark.parametrize(
+    ("told", "licence"),
+    [
+        ("        Apache License\n  Version 2.0, January 2004\n http", "Apache License, Version 2.0, January 2004"),
+        (["MIT License\n\nCopyright"], "MIT License, Copyright"), ("", ""), (None, ""), (7, "7"), ("x" * 500, "x" * 80),
+    ],
+)  # fmt: skip
+def test_the_licence_is_what_the_server_shows_of_it(ollama: ScriptedServer, told: object, licence: str) -> None:
+    ollama.routes["POST /api/show"] = lambda exchange: exchange.reply({"license": told})
+    assert OllamaModel(MODEL, base_url=ollama.url).info.licence == licence
+
+
 def test_a_missing_model_names_the_command_that_gets_it(ollama: ScriptedServer) -> None:
     with pytest.raises(ModelUnavailable, match="`ollama pull gemma3:4b`"):
         _ = OllamaModel("gemma3:4b", base_url=ollama.url).info
@@ -379,3 +421,35 @@ def test_the_key_is_sent() -> None:
 def test_a_model_the_server_has_not_is_named_with_those_it_has() -> None:
     with ScriptedServer(OPENAI.healthy) as server, pytest.raises(ModelUnavailable, match=f"no model 'other'.*{MODEL}"):
         _ = OpenAiCompatibleModel("other", base_url=server.url).info
+
+
+@pytest.mark.parametrize(
+    ("patience", "said"),
+    [
+        ({"first_token_timeout_s": 0.3}, "first word within 0.3 s"),
+        ({"between_tokens_timeout_s": 0.4}, "next word within 0.4 s"),
+        ({"total_timeout_s": 0.5}, "not done within 0.5 s"),
+    ],
+)
+def test_the_patience_is_that_of_the_settings(
+    ollama: ScriptedServer, tmp_path: Path, patience: dict[str, float], said: str
+) -> None:
+    done = threading.Event()
+
+    def answer(exchange: Exchange) -> None:
+        exchange.start()
+        if "first_token_timeout_s" not in patience:
+            exchange.send([ollama_text("24 ")])
+        done.wait(30)
+
+    ollama.routes[OLLAMA.generates] = answer
+    llm = LlmSettings(provider="ollama", base_url=ollama.url, model=MODEL, **patience)
+    writers = Writers(Settings(home=tmp_path, models=tmp_path, llm=llm), Metrics(version="test"))
+    model = writers.get()
+    assert model is not None
+    try:
+        with pytest.raises(ModelTimeout, match=said):
+            list(model.stream(QUESTION, Generation(max_tokens=50)))
+    finally:
+        done.set()
+        writers.close()

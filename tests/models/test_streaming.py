@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.errors import ContextOverflow
-from rag.models.streaming import without_thinking
+from rag.models.thinking import _BLOCKS, without_thinking
 from rag.models.token_bound import TokenBound
 from rag.ports import Delta, Message, Usage
 
@@ -25,19 +25,44 @@ def through(text: str, cuts: list[int]) -> str:
     return "".join(delta.text for delta in given_out)
 
 
-@given(st.text(alphabet="<think>/ aß\n"), st.lists(st.integers(0, 1000), max_size=8))
-def test_text_that_does_not_begin_with_thinking_comes_through_whole(text: str, cuts: list[int]) -> None:
-    if not text.lstrip().startswith("<think>"):
+def split_everywhere(text: str) -> set[str]:
+    """What comes through for every place the text can be split at, and letter by letter."""
+    return {through(text, [place]) for place in range(len(text) + 1)} | {through(text, list(range(len(text))))}
+
+
+@given(st.text(alphabet="<think>/ aß\n|[]{}"), st.lists(st.integers(0, 1000), max_size=8))
+def test_text_without_thinking_comes_through_whole(text: str, cuts: list[int]) -> None:
+    if not any(mark in text.lower() for mark in ("<think>", "[think]")):
         assert through(text, cuts) == text
 
 
-@given(st.text(alphabet="abc <>\n"), st.text(alphabet="abc<think>/ß", max_size=20), st.lists(st.integers(0, 1000)))
-def test_thinking_at_the_beginning_is_left_out(thought: str, text: str, cuts: list[int]) -> None:
-    assert through(f"<think>{thought}</think>\n\n{text}", cuts).lstrip() == text.lstrip()
+@given(
+    st.sampled_from(sorted(_BLOCKS.items())),
+    st.text(alphabet="abc <>|\n"),
+    st.text(alphabet='abc{}":ß', max_size=20),
+    st.lists(st.integers(0, 1000)),
+)
+def test_thinking_is_left_out_in_every_dialect_however_it_is_split(
+    block: tuple[str, str], thought: str, text: str, cuts: list[int]
+) -> None:
+    opening, closing = block
+    assert through(f"{opening}{thought}{closing}\n\n{text}", cuts) == text.lstrip()
+    assert through(f"{opening.upper()}{thought}{closing}{text}{opening}{thought}{closing}", cuts) == text
 
 
-def test_thinking_that_never_ends_leaves_no_text() -> None:
-    assert through("<think>Hm, 24 oder 30", [9]) == ""
+@pytest.mark.parametrize("opening", sorted(_BLOCKS))
+def test_thinking_that_never_ends_hides_all_that_follows(opening: str) -> None:
+    assert split_everywhere(f"{opening} Hm, 24 oder 30") == {""}
+    assert split_everywhere(f'{{"statements": []}}{opening} Hm') == {'{"statements": []}'}
+
+
+def test_the_channels_of_one_template_leave_only_the_last() -> None:
+    said = "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<|message|>{}<|return|>"
+    assert split_everywhere(said) == {"{}"}
+
+
+def test_half_a_mark_at_the_end_is_text() -> None:
+    assert split_everywhere("5 <thi") == {"5 <thi"}
 
 
 def prompt(text: str) -> tuple[Message, ...]:

@@ -45,8 +45,17 @@ def refused(folder: Path, text: str | bytes) -> SettingsError:
         ("[ingest]\ntimeout_s = -1", "ingest.timeout_s", 2, "at least 1"),
         ("[llm]\nprovider = 'cloud'", "llm.provider", 2, "one of auto, ollama, openai-compatible"),
         ("[llm]\nbase_url = 'localhost:11434'", "llm.base_url", 2, "an address such as http://"),
+        ("[retrieval]\nreranker = 'ftp://gpu.example'", "retrieval.reranker", 2, "an address such as http://"),
+        ("[retrieval]\nreranker = 'http://gpu.example:rank'", "retrieval.reranker", 2, "an address such as http://"),
+        ("[llm]\nbase_url = 'http://[::1'", "llm.base_url", 2, "an address such as http://"),
+        ("[retrieval]\nreranker_timeout_s = 0", "retrieval.reranker_timeout_s", 2, "at least 0.05"),
         ("[egress]\nallow = 'wiki.example'", "egress.allow", 2, 'a list of texts, such as ["everyone"]'),
         ("[egress]\nallow = ['a', 5]", "egress.allow", 2, "a list of texts"),
+        ("[egress]\nallow = ['a', '*.example']", "egress.allow", 2, '"*.example" is no host'),
+        ("[egress]\nallow = ['http://wiki.example']", "egress.allow", 2, "is no host"),
+        ("[egress]\nallow = ['10.0.0.0/8']", "egress.allow", 2, "is no host"),
+        ("[egress]\nlockdown = true", "egress.lockdown", 2, "a text in quotes"),
+        ("[egress]\nlockdown = 'on'", "egress.lockdown", 2, "one of off, where-available, strict"),
         ("llm = 'x'", "llm", 1, "a block of keys under [llm]"),
         ("llm = { modle = 'x' }", "llm.modle", 1, "unknown key"),
         ("\nllm.modle = 'x'", "llm.modle", 2, "unknown key"),
@@ -139,6 +148,75 @@ def test_an_empty_file_means_the_defaults(tmp_path: Path) -> None:
     assert loaded(tmp_path, "").llm == LlmSettings()
 
 
+RULED = (
+    ONE
+    + """readers = "from-filesystem"
+deny = ["user:x y"]
+[[sources.rules]]
+path = "hr/"
+readers = ["group:Domain Users"]
+deny = ["user:x"]
+[[sources]]
+name = "b"
+path = "/b"
+[[sources.rules]]
+path = "offen"
+readers = "from-filesystem"
+[[sources.rules]]
+path = "zu/"
+deny = ["group:z"]
+[identity]
+groups_s = 5
+[identity.sids]
+"S-1-5-21-1-2-3-4" = "group:hr"
+"""
+)
+
+
+def test_rules_belong_to_the_source_above_them(tmp_path: Path) -> None:
+    settings = loaded(tmp_path, RULED)
+    one, other = settings.sources
+    assert (one.readers, one.deny, one.from_filesystem) == (("from-filesystem",), ("user:x y",), True)
+    assert [(rule.path, rule.readers, rule.deny) for rule in one.rules] == [
+        ("hr/", ("group:Domain Users",), ("user:x",))
+    ]
+    assert [(rule.path, rule.readers) for rule in other.rules] == [
+        ("offen", ("from-filesystem",)),
+        ("zu/", ("inherited",)),
+    ]
+    assert other.from_filesystem
+    assert settings.sids == {"S-1-5-21-1-2-3-4": "group:hr"}
+    assert settings.system_groups, "the file system's groups are the system's"
+    assert not loaded(tmp_path, ONE).system_groups
+    assert loaded(tmp_path, ONE + "[identity]\nsystem_groups = true").system_groups
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key", "line"),
+    [
+        ('path = "hr/"', 'path = "/hr/"', "sources.rules.path", 7),
+        ('path = "hr/"', 'path = "../hr"', "sources.rules.path", 7),
+        ('path = "offen"', 'path = ""', "sources.rules.path", 14),
+        ('path = "zu/"', 'path = "zu/"\nreaders = ["inherited", "everyone"]', "sources.rules.readers", 18),
+        ('deny = ["group:z"]', 'deny = ["everyone"]', "sources.rules.deny", 18),
+        ('deny = ["group:z"]', "", "sources.rules.path", 17),
+        ('deny = ["group:z"]', 'class = "public"', "sources.rules.class", 18),
+        ('deny = ["user:x y"]', 'deny = ["x"]', "sources.deny", 5),
+        ('readers = "from-filesystem"\ndeny', 'readers = ["inherited"]\ndeny', "sources.readers", 4),
+        ("groups_s = 5", "groups_s = 61", "identity.groups_s", 20),
+        ('"S-1-5-21-1-2-3-4"', '"hr"', "identity.sids.hr", 22),
+        ('"group:hr"', '"hr"', "identity.sids.S-1-5-21-1-2-3-4", 22),
+    ],
+)
+def test_a_rule_that_cannot_be_meant_is_refused_with_its_line(
+    tmp_path: Path, old: str, new: str, key: str, line: int
+) -> None:
+    assert old in RULED
+    with pytest.raises(SettingsError) as refused:
+        loaded(tmp_path, RULED.replace(old, new, 1))
+    assert (refused.value.key, refused.value.line) == (key, line)
+
+
 def test_the_template_as_written_means_the_defaults(tmp_path: Path) -> None:
     settings = loaded(tmp_path, template())
     assert all(getattr(settings, name) == kind() for name, kind in TABLES.items())
@@ -154,7 +232,7 @@ def test_the_template_with_every_key_put_in_force_still_means_the_defaults(tmp_p
     assert settings.groups == {"hr": ("anna", "group:managers")}
     written = tomllib.loads(text)
     assert all(len(written[name]) == len(fields(kind)) for name, kind in TABLES.items())
-    assert len(written["sources"][0]) == len(fields(SourceSettings))
+    assert len(written["sources"][0]) == len(fields(SourceSettings)) - 1, "rules are blocks of their own"
 
 
 def test_every_key_of_the_template_says_what_it_means() -> None:
@@ -184,11 +262,28 @@ def test_the_home_given_comes_before_the_environments_before_the_default(tmp_pat
 
 def test_the_model_servers_are_the_only_hosts_reached_unlisted(tmp_path: Path) -> None:
     settings = loaded(tmp_path, "[egress]\nallow = ['wiki.example']\n[llm]\nbase_url = 'https://gpu.example:8443/v1'\n")
-    assert set(settings.allowed_hosts()) == {"wiki.example", "gpu.example", "localhost"}
+    assert set(settings.allowed_hosts()) == {"wiki.example", "gpu.example"}
+
+
+@pytest.mark.parametrize(
+    ("named", "hosts"),
+    [("https://rank.example:8443/v1", {"rank.example"}), ("/srv/models/reranker", set()), ("", set())],
+)
+def test_a_reranker_that_is_a_server_is_reached_too(tmp_path: Path, named: str, hosts: set[str]) -> None:
+    settings = loaded(tmp_path, f"[retrieval]\nreranker = '{named}'\n")
+    assert set(settings.allowed_hosts()) == {"localhost", *hosts}
+
+
+def test_the_rerankers_key_is_read_from_its_own_file(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("s3cret\n")
+    (tmp_path / "key").chmod(0o600)
+    settings = loaded(tmp_path, f"[retrieval]\nreranker_api_key_file = '{tmp_path}/key'")
+    assert (settings.reranker_api_key(), settings.api_key()) == ("s3cret", "")
 
 
 def test_the_servers_key_is_read_from_its_file(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("s3cret\n")
+    (tmp_path / "key").chmod(0o600)
     assert loaded(tmp_path, f"[llm]\napi_key_file = '{tmp_path}/key'").api_key() == "s3cret"
     with pytest.raises(SettingsError, match="cannot be read"):
         loaded(tmp_path, "[llm]\napi_key_file = '/nowhere/key'").api_key()

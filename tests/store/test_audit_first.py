@@ -14,6 +14,7 @@ from rag.ask.answer import Answerer, Rules
 from rag.ask.neutral import languages_of
 from rag.ask.retrieve import Retriever
 from rag.errors import StoreError
+from rag.filters import Filters
 from rag.store.audit import AuditLog
 from tests.ingest.room import ANNA, Room, folder
 
@@ -49,17 +50,21 @@ def test_the_record_is_there_before_the_first_event_and_closed_before_the_last(a
     assert answerer.audit.verify() is None
 
 
-def test_without_a_record_not_one_event_is_given(answerer: Answerer, tmp_path: Path) -> None:
-    own, answerer.audit._file = answerer.audit._file, os.open(tmp_path / "audit" / "log.jsonl", os.O_RDONLY)
+def test_without_a_record_not_one_event_is_given(answerer: Answerer) -> None:
+    list(answerer.ask("Wie viel Urlaub?", principal=ANNA, channel=LOOPBACK))
+    chain = answerer.audit.chain
+    own, chain._file = chain._file, os.open(chain._path, os.O_RDONLY)
     given = []
     with pytest.raises(StoreError, match="without a record no question is answered"):
         given += answerer.ask("Wie viel Urlaub?", principal=ANNA, channel=LOOPBACK)
-    os.close(answerer.audit._file)
-    answerer.audit._file = own
+    os.close(chain._file)
+    chain._file = own
     assert given == []
 
 
 def test_a_question_that_finds_nothing_is_recorded_too(answerer: Answerer) -> None:
-    stranger = answerer.ask("Wie viel Urlaub?", principal=ANNA, channel=LOOPBACK, sources=frozenset({"none"}))
+    stranger = answerer.ask(
+        "Wie viel Urlaub?", principal=ANNA, channel=LOOPBACK, filters=Filters(sources=frozenset({"none"}))
+    )
     assert [type(event) for event in stranger] == [Found, Done]
     assert [record["event"] for record in answerer.audit.records()] == ["opened", "closed"]

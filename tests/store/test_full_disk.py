@@ -14,7 +14,7 @@ CHILD = """
 import subprocess, sys
 from pathlib import Path
 home, filler = Path(sys.argv[1]), Path(sys.argv[1]) / "filler"
-subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "none", str(home)], check=True)
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m,mode=700", "none", str(home)], check=True)
 from rag.access import LOOPBACK, Principal
 from rag.errors import StoreError, StoreFull
 from rag.store.audit import AuditLog
@@ -93,7 +93,7 @@ import subprocess, sys
 from pathlib import Path
 home, index = Path(sys.argv[1]), sys.argv[2]
 (home / "home" / index).mkdir(parents=True)
-subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", str(home / "home" / index)], check=True)
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m,mode=700", "none", str(home / "home" / index)], check=True)
 from rag.errors import StoreFull
 from tests.ingest.room import Room, folder
 docs = home / "docs"
@@ -143,7 +143,7 @@ INDEXES = """
 import subprocess, sys
 from pathlib import Path
 home, filler = Path(sys.argv[1]), Path(sys.argv[1]) / "filler"
-subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "none", str(home)], check=True)
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m,mode=700", "none", str(home)], check=True)
 from rag.errors import StoreFull
 from tests.ingest.room import Room, folder
 docs = home / "docs"

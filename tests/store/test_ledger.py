@@ -3,6 +3,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rag.access import NOBODY, Confidentiality, Principal
+from rag.access import NOBODY, Confidentiality, Grant, Principal
 from rag.documents import ChunkId, DocumentId, DocumentRef
 from rag.errors import StoreError
 from rag.store.ledger import Ledger
-from tests.store.makers import EMBEDDER, acl, version
+from tests.store.makers import EMBEDDER, acl, unit, version
 
 ANNA = Principal(user="anna")
 A = ChunkId("a-v1")
@@ -236,3 +237,21 @@ def test_the_ledger_remembers_what_was_seen_of_each_top_document(ledger: Ledger)
         acl=acl("everyone"),
         confidentiality=Confidentiality.INTERNAL,
     )
+
+
+def test_the_ledgers_own_search_keeps_to_the_chunks_and_documents_of_a_grant(ledger: Ledger) -> None:
+    one, two = version("a", "Erstes"), version("b", "Zweites")
+    more = replace(one.chunks[0], id=ChunkId("more"), ordinal=1, text="Mehr")
+    ledger.record([replace(one, chunks=(*one.chunks, more), vectors=np.concatenate([unit(1), unit(2)])), two])
+    rights = ledger.readable_classes(ANNA)
+
+    def found(**narrowing: frozenset[str]) -> set[str]:
+        grant = Grant(acl_classes=rights, **narrowing)
+        hits = ledger.nearest(unit(1)[0], embedder=EMBEDDER, grant=grant, languages=("de", ""), k=9)
+        return {name for own in hits.values() for name, _ in own}
+
+    assert found() == {"a-v1", "more", "b-v1"}
+    assert found(chunks=frozenset({"more", "unknown"})) == {"more"}
+    assert found(documents=frozenset({"b"})) == {"b-v1"}
+    assert found(documents=frozenset({"b"}), chunks=frozenset({"more"})) == set()
+    assert found(languages=frozenset({"en"})) == set()

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from rag.access import Grant
 from rag.documents import ChunkId
 from rag.errors import StoreError
+from rag.store.rows import Facets
+from rag.store.selecting import Shares
 from rag.store.vectors import VectorIndex
 from tests.store.makers import DIMENSION, chunk, facets, unit
 
@@ -105,6 +107,14 @@ def test_a_row_written_again_has_its_new_rights_and_is_there_once(vectors: Vecto
     assert len(vectors) == 1
     assert found(vectors, 1, Grant(acl_classes=frozenset({1}))) == []
     assert found(vectors, 1, Grant(acl_classes=frozenset({2}))) == ["1"]
+
+
+def test_a_row_without_facets_as_one_that_is_being_removed_is_nobodys(vectors: VectorIndex) -> None:
+    put(vectors, 1)
+    vectors._rows.upsert(ids=["2"], embeddings=unit(2))
+    vectors.shares = Shares(lambda: {Facets(acl_class=1, source="docs", language="de"): 1})
+    assert found(vectors, 2) == ["1"]
+    assert vectors.facets()[ChunkId("2")].acl_class == -1
 
 
 def test_after_a_drop_the_index_is_empty_and_can_be_filled_again(vectors: VectorIndex) -> None:

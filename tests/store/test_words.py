@@ -11,7 +11,11 @@ from hypothesis import strategies as st
 from rag.access import Grant
 from rag.documents import ChunkId
 from rag.errors import StoreError
-from rag.store.words import WordIndex
+from rag.store.fields import FIELDS
+from rag.store.terms import analyzer
+from rag.store.words import WordIndex, recipe
+from tests.ingest.house import House
+from tests.ingest.room import ANNA, folder
 from tests.store.makers import chunk, facets
 
 ALL = Grant(acl_classes=frozenset({1, 2}))
@@ -82,7 +86,7 @@ def test_inflected_words_find_their_text(words: WordIndex, question: str, name: 
 )
 def test_no_question_is_too_strange(words: WordIndex, question: str) -> None:
     assert set(found(words, question)) <= set(TEXTS)
-    assert all(0 <= share <= 1 for share in words.coverage(question, list(TEXTS.values())))
+    assert all(0 <= share <= 1 for share in words.coverage(question, list(TEXTS.values()), grant=ALL))
 
 
 def test_ten_thousand_words_are_a_question(words: WordIndex) -> None:
@@ -93,13 +97,13 @@ def test_ten_thousand_words_are_a_question(words: WordIndex) -> None:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(max_size=60), st.lists(st.text(max_size=60) | st.sampled_from(sorted(TEXTS.values())), max_size=4))
 def test_coverage_is_a_share(words: WordIndex, question: str, passages: list[str]) -> None:
-    shares = words.coverage(question, passages)
+    shares = words.coverage(question, passages, grant=ALL)
     assert len(shares) == len(passages)
     assert all(0 <= share <= 1 for share in shares)
 
 
 def test_coverage_is_one_where_every_word_stands_and_none_where_no_word_does(words: WordIndex) -> None:
-    assert words.coverage("Wie viele Werktage Urlaub?", [TEXTS["leave"], TEXTS["other"]]) == [1.0, 0.0]
+    assert words.coverage("Wie viele Werktage Urlaub?", [TEXTS["leave"], TEXTS["other"]], grant=ALL) == [1.0, 0.0]
 
 
 def test_coverage_stays_a_share_when_deleted_rows_are_not_merged_away(words: WordIndex) -> None:
@@ -108,7 +112,7 @@ def test_coverage_stays_a_share_when_deleted_rows_are_not_merged_away(words: Wor
     words.commit()
     words.delete([ChunkId("sick"), ChunkId("other"), *(part.id for part in copies[1:])])
     words.commit()
-    shares = words.coverage("Urlaub Werktage Reise", [TEXTS["leave"], "Urlaub", "Reise", ""])
+    shares = words.coverage("Urlaub Werktage Reise", [TEXTS["leave"], "Urlaub", "Reise", ""], grant=ALL)
     assert all(0 <= share <= 1 for share in shares)
     assert shares[0] > shares[1] > 0
 
@@ -188,3 +192,69 @@ def test_an_index_that_cannot_be_opened_is_told_in_words(tmp_path: Path) -> None
     (tmp_path / "w" / "meta.json").write_text("no index")
     with pytest.raises(StoreError, match=r"could not be read.*made anew from the ledger"):
         WordIndex(tmp_path / "w")
+
+
+@pytest.mark.parametrize("other", ["fields", "stems"])
+def test_an_index_of_another_version_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: str) -> None:
+    home = tmp_path / "home"
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "a.txt").write_text("Der Urlaub beträgt 24 Tage.")
+    with monkeypatch.context() as older:
+        if other == "fields":
+            older.setitem(FIELDS, "more", FIELDS["de"])
+        else:
+            older.setattr("rag.store.terms.analyzer", lambda name: analyzer("exact"))
+        with House(home) as house:
+            house.sync(folder(tmp_path / "docs"))  # type: ignore[arg-type]
+            grant = house.ledger.grant(ANNA)
+            assert house.words.search("Tagen", grant=grant, k=5) == [] or other == "fields"
+    with House(home) as house:
+        house.upkeep.run(succeed=False)
+        assert house.level()
+        assert len(house.words.search("Tagen", grant=house.ledger.grant(ANNA), k=5)) == 1
+        kept = house.words.directory.stat().st_ino
+    with House(home) as house:
+        assert house.words.level and house.words.directory.stat().st_ino == kept
+
+
+def test_other_stems_make_an_index_of_another_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = recipe()
+    monkeypatch.setattr("rag.store.terms.analyzer", lambda name: analyzer("english" if name == "german" else name))
+    assert recipe() != before
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("Urlaub", "Der Erholungsurlaub ist zu beantragen."),
+        ("Urlaub", "Ein Urlaubsantrag liegt bei."),
+        ("Mueller", "Frau Müller leitet die Abteilung."),
+        ("Müller", "Frau Mueller leitet die Abteilung."),
+        ("RL-2024-07", "Es gilt die RL-2024-07 vom März."),
+        ("BUrlG", "Nach dem BUrlG gilt das."),
+        ("Universitätsklinik", "the university clinic"),
+    ],
+)
+def test_spellings_compounds_and_identifiers_are_found(words: WordIndex, question: str, text: str) -> None:
+    words.put([chunk("new", text)], [facets()])
+    words.commit()
+    assert "new" in found(words, question)
+
+
+def test_a_whole_identifier_beats_its_pieces(words: WordIndex) -> None:
+    words.put(
+        [chunk("right", "Richtlinie RL-2024-07"), chunk("pieces", "RL 07 2024, RL 2024, RL 07, 2024, 07")],
+        [facets()] * 2,
+    )
+    words.commit()
+    assert found(words, "RL-2024-07")[0] == "right"
+
+
+def test_what_the_parts_of_a_compound_cover_counts(words: WordIndex) -> None:
+    words.put([chunk("more", "Tage und Antrag auf Urlaub")], [facets()])
+    words.commit()
+    whole, parts, within, none = words.coverage(
+        "Urlaubsantrag", ["ein Urlaubsantrag", "Antrag auf Urlaub", "Antrag auf Geld", "Kantine"], grant=ALL
+    )
+    assert whole == parts == 1.0
+    assert 0.0 == none < within < 1.0

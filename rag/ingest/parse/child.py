@@ -7,12 +7,14 @@ first document. Parser libraries are imported here, one family at a time, when t
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import resource
 import signal
 import sys
-from typing import Any, BinaryIO
+from collections.abc import Callable
+from typing import Any, BinaryIO, TypeVar
 
 from rag.documents import Parsed
 from rag.errors import DocumentError, EmptyDocument, UnreadableDocument
@@ -20,7 +22,10 @@ from rag.ingest.parse.confine import confine
 from rag.ingest.parse.draft import Draft
 from rag.ingest.parse.ocr import Ocr
 from rag.ingest.parse.profiles import Workbench
+from rag.ingest.parse.shown import MARKS, PICTURE
 from rag.ingest.parse.wire import PREFIX, encode, frame
+
+T = TypeVar("T")
 
 
 def main(argv: list[str]) -> int:
@@ -44,7 +49,9 @@ def main(argv: list[str]) -> int:
 
 def _answer(bench: Workbench, header: dict[str, Any], body: bytes, *, max_text_chars: int) -> list[bytes]:
     try:
-        parsed = _parse(bench, header, body)
+        if header.get("task") in (PICTURE, MARKS):
+            return _parse(functools.partial(_show, bench.ocr, header, body), body)
+        parsed = _parse(functools.partial(_read, bench, header, body), body)
         if len(parsed.text) > max_text_chars:
             raise UnreadableDocument(f"over the limit of {max_text_chars:,} characters of text")
         return encode(parsed)
@@ -52,11 +59,26 @@ def _answer(bench: Workbench, header: dict[str, Any], body: bytes, *, max_text_c
         return frame({"ok": False, "error": type(error).__name__, "reason": str(error)})
 
 
-def _parse(bench: Workbench, header: dict[str, Any], body: bytes) -> Parsed:
+def _read(bench: Workbench, header: dict[str, Any], body: bytes) -> Parsed:
+    return bench.parse(body, media_type=header["media_type"], name=header["name"], ocr=header["ocr"] is True)
+
+
+def _show(ocr: Ocr, header: dict[str, Any], body: bytes) -> list[bytes]:
+    from rag.ingest.parse import pdf_show
+
+    ocr.wanted = True
+    if header["task"] == PICTURE:
+        return pdf_show.picture(body, page=header["page"], width=header["width"])
+    before, after = header["around"]
+    return pdf_show.marks(body, page=header["page"], quote=header["quote"], around=(before, after), ocr=ocr)
+
+
+def _parse(work: Callable[[], T], body: bytes) -> T:
+    """What the work gives; whatever a library raises as an error of the document's."""
     if not body:
         raise EmptyDocument("empty: the file has 0 bytes")
     try:
-        return bench.parse(body, media_type=header["media_type"], name=header["name"], ocr=header["ocr"] is True)
+        return work()
     except DocumentError:
         raise
     except MemoryError as error:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from rag.documents import Parsed
 from rag.errors import UnreadableDocument
+from rag.ingest.parse.concealed import concealed, plain
+from rag.ingest.parse.docx_look import Looks
 from rag.ingest.parse.docx_styles import Numbering, Styles
 from rag.ingest.parse.draft import Draft, one_line
 from rag.ingest.parse.headings import MAX_CHARS, numbered_level
@@ -42,25 +44,27 @@ class DocxParser:
     def parse(self, body: bytes, *, media_type: str, name: str) -> Parsed:
         archive = Archive(body)
         main = next((found for found in related(archive, "", "officeDocument")), "word/document.xml")
-        content = archive.xml(main).find(W + "body")
+        root = archive.xml(main)
+        content = root.find(W + "body")
         if content is None:
             raise UnreadableDocument("damaged: a Word file without a body")
         draft = Draft()
         properties(archive, draft)
         pictures = PicturesInside(self._ocr)
-        _Body(draft, archive, main, pictures).read(content)
+        _Body(draft, archive, main, root, pictures).read(content)
         pictures.finish(draft)
         return draft.parsed()
 
 
 class _Body:
-    def __init__(self, draft: Draft, archive: Archive, main: str, pictures: PicturesInside) -> None:
+    def __init__(self, draft: Draft, archive: Archive, main: str, root: _Element, pictures: PicturesInside) -> None:
         self._draft = draft
         self._pictures = pictures
         self._targets = relations(archive, main)
         self._archive = archive
         self._main = main
         self._styles = Styles(self._part("styles"))
+        self._looks = Looks(root, self._styles)
         self._numbering = Numbering(self._part("numbering"), self._styles)
         self._list: list[str] = []
         self._bold_level = 7
@@ -99,7 +103,7 @@ class _Body:
                 self._pictures.write(self._draft, self._archive.read(path))
 
     def _paragraph(self, element: _Element) -> None:
-        text, boxes = paragraph_text(element), list(element.iter(W + "txbxContent"))
+        text, boxes = paragraph_text(element, self._looks), list(element.iter(W + "txbxContent"))
         style = self._styles.of(element)
         number = self._numbering.number(element, style)
         if one_line(text):
@@ -112,14 +116,15 @@ class _Body:
         level = self._styles.level(style, element)
         flat = one_line(text)
         numbered = f"{number} {flat}" if number else flat
+        shown = plain(numbered)
         if self._styles.is_title(style) and not self._draft.title:
             self._draft.title = flat
         if level is not None and len(flat) <= 3 * MAX_CHARS:
             self._flush()
             self._draft.heading(numbered, level)
-        elif not self._styles.is_title(style) and number != "-" and self._reads_as_heading(element, numbered):
+        elif not self._styles.is_title(style) and number != "-" and self._reads_as_heading(element, shown):
             self._flush()
-            self._draft.heading(numbered, 6 + (numbered_level(numbered) or 5))
+            self._draft.heading(numbered, 6 + (numbered_level(shown) or 5))
         elif number is not None:
             self._list.append(f"{number} {text.strip()}")
         else:
@@ -138,7 +143,11 @@ class _Body:
         self._draft.paragraph("\n".join(items))
 
     def _table(self, table: _Element) -> None:
-        rows = [[cell_text(cell) for cell in _cells(row)] for row in table.iter(W + "tr") if _owner(row) is table]
+        rows = [
+            [cell_text(cell, self._looks) for cell in _cells(row)]
+            for row in table.iter(W + "tr")
+            if _owner(row) is table
+        ]
         self._draft.table(rows)
 
     def _annex(self, kind: str, tag: str) -> None:
@@ -146,7 +155,7 @@ class _Body:
         for note in root.iter(W + tag) if root is not None else ():
             if note.get(W + "type") in (None, "normal"):
                 author = note.get(W + "author")
-                text = " ".join(paragraph_text(p).strip() for p in note.iter(W + "p")).strip()
+                text = " ".join(paragraph_text(p, self._looks).strip() for p in note.iter(W + "p")).strip()
                 self._draft.paragraph(f"[{author}] {text}" if author and text else text)
 
     def _margin(self, kind: str) -> None:
@@ -155,18 +164,19 @@ class _Body:
         for path in related(self._archive, self._main, kind):
             root = self._archive.xml(path) if path in self._archive else None
             for element in root.iter(W + "p") if root is not None else ():
-                text = paragraph_text(element).strip()
+                text = paragraph_text(element, self._looks).strip()
                 if text not in seen and sum(char.isalpha() for char in text) > 6:
                     seen.add(text)
                     self._draft.paragraph(text)
 
 
-def paragraph_text(paragraph: _Element) -> str:
-    """What a paragraph shows: runs, links, insertions and fields' results; not deletions, not its text boxes."""
-    return "".join(_pieces(paragraph))
+def paragraph_text(paragraph: _Element, looks: Looks) -> str:
+    """What a paragraph holds: runs, links, insertions and fields' results; not deletions, not its text boxes. What
+    nobody sees of it is marked."""
+    return "".join(_pieces(paragraph, looks))
 
 
-def _pieces(element: _Element) -> Iterator[str]:
+def _pieces(element: _Element, looks: Looks) -> Iterator[str]:
     for child in element:
         if child.tag in (W + "t", _MATH):
             yield child.text or ""
@@ -176,13 +186,16 @@ def _pieces(element: _Element) -> Iterator[str]:
             yield "\n"
         elif child.tag == W + "noBreakHyphen":
             yield "-"
+        elif child.tag == W + "r":
+            text = "".join(_pieces(child, looks))
+            yield concealed(text, looks.why_hidden(child)) if text.strip() else text
         elif child.tag not in _SKIPPED and child.tag != W + "txbxContent":
-            yield from _pieces(child)
+            yield from _pieces(child, looks)
 
 
-def cell_text(cell: _Element) -> str:
+def cell_text(cell: _Element, looks: Looks) -> str:
     """A cell's paragraphs, inner tables flattened."""
-    return " ".join(text for p in cell.iter(W + "p") if (text := paragraph_text(p).strip()))
+    return " ".join(text for p in cell.iter(W + "p") if (text := paragraph_text(p, looks).strip()))
 
 
 def _cells(row: _Element) -> Iterator[_Element]:

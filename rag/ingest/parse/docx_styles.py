@@ -21,6 +21,8 @@ class Styles:
     def __init__(self, root: _Element | None) -> None:
         styles = () if root is None else root.iter(_W + "style")
         self._styles = {style.get(_W + "styleId", ""): style for style in styles}
+        defaults = () if root is None else root.iterfind(f"{_W}docDefaults/{_W}rPrDefault/{_W}rPr")
+        self.defaults = tuple(defaults)
         self._default = next(
             (key for key, style in self._styles.items()
              if style.get(_W + "type") == "paragraph" and style.get(_W + "default") in ("1", "true")), ""

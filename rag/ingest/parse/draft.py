@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar
 
-from rag.documents import Parsed, Part, Section, Span
+from rag.documents import Hidden, Parsed, Part, Section, Span
 from rag.errors import EmptyDocument, UnreadableDocument
+from rag.ingest.parse.concealed import plain, revealed, told, with_smuggled
 from rag.ingest.parse.dates import credible
 from rag.language import language_of
 
@@ -108,11 +109,11 @@ class Draft:
 
     def heading(self, text: str, level: int = 1) -> None:
         """Open a section under `text`; `level` counts from 1, outermost."""
-        text = one_line(text)
+        text = one_line(with_smuggled(text))
         if not text:
             return
         self.close_headings(level)
-        self._path.append((level, text))
+        self._path.append((level, plain(text)))
         self._pieces.append(_Piece(self.headings, self.page, False, [text]))
 
     def close_headings(self, level: int = 1) -> None:
@@ -121,15 +122,15 @@ class Draft:
 
     def paragraph(self, text: str) -> None:
         """A paragraph, its sentences without line breaks unless `text` has them on purpose (a list, a poem)."""
-        self._add(clean(text), table=False)
+        self._add(clean(with_smuggled(text)), table=False)
 
     def verbatim(self, text: str) -> None:
         """A stretch whose line breaks and indentation mean something."""
-        self._add(clean_verbatim(text), table=False)
+        self._add(clean_verbatim(with_smuggled(text)), table=False)
 
     def table(self, rows: Iterable[Sequence[str]]) -> None:
         """Rows of cells, the header first. A table of one column or one row is written as paragraphs."""
-        kept = [[one_line(cell) for cell in row] for row in rows]
+        kept = [[one_line(with_smuggled(cell)) for cell in row] for row in rows]
         kept = [row for row in kept if any(row)]
         filled = [[cell for cell in row if cell] for row in kept]
         if len(kept) < 2 or max(map(len, filled), default=0) < 2:
@@ -148,7 +149,7 @@ class Draft:
             raise UnreadableDocument(f"over the limit of {self.max_text_chars:,} characters of text")
 
     def _add(self, text: str, *, table: bool) -> None:
-        if not text.strip():
+        if not plain(text).strip():
             return
         self.expect(len(text))
         self._chars += len(text)
@@ -171,9 +172,11 @@ class Draft:
         """
         if self.empty and not self.parts:
             raise EmptyDocument("no text in it")
-        texts = ["\n\n".join(piece.blocks) for piece in self._pieces]
-        sections, start = [], 0
-        for piece, text in zip(self._pieces, texts, strict=True):
+        texts, sections, hidden, start = list[str](), [], list[Hidden](), 0
+        for piece in self._pieces:
+            text, found = revealed("\n\n".join(piece.blocks), start=start)
+            texts.append(text)
+            hidden += found
             span = Span(start=start, end=start + len(text))
             sections.append(Section(span=span, headings=piece.headings, page=piece.page, table=piece.table))
             start += len(text) + 2
@@ -182,11 +185,12 @@ class Draft:
         return Parsed(
             text=text,
             sections=tuple(sections),
-            title=one_line(self.title or "")[:300] or first,
+            title=one_line(plain(self.title or ""))[:300] or first,
             language=language_of(text),
             author=_person(self.author),
             created_at=credible(self.created_at),
             modified_at=credible(self.modified_at),
             parts=tuple(self.parts),
-            notes=tuple(self.notes),
+            notes=(*self.notes, *told(hidden)),
+            hidden=tuple(hidden),
         )

@@ -1,4 +1,5 @@
-"""HTML as a reader sees it: headings, paragraphs, lists, tables; scripts, styles and what is not displayed left out."""
+"""HTML as a reader sees it: headings, paragraphs, lists, tables. Scripts, styles and what an element says is not
+displayed are left out; what is displayed so that nobody sees it (white on white, size 0) stays, marked as hidden."""
 
 from __future__ import annotations
 
@@ -9,8 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 from rag.documents import Parsed
 from rag.errors import EmptyDocument
 from rag.ingest.parse.charset import decode
+from rag.ingest.parse.concealed import concealed
 from rag.ingest.parse.dates import when
 from rag.ingest.parse.draft import Draft
+from rag.ingest.parse.html_look import Look, Rules
 from rag.ingest.parse.ocr import Ocr
 from rag.ingest.parse.pictures import PicturesInside
 
@@ -29,9 +32,7 @@ _BLOCKS: Final = frozenset(
 _HEADINGS: Final = {f"h{level}": level for level in range(1, 7)}
 _LISTS: Final = frozenset({"ul", "ol", "menu", "dir"})
 _DECLARED: Final = re.compile(rb"charset\s*=\s*[\"']?\s*([\w.:-]+)|<\?xml[^>]{0,200}encoding=[\"']([\w.:-]+)", re.I)
-_HIDDEN: Final = re.compile(
-    r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(?:px|pt|em|%)?\s*(?:;|$)", re.I
-)
+_HIDDEN: Final = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.I)
 _AUTHORS: Final = ("author", "dc.creator", "dcterms.creator", "article:author")
 _CREATED: Final = tuple(
     "dcterms.created dc.date.created article:published_time datepublished date dc.date dcterms.date created".split()
@@ -75,7 +76,10 @@ def read_html(draft: Draft, text: str, *, described: bool = True, pictures: Pict
         raise EmptyDocument("no text in it")
     if described:
         _describe(draft, root)
-    _Walk(draft, pictures).over(root)
+    walk = _Walk(draft, Rules(root), pictures)
+    walk.over(root)
+    if walk.left_out:
+        draft.notes.append(f"text left out that the page does not show: {walk.left_out:,} characters")
 
 
 def _describe(draft: Draft, root: _Element) -> None:
@@ -92,8 +96,12 @@ def _describe(draft: Draft, root: _Element) -> None:
 class _Walk:
     """One pass over the tree, without recursion: depth is the document's choice, the stack is ours."""
 
-    def __init__(self, draft: Draft, pictures: PicturesInside | None) -> None:
+    def __init__(self, draft: Draft, rules: Rules, pictures: PicturesInside | None) -> None:
         self._draft = draft
+        self._rules = rules
+        self._looks = [Look()]
+        self.left_out = 0
+        """Letters and digits of elements that are not displayed."""
         self._pictures = pictures
         self._inline: list[str] = []
         self._items: list[str] = []
@@ -106,14 +114,17 @@ class _Walk:
         for event, element in walk:
             tag = _tag(element)
             if event == "end":
+                self._looks.pop()
                 self._end(tag)
-                self._inline.append(element.tail or "")
-            elif tag in _SKIPPED or _hidden(element):
+                self._say(element.tail)
+                continue
+            self._looks.append(self._rules.look(element, self._looks[-1]))
+            if self._left_out(element, tag):
                 walk.skip_subtree()
                 element.text = None
             elif tag == "pre":
                 self._flush()
-                self._draft.verbatim("".join(element.itertext()))
+                self._draft.verbatim(self._text_of(element, gap=""))
                 walk.skip_subtree()
             elif tag == "table" and _is_data(element):
                 self._flush_list()
@@ -139,7 +150,41 @@ class _Walk:
         elif tag == "img":
             self._inline.append(f" {element.get('alt') or ''} ")
             self._show(element.get("src") or "")
-        self._inline.append(element.text or "")
+        self._say(element.text)
+
+    def _say(self, text: str | None) -> None:
+        """Running text, marked where it is not seen."""
+        if text:
+            self._inline.append(concealed(text, self._looks[-1].hiding))
+
+    def _left_out(self, element: _Element, tag: str) -> bool:
+        """Whether an element is not displayed; how much that is, is counted."""
+        if tag in _SKIPPED:
+            return True
+        if not _hidden(element):
+            return False
+        self.left_out += _letters(element)
+        return True
+
+    def _text_of(self, element: _Element, *, gap: str = " ") -> str:
+        """All text of an element in one piece; a `gap` where a block begins and ends."""
+        from lxml import etree
+
+        pieces, looks = list[str](), [self._looks[-1]]
+        walk = etree.iterwalk(element, events=("start", "end"))
+        for event, inner in walk:
+            tag = _tag(inner)
+            if event == "end":
+                looks.pop()
+                if inner is not element:
+                    pieces += [gap if tag in _BLOCKS else "", concealed(inner.tail or "", looks[-1].hiding)]
+                continue
+            looks.append(self._rules.look(inner, looks[-1]))
+            if inner is not element and self._left_out(inner, tag):
+                walk.skip_subtree()
+                continue
+            pieces += [gap if tag in _BLOCKS or tag == "br" else "", concealed(inner.text or "", looks[-1].hiding)]
+        return "".join(pieces)
 
     def _end(self, tag: str) -> None:
         if tag in _HEADINGS:
@@ -192,12 +237,19 @@ class _Walk:
     def _table(self, table: _Element) -> None:
         caption = table.find("caption")
         if caption is not None:
-            self._draft.paragraph(_text_of(caption))
-        self._draft.table(
-            [_text_of(cell) for cell in row if _tag(cell) in ("td", "th")]
-            for row in table.iter("tr")
-            if not _hidden(row)
-        )
+            self._draft.paragraph(self._text_of(caption))
+        self._draft.table([self._cells(row) for row in table.iter("tr") if not self._left_out(row, "tr")])
+
+    def _cells(self, row: _Element) -> list[str]:
+        """The texts of a row's cells; it, and the part of the table it is in, may have a look of their own."""
+        before = len(self._looks)
+        above = row.getparent()
+        for element in (above, row) if above is not None and _tag(above) in ("thead", "tbody", "tfoot") else (row,):
+            self._looks.append(self._rules.look(element, self._looks[-1]))
+        cells = [cell for cell in row if _tag(cell) in ("td", "th")]
+        texts = [self._text_of(cell) for cell in cells if not self._left_out(cell, _tag(cell))]
+        del self._looks[before:]
+        return texts
 
 
 def _tag(element: _Element) -> str:
@@ -219,14 +271,11 @@ def _is_data(table: _Element) -> bool:
     return len(rows) >= 2 and max(rows) >= 2
 
 
-def _text_of(element: _Element) -> str:
-    pieces = []
-    for inner in element.iter():
-        if _tag(inner) not in _SKIPPED and not _hidden(inner):
-            pieces.append((" " if _tag(inner) in _BLOCKS or _tag(inner) == "br" else "") + (inner.text or ""))
-        if inner is not element:
-            pieces.append((" " if _tag(inner) in _BLOCKS else "") + (inner.tail or ""))
-    return "".join(pieces)
+def _letters(element: _Element) -> int:
+    """How many letters and digits stand in an element, scripts and styles not counted."""
+    texts = [inner.text or "" for inner in element.iter() if _tag(inner) not in _SKIPPED]
+    texts += [inner.tail or "" for inner in element.iterdescendants()]
+    return sum(char.isalnum() for text in texts for char in text)
 
 
 def _flat(pieces: list[str]) -> str:

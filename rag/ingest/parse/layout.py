@@ -6,8 +6,11 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Final
 
+from rag.documents import Hiding
+from rag.ingest.parse.concealed import concealed
 from rag.ingest.parse.draft import Draft
 from rag.ingest.parse.grid import Grid, grids
 from rag.ingest.parse.headings import MAX_CHARS, numbered_level
@@ -45,6 +48,14 @@ def lay_out(pages: Sequence[Page], draft: Draft, *, numbered: bool = True) -> No
                 _write(draft, piece, scale)
         for picture in page.inserts:
             insert(picture, draft)
+        for why, text in _hidden(page):
+            draft.paragraph(concealed(text, why))
+
+
+def _hidden(page: Page) -> Iterator[tuple[Hiding | None, str]]:
+    """What nobody sees on a page, a paragraph for each reason in turn."""
+    for why, segments in groupby(page.hidden, key=lambda segment: segment.hiding):
+        yield why, " ".join(segment.text for segment in segments)
 
 
 def insert(picture: Page, draft: Draft) -> None:

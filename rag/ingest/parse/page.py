@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from rag.documents import Hiding
+
 
 @dataclass(slots=True)
 class Segment:
@@ -17,6 +19,8 @@ class Segment:
     size: float
     bold: bool
     upright: bool = True
+    hiding: Hiding | None = None
+    """Why nobody sees it."""
 
     @property
     def middle(self) -> float:
@@ -77,6 +81,7 @@ class Page:
     rulings: list[tuple[float, float, float, float]] = field(default_factory=list)  # left, top, right, bottom
     pictures: list[tuple[float, float, float, float]] = field(default_factory=list)  # as rulings
     inserts: list[Page] = field(default_factory=list)  # what was read in its pictures
+    hidden: list[Segment] = field(default_factory=list)  # not in the rows
     scanned: bool = False
     """Whether its text is, or would have to be, read from a picture."""
 

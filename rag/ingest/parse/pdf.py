@@ -12,9 +12,10 @@ from rag.ingest.parse.layout import lay_out
 from rag.ingest.parse.ocr import Ocr
 from rag.ingest.parse.page import Page
 from rag.ingest.parse.pdf_page import read_page
+from rag.ingest.parse.pdf_sight import Sight
 from rag.ingest.parse.pictures import PicturesInside
 
-_SCAN_CHARACTERS: Final = 25
+SCAN_CHARACTERS: Final = 25
 _DPI: Final = 200
 _MAX_SIDE_PIXELS: Final = 6000
 _MAX_PAGES: Final = 5000
@@ -30,9 +31,10 @@ class PdfParser:
     def __init__(self, *, ocr: Ocr) -> None:
         self._ocr = ocr
         self._inside: PicturesInside | None = None
+        self._sight = Sight()
 
     def parse(self, body: bytes, *, media_type: str, name: str) -> Parsed:
-        document = _open(body)
+        document = open_pdf(body)
         try:
             return self._read(document)
         finally:
@@ -48,7 +50,7 @@ class PdfParser:
         draft.title, draft.author = _telling(metadata.get("Title")), metadata.get("Author")
         draft.created_at, draft.modified_at = when(metadata.get("CreationDate")), when(metadata.get("ModDate"))
         pages: list[Page] = []
-        self._inside = PicturesInside(self._ocr)
+        self._inside, self._sight = PicturesInside(self._ocr), Sight()
         for index in range(len(document)):
             try:
                 pages.append(self._page(document[index], index + 1))
@@ -68,10 +70,10 @@ class PdfParser:
         return draft.parsed()
 
     def _page(self, page: Any, number: int) -> Page:
-        read = read_page(page, number)
-        if read.characters < _SCAN_CHARACTERS and read.pictures:
-            read = self._scan(page, read)
-            read.scanned = True
+        read = read_page(page, number, self._sight)
+        if read.characters < SCAN_CHARACTERS and read.pictures:
+            hidden, read = read.hidden, self._scan(page, read)
+            read.hidden, read.scanned = hidden, True
         else:
             self._pictures(page, read)
         page.close()
@@ -106,7 +108,12 @@ class PdfParser:
         return found if found.characters >= read.characters else read
 
 
-def _open(body: bytes) -> Any:
+def open_pdf(body: bytes) -> Any:
+    """The document, which whoever opens it closes.
+
+    Raises:
+        UnreadableDocument: damaged, or it needs a password.
+    """
     import pypdfium2 as pdfium
 
     try:

@@ -8,9 +8,12 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+from rag.documents import Hiding
+from rag.ingest.parse.locate import Glyph
 from rag.ingest.parse.page import Page, Segment, rows_of
+from rag.ingest.parse.pdf_sight import TINY_POINTS, Ink, Sight
 
 _BOLD: Final = re.compile(r"bold|black|heavy|semibold|demi", re.I)
 _BOLD_WEIGHT: Final = 600
@@ -18,24 +21,49 @@ _CELL_GAP: Final = 1.35  # in font sizes: wider than any space in justified text
 _HYPHENS: Final = "\ufffe\x02"
 
 
-def read_page(page: Any, number: int) -> Page:
-    """Read one pypdfium2 page."""
+def read_page(page: Any, number: int, sight: Sight) -> Page:
+    """Read one pypdfium2 page; what nobody sees on it goes to `hidden`."""
     import pypdfium2.raw as pdfium
 
     width, height = page.get_size()
-    turn = _Turn(page.get_rotation(), width, height)
+    turn = _Turn(page.get_rotation(), width, height, *_corner(page, width, height))
     text_page = page.get_textpage()
     try:
         segments = list(_segments(_characters(text_page.raw, pdfium, turn)))
     finally:
         text_page.close()
-    read = Page(number=number, width=width, height=height, rows=rows_of(segments))
+    read = Page(number=number, width=width, height=height, rows=[])
     for kind, box in _objects(page, pdfium):
         if kind == pdfium.FPDF_PAGEOBJ_IMAGE:
             read.pictures.append(turn.box(*box))
         else:
             read.rulings.append(turn.box(*box))
+    sight.judge(page, segments, read.pictures, size=(width, height))
+    read.rows = rows_of([segment for segment in segments if segment.hiding is None])
+    read.hidden = [segment for segment in segments if segment.hiding is not None]
     return read
+
+
+def glyphs_of(page: Any) -> Iterator[Glyph]:
+    """The characters of one pypdfium2 page in the order of the file, each where it is displayed."""
+    import pypdfium2.raw as pdfium
+
+    width, height = page.get_size()
+    turn = _Turn(page.get_rotation(), width, height, *_corner(page, width, height))
+    text_page = page.get_textpage()
+    try:
+        for one in _characters(text_page.raw, pdfium, turn):
+            if one is not None:
+                yield Glyph(one.char, one.left, one.top, one.right, one.bottom)
+    finally:
+        text_page.close()
+
+
+def _corner(page: Any, width: float, height: float) -> tuple[float, float]:
+    """Where the lower left corner of what is displayed lies; the origin where the page's boxes contradict its size."""
+    left, bottom, right, top = page.get_bbox()
+    fits = abs(right - left + top - bottom - width - height) < 1
+    return (left, bottom) if fits else (0.0, 0.0)
 
 
 @dataclass(slots=True)
@@ -45,19 +73,26 @@ class _Turn:
     degrees: int
     width: float
     height: float
+    x: float
+    y: float
+    """Where the page's corner lies in PDF coordinates."""
 
     def box(self, left: float, bottom: float, right: float, top: float) -> tuple[float, float, float, float]:
+        x, y = self.x, self.y
+        if self.degrees == 0:
+            below = self.height + y
+            return left - x, below - top, right - x, below - bottom
         if self.degrees == 90:
-            return bottom, left, top, right
+            return bottom - y, left - x, top - y, right - x
+        beside = self.width + (x if self.degrees == 180 else y)
         if self.degrees == 180:
-            return self.width - right, bottom, self.width - left, top
-        if self.degrees == 270:
-            return self.width - top, self.height - right, self.width - bottom, self.height - left
-        return left, self.height - top, right, self.height - bottom
+            return beside - right, bottom - y, beside - left, top - y
+        return beside - top, self.height + x - right, beside - bottom, self.height + x - left
 
 
-@dataclass(slots=True)
-class _Character:
+class _Character(NamedTuple):
+    """One character as displayed; a plain tuple, for a book has a million."""
+
     char: str
     left: float
     top: float
@@ -66,6 +101,7 @@ class _Character:
     size: float
     bold: bool
     upright: bool
+    hiding: Hiding | None
 
 
 def _characters(text: Any, pdfium: Any, turn: _Turn) -> Iterator[_Character | None]:
@@ -73,14 +109,17 @@ def _characters(text: Any, pdfium: Any, turn: _Turn) -> Iterator[_Character | No
     box = pdfium.FS_RECTF()
     name, flags = ctypes.create_string_buffer(128), ctypes.c_int()
     size, bold, upright, fresh = 0.0, False, True, True
+    ink, hiding = Ink(text, pdfium), None
+    unicode, loose_box, here = pdfium.FPDFText_GetUnicode, pdfium.FPDFText_GetLooseCharBox, ctypes.byref(box)
     for index in range(pdfium.FPDFText_CountChars(text)):
-        code = pdfium.FPDFText_GetUnicode(text, index)
-        char = "-" if chr(code) in _HYPHENS else chr(code)
-        if code == 0 or char.isspace():
+        char = chr(unicode(text, index))
+        if char == "\0" or char.isspace():
             fresh = True
             yield None
             continue
-        if not pdfium.FPDFText_GetLooseCharBox(text, index, ctypes.byref(box)):
+        if char in _HYPHENS:
+            char = "-"
+        if not loose_box(text, index, here):
             continue
         if fresh:
             written = pdfium.FPDFText_GetFontInfo(text, index, name, 128, ctypes.byref(flags))
@@ -90,10 +129,12 @@ def _characters(text: Any, pdfium: Any, turn: _Turn) -> Iterator[_Character | No
             )
             angle = math.degrees(pdfium.FPDFText_GetCharAngle(text, index)) + turn.degrees
             upright = min(angle % 180, 180 - angle % 180) < 30
+            hiding = ink.at(index)
             fresh = False
         left, top, right, bottom = turn.box(box.left, box.bottom, box.right, box.top)
         size = bottom - top if upright else right - left
-        yield _Character(char, left, top, right, bottom, size, bold, upright)
+        why = Hiding.TINY if size < TINY_POINTS and hiding is None else hiding
+        yield _Character(char, left, top, right, bottom, size, bold, upright, why)
 
 
 def _segments(characters: Iterator[_Character | None]) -> Iterator[Segment]:
@@ -106,9 +147,7 @@ def _segments(characters: Iterator[_Character | None]) -> Iterator[Segment]:
             continue
         if current is not None and _continues(current, character):
             current.text += (" " if space and not current.text.endswith(" ") else "") + character.char
-            current.left, current.right = min(current.left, character.left), max(current.right, character.right)
-            current.top, current.bottom = min(current.top, character.top), max(current.bottom, character.bottom)
-            current.bold = current.bold and character.bold
+            _widen(current, character)
             votes = votes + 1 if abs(current.size - character.size) < 0.3 else votes - 1
             if votes < 0:
                 current.size, votes = character.size, 0
@@ -117,7 +156,7 @@ def _segments(characters: Iterator[_Character | None]) -> Iterator[Segment]:
                 yield current
             current = Segment(
                 character.char, character.left, character.right, character.top, character.bottom, character.size,
-                character.bold, character.upright,
+                character.bold, character.upright, character.hiding,
             )  # fmt: skip
             votes = 0
         space = False
@@ -125,13 +164,26 @@ def _segments(characters: Iterator[_Character | None]) -> Iterator[Segment]:
         yield current
 
 
+def _widen(segment: Segment, character: _Character) -> None:
+    if character.left < segment.left:
+        segment.left = character.left
+    if character.right > segment.right:
+        segment.right = character.right
+    if character.top < segment.top:
+        segment.top = character.top
+    if character.bottom > segment.bottom:
+        segment.bottom = character.bottom
+    segment.bold = segment.bold and character.bold
+
+
 def _continues(segment: Segment, character: _Character) -> bool:
-    if segment.upright != character.upright:
+    if segment.upright != character.upright or segment.hiding is not character.hiding:
         return False
     if not segment.upright:
         return abs(segment.left - character.left) < segment.size
-    overlap = min(segment.bottom, character.bottom) - max(segment.top, character.top)
-    smaller = min(segment.bottom - segment.top, character.bottom - character.top)
+    above, below, top, bottom = segment.top, segment.bottom, character.top, character.bottom
+    overlap = (below if below < bottom else bottom) - (above if above > top else top)
+    smaller = min(below - above, bottom - top)
     size = max(segment.size, character.size, 1.0)
     near = -2.0 * size < character.left - segment.right < _CELL_GAP * size or _right_to_left(segment, character)
     return overlap > 0.5 * smaller and near

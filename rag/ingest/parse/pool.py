@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from rag.documents import Parsed
 from rag.errors import DocumentError, EmptyDocument, UnreadableDocument, UnsupportedFormat
 from rag.ingest.parse import ocr as ocr_engines
 from rag.ingest.parse.profiles import PROFILES, fingerprint
+from rag.ingest.parse.shown import MARKS, PICTURE, Marks, PagePicture, marks_of, picture_of
 from rag.ingest.parse.wire import Garbled, decode
 from rag.ingest.parse.worker import Child, ChildEnded, Limits
 
 _log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _MAX_DOCUMENTS_A_CHILD: Final = 200
 _MAX_MB_A_CHILD: Final = 512
@@ -75,22 +79,41 @@ class ParserPool:
             UnsupportedFormat, UnreadableDocument, EmptyDocument: with a reason for the person who owns the file.
         """
         request = {"media_type": media_type, "name": name, "ocr": ocr and self._ocr_wanted}
+        return self._done(request, body, decode)
+
+    def picture(self, body: bytes, *, page: int, width: int) -> PagePicture:
+        """A page of a PDF (1-based), at most `width` pixels wide.
+
+        Raises:
+            DocumentError: it cannot be drawn.
+        """
+        return self._done({"task": PICTURE, "page": page, "width": width}, body, picture_of)
+
+    def marks(self, body: bytes, *, page: int, quote: str, around: tuple[str, str]) -> Marks:
+        """Where a quote stands on a page of a PDF; see `rag.ingest.parse.locate`.
+
+        Raises:
+            DocumentError: it cannot be looked for.
+        """
+        return self._done({"task": MARKS, "page": page, "quote": quote, "around": list(around)}, body, _marks)
+
+    def _done(self, request: dict[str, Any], body: bytes, read: Callable[[dict[str, Any], bytes], T]) -> T:
         with self._free:
             child = self._take()
             try:
-                return self._ask(child, request, body)
+                return self._ask(child, request, body, read)
             except ChildEnded as error:
                 if not error.crashed or child.documents == 1:
                     raise UnreadableDocument(error.reason) from error
             try:
-                return self._ask(self._start(), request, body)
+                return self._ask(self._start(), request, body, read)
             except ChildEnded as error:
                 raise UnreadableDocument(error.reason) from error
 
-    def _ask(self, child: Child, request: dict[str, Any], body: bytes) -> Parsed:
+    def _ask(self, child: Child, request: dict[str, Any], body: bytes, read: Callable[[dict[str, Any], bytes], T]) -> T:
         try:
             header, raw = child.ask(request, body)
-            parsed = _result(header, raw)
+            found = _checked(header, raw, read)
         except ChildEnded as error:
             child.close()
             _log.warning("parser child ended", extra={"action": "parser_child_ended", "reason": error.reason})
@@ -102,7 +125,7 @@ class ParserPool:
             child.close()
             raise
         self._give_back(child)
-        return parsed
+        return found
 
     def confinement(self) -> tuple[str, ...]:
         """The walls that stand round a child on this machine, one sentence each."""
@@ -160,10 +183,14 @@ class ParserPool:
             child.close()
 
 
-def _result(header: dict[str, Any], raw: bytes) -> Parsed:
+def _checked(header: dict[str, Any], raw: bytes, read: Callable[[dict[str, Any], bytes], T]) -> T:
     if header.get("ok") is True:
         try:
-            return decode(header, raw)
+            return read(header, raw)
         except Garbled as error:
             raise ChildEnded("its parser gave back something that is no document") from error
     raise _ERRORS.get(str(header.get("error")), UnreadableDocument)(str(header.get("reason"))[:300])
+
+
+def _marks(header: dict[str, Any], raw: bytes) -> Marks:
+    return marks_of(header)

@@ -18,7 +18,7 @@ from rag.ingest.parse.ocr import Ocr
 if TYPE_CHECKING:
     from rag.ports import Parser
 
-REVISION: Final = 2
+REVISION: Final = 3
 """Raised whenever this room reads a file differently than before: every document is then parsed anew."""
 
 
@@ -146,7 +146,7 @@ class Workbench:
 
     def __init__(self, profile: str, *, ocr: Ocr) -> None:
         self._entries = PROFILES[profile]
-        self._ocr = ocr
+        self.ocr = ocr
         self._made: dict[str, Parser] = {}
 
     def parse(self, body: bytes, *, media_type: str, name: str, ocr: bool) -> Parsed:
@@ -160,7 +160,7 @@ class Workbench:
         entry = self._entries.get(media_type)
         if entry is None:
             raise UnsupportedFormat(f"no parser for this kind of file ({media_type})")
-        self._ocr.wanted = ocr
+        self.ocr.wanted = ocr
         if entry.parser not in self._made:
             self._made[entry.parser] = self._make(entry)
         return self._made[entry.parser].parse(body, media_type=media_type, name=name)
@@ -168,5 +168,5 @@ class Workbench:
     def _make(self, entry: Entry) -> Parser:
         module_name, class_name = entry.parser.split(":")
         parser = getattr(importlib.import_module(f"rag.ingest.parse.{module_name}"), class_name)
-        made: Parser = parser(ocr=self._ocr) if entry.ocr else parser()
+        made: Parser = parser(ocr=self.ocr) if entry.ocr else parser()
         return made

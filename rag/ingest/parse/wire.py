@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from rag.documents import Parsed, Part, Section, Span
+from rag.documents import Hidden, Hiding, Parsed, Part, Section, Span
 from rag.ingest.parse.dates import credible
 
 PREFIX: Final = struct.Struct("!IQ")  # length of the header, length of the raw bytes that follow it
@@ -41,6 +41,7 @@ def encode(parsed: Parsed) -> list[bytes]:
         "created_at": parsed.created_at.isoformat() if parsed.created_at else None,
         "modified_at": parsed.modified_at.isoformat() if parsed.modified_at else None,
         "notes": list(parsed.notes),
+        "hidden": [[h.span.start, h.span.end, h.why.value] for h in parsed.hidden],
         "parts": [[part.name, part.media_type, len(part.body)] for part in parsed.parts],
     }
     return frame(header, *(part.body for part in parsed.parts))
@@ -70,6 +71,7 @@ def decode(header: Mapping[str, Any], raw: bytes) -> Parsed:
             modified_at=_moment(header["modified_at"]),
             parts=tuple(parts),
             notes=tuple(_string(note) for note in header["notes"]),
+            hidden=_hidden(header["hidden"], len(text)),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise Garbled(str(error)) from error
@@ -86,6 +88,15 @@ def _sections(rows: Any, length: int) -> tuple[Section, ...]:
         path = tuple(_string(heading) for heading in headings)
         sections.append(Section(span=Span(start=start, end=stop), headings=path, page=page, table=bool(table)))
     return tuple(sections)
+
+
+def _hidden(rows: Any, length: int) -> tuple[Hidden, ...]:
+    found = []
+    for start, stop, why in rows:
+        if not (isinstance(start, int) and isinstance(stop, int) and 0 <= start <= stop <= length):
+            raise Garbled("a hidden stretch outside the text")
+        found.append(Hidden(span=Span(start=start, end=stop), why=Hiding(why)))
+    return tuple(found)
 
 
 def _string(value: Any) -> str:

@@ -1,5 +1,7 @@
 /** The question field: asks, shows the answer growing, can be stopped. */
 
+import { chosen, fold, inWords, reset } from "./filters.js";
+import { offer, remember } from "./history.js";
 import { close } from "./panel.js";
 import { Reply } from "./reply.js";
 import { ask } from "./stream.js";
@@ -12,7 +14,18 @@ const stop = document.getElementById("stop");
 const fault = document.getElementById("fault");
 const answers = document.getElementById("answers");
 
+const fresh = document.getElementById("fresh");
+
+const MAX_TURNS = 20; // what the service reads of a conversation; kept in this tab only
+
 let running = null;
+let turns = [];
+
+fresh.addEventListener("click", () => {
+  turns = [];
+  fresh.hidden = true;
+  field.focus();
+});
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
@@ -29,6 +42,7 @@ field.addEventListener("input", () => {
   fit();
 });
 stop.addEventListener("click", () => running?.abort());
+offer(again);
 window.addEventListener("resize", fit);
 fit();
 
@@ -39,15 +53,20 @@ async function start(question) {
     return;
   }
   close();
+  fold();
+  document.getElementById("history").open = false;
+  remember(question);
   document.body.classList.remove("fresh");
   document.getElementById("empty")?.remove();
-  const reply = new Reply(question, again);
+  const reply = new Reply(question, inWords(), { again, wider });
   answers.prepend(reply.root);
   field.value = "";
   fit();
   busy(new AbortController());
   try {
-    for await (const event of ask(question, running.signal)) reply.take(event);
+    for await (const event of ask(question, turns.slice(-MAX_TURNS), chosen(), running.signal)) reply.take(event);
+    turns.push(...reply.turns());
+    fresh.hidden = false;
   } catch (problem) {
     reply.broken(problem.name === "AbortError" ? { title: say("stopped"), detail: "" } : problem);
   }
@@ -56,6 +75,13 @@ async function start(question) {
 
 function again(question) {
   if (!running) start(question);
+}
+
+/** The same question without filters. */
+function wider(question) {
+  if (running) return;
+  reset();
+  start(question);
 }
 
 function busy(controller) {

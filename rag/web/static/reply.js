@@ -1,24 +1,33 @@
 /** One question and its answer on the page, from the first step to the last sentence. */
 
+import { copy, formatted, plain } from "./copying.js";
+import { judged } from "./feedback.js";
 import { open } from "./panel.js";
+import { searched } from "./searched.js";
 import { Sources } from "./sources.js";
-import { age, copy, element, path, place, say } from "./texts.js";
+import { age, caution, dated, element, language, place, say } from "./texts.js";
 
 const PATIENCE_S = 6;
 const templates = document.getElementById("outcomes").content;
 
 export class Reply {
-  constructor(question, retry) {
+  /** `scope` says in words what the question is limited to: its `source`, and the other `limits`; `again` and `wider` ask it once more, wider without that. */
+  constructor(question, scope, { again, wider }) {
     this.question = question;
+    this.scope = scope;
     this.root = document.getElementById("answer").content.cloneNode(true).firstElementChild;
     this.part("h2").textContent = question;
+    this.words = [scope.source, ...scope.limits].filter(Boolean);
+    this.part(".scope").textContent = this.words.length ? say("scope", { filters: this.words.join(" · ") }) : "";
     this.sources = new Sources(this.part(".sources"));
     this.sentences = [];
+    this.passages = { passages: [], evidence: 0 };
     this.began = Date.now();
     this.foundAt = Infinity;
     this.clock = setInterval(() => this.tick(), 1000);
-    this.part(".copy").addEventListener("click", (event) => copy(this.plain(), event.target));
-    this.part(".again").addEventListener("click", () => retry(question));
+    this.part(".copy").addEventListener("click", (event) => this.copy(event.target));
+    this.part(".again").addEventListener("click", () => again(question));
+    this.part(".wider").addEventListener("click", () => wider(question));
     this.step("search", say("searching"));
     this.tick();
   }
@@ -42,22 +51,31 @@ export class Reply {
   }
 
   take({ name, data }) {
-    if (name === "passages") this.found(data.passages);
+    if (name === "passages") this.found(data);
+    if (name === "queue") this.queued(data);
     if (name === "sentence") this.sentence(data);
     if (name === "done") this.done(data);
   }
 
-  found(passages) {
+  found(data) {
+    const { passages } = data;
+    this.passages = data;
     this.foundAt = Date.now();
     this.sources.show(passages);
-    const sentence = passages.length === 1 ? say("found_one") : say("found_many", { n: passages.length });
-    this.step("write", sentence);
+    this.foundText = passages.length === 1 ? say("found_one") : say("found_many", { n: passages.length });
+    this.step("write", this.foundText);
+  }
+
+  /** Others are answered first; at place 0 the turn has come. */
+  queued({ position, of }) {
+    this.foundAt = position ? Infinity : Date.now();
+    this.part(".status").textContent = position ? say("queue", { position, of }) : this.foundText;
   }
 
   sentence(data) {
     this.sentences.push(data);
     const made = element("span", data.supported ? "sentence" : "sentence unsupported");
-    made.append(element("span", "words", data.text));
+    made.append(element("span", "words", cells(data.text)));
     for (const citation of data.citations) made.append(this.citation(citation));
     if (!data.supported) made.append(templates.querySelector("[data-tag=unsupported]").cloneNode(true));
     this.part(".text").append(made, " ");
@@ -67,7 +85,7 @@ export class Reply {
   citation(citation) {
     const made = element("button", "cite", String(citation.marker));
     made.type = "button";
-    made.title = [citation.title, place(citation), age(citation)].filter(Boolean).join(" · ");
+    made.title = [citation.title, place(citation), age(citation), caution(citation)].filter(Boolean).join(" · ");
     made.setAttribute("aria-label", say("citation", { n: citation.marker, title: made.title }));
     made.setAttribute("aria-expanded", "false");
     made.addEventListener("click", () => open(citation, this.sources.holding(citation), made));
@@ -78,11 +96,12 @@ export class Reply {
     this.answer = answer;
     this.end();
     this.root.dataset.outcome = answer.outcome;
-    this.outcome(answer.outcome);
+    this.outcome(answer.reason === "model_too_slow" ? "incomplete_too_slow" : answer.outcome);
     this.notice(answer);
+    this.remarks(answer);
     const facts = [
       answer.model.name && say("model", { name: answer.model.name }),
-      say("seconds", { n: (answer.timing_ms.total / 1000).toFixed(1) }),
+      say("seconds", { n: tenths(answer.timing_ms.total) }),
       answer.receipt && say("receipt", { id: answer.receipt }),
     ];
     this.part(".meta").textContent = facts.filter(Boolean).join(" · ");
@@ -90,8 +109,29 @@ export class Reply {
     this.part(".actions").hidden = false;
     this.part(".copy").hidden = this.sentences.length === 0;
     this.part(".again").hidden = answer.outcome !== "incomplete";
+    if (answer.receipt) judged(this.part(".feedback"), answer.receipt);
+    searched(this.part(".searched"), { question: answer.asked || this.question, scope: this.scope, found: this.passages });
+    this.part(".wider").hidden = this.words.length === 0 || !["nothing_found", "unsupported"].includes(answer.outcome);
     if (answer.outcome === "answered") this.part(".status").textContent = say("ready");
     else this.part(".status").textContent = "";
+  }
+
+  /** What else there is to know: how a follow-up was read, what was left out, where documents disagree. */
+  remarks(answer) {
+    const side = (one) => `„${one.quote}“ (${one.title})${dated(one)}`;
+    const said = (answer.disagreements ?? []).map(([one, other]) => say("disagree", { one: side(one), other: side(other) }));
+    if (answer.asked && answer.asked !== answer.question) said.unshift(say("asked", { question: answer.asked }));
+    if (answer.left_out) said.push(say("left_out", { n: answer.left_out }));
+    this.part(".remarks").replaceChildren(...said.map((text) => element("p", "", text)));
+    this.part(".remarks").hidden = said.length === 0;
+  }
+
+  /** The turns of this answer, for the next question. */
+  turns() {
+    const said = this.sentences.map(({ text }) => text).join(" ");
+    const turns = [{ role: "user", content: this.answer?.asked || this.question }];
+    if (said) turns.push({ role: "assistant", content: said.slice(0, 2000) });
+    return turns;
   }
 
   outcome(name) {
@@ -99,7 +139,10 @@ export class Reply {
     if (!told) return;
     const [title, next] = told.children;
     this.tell(title.textContent, next.textContent);
-    if (name === "nothing_found" && !this.sources.empty) {
+    if (name !== "nothing_found") return;
+    this.part(".outcome-ways").hidden = false;
+    this.part(".searched").open = true;
+    if (!this.sources.empty) {
       const nearest = this.part(".nearest");
       nearest.hidden = false;
       nearest.append(this.part(".sources"));
@@ -139,18 +182,20 @@ export class Reply {
     this.root.dataset.step = "done";
   }
 
-  /** Answer and sources as text for a mail or a note. */
-  plain() {
-    const words = this.sentences.map(({ text, citations, supported }) => {
-      const marks = citations.map(({ marker }) => `[${marker}]`).join("");
-      return `${text} ${supported ? marks : `[${templates.querySelector("[data-tag]").textContent}]`}`;
-    });
-    const cited = new Map();
-    for (const { citations } of this.sentences) for (const citation of citations) cited.set(citation.marker, citation);
-    const sources = [...cited.values()].map(
-      (one) => `[${one.marker}] ${[one.title, place(one), age(one)].filter(Boolean).join(", ")}: „${one.quote}“\n    ${path(one.uri)}`,
-    );
+  copy(button) {
     const notice = this.part(".notice").textContent;
-    return [this.question, words.join(" "), `${say("sources_head")}:\n${sources.join("\n")}`, notice].join("\n\n");
+    const tag = templates.querySelector("[data-tag]").textContent;
+    const said = { question: this.question, sentences: this.sentences, notice, tag };
+    copy(plain(said), button, formatted(said));
   }
+}
+
+function tenths(milliseconds) {
+  return (milliseconds / 1000).toLocaleString(language, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+}
+
+/** A row of a table reads as its cells, without the bars between them. */
+function cells(text) {
+  if (!/^\s*\|.*\|\s*$/.test(text)) return text;
+  return text.split("|").map((cell) => cell.trim()).filter(Boolean).join(" · ");
 }

@@ -1,7 +1,7 @@
 /** The list of passages found: there before the first word, numbered as the answer cites them. */
 
 import { open } from "./panel.js";
-import { age, element, place, say } from "./texts.js";
+import { age, caution, element, place, say } from "./texts.js";
 
 const FIRST = 4;
 
@@ -36,6 +36,7 @@ export class Sources {
     const where = place(passage);
     if (where) button.append(element("span", "where", where));
     if (age(passage)) button.append(element("span", "age", age(passage)));
+    if (caution(passage)) button.append(element("span", "age", caution(passage)));
     button.append(element("span", "snippet", beginning(passage)));
     button.addEventListener("click", () => open(passage, passage, button));
     return made;

@@ -4,20 +4,21 @@ import { language, say } from "./texts.js";
 
 /** What the service refused or could not do: `title` and `detail` are sentences for the reader. */
 export class Problem extends Error {
-  constructor({ title, detail, status = 0 }) {
+  constructor({ title, detail, code = "", status = 0 }) {
     super(detail);
-    Object.assign(this, { title, detail, status });
+    Object.assign(this, { title, detail, code, status });
   }
 }
 
 const HEADERS = { "Accept-Language": language };
 
-/** Ask, and give each event as `{name, data}`; ends after `done`. Throws a Problem, or AbortError when stopped. */
-export async function* ask(question, signal) {
+/** Ask, and give each event as `{name, data}`; ends after `done`. `scope` holds `sources` and `filters`, if any. Throws a
+ * Problem, or AbortError when stopped. */
+export async function* ask(question, conversation, scope, signal) {
   const response = await answered("/api/ask", {
     method: "POST",
     headers: { ...HEADERS, "Content-Type": "application/json", Accept: "text/event-stream" },
-    body: JSON.stringify({ question, stream: true }),
+    body: JSON.stringify({ question, conversation, ...scope, stream: true }),
     signal,
   });
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
@@ -36,6 +37,27 @@ export async function* ask(question, signal) {
     }
   }
   throw new Problem({ title: say("offline.title"), detail: say("cut") });
+}
+
+/** What a question can be limited to: names of `sources` and `types`; none where the service does not answer. */
+export async function choices() {
+  try {
+    return await (await answered("/api/filters", { headers: HEADERS })).json();
+  } catch {
+    return { sources: [], types: [] };
+  }
+}
+
+/** Send a form as JSON. Throws a Problem. */
+export async function send(address, form) {
+  const headers = { ...HEADERS, "Content-Type": "application/json" };
+  const response = await answered(address, { method: "POST", headers, body: JSON.stringify(form) });
+  return response.status === 204 ? null : response.json();
+}
+
+/** What an address says, as JSON. Throws a Problem. */
+export async function get(address) {
+  return (await answered(address, { headers: HEADERS })).json();
 }
 
 /** A document's text and sections. Throws a Problem. */

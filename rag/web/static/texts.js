@@ -27,7 +27,36 @@ export function place(of) {
 /** How old what stands there may be; empty while its source can be reached. */
 export function age(of) {
   if (!of.as_of) return "";
-  return say("as_of", { date: new Date(of.as_of).toLocaleDateString(language, { dateStyle: "medium" }) });
+  return say("as_of", { date: day(of.as_of) });
+}
+
+/** What a reader should know of a passage: a newer version, hidden characters. */
+export function caution(of) {
+  const parts = [];
+  if (of.superseded_by) {
+    const stated = of.modified ? `${say("stated", { date: day(of.modified) })}, ` : "";
+    parts.push(stated + say("superseded", { document: of.superseded_by.split(/[:/]/).at(-1) }));
+  }
+  if (of.hidden_text) {
+    const why = of.hidden_because.map((reason) => say(`hidden_${reason}`)).join(", ");
+    parts.push(`${say("hidden_text")}: ${why}`);
+  }
+  return parts.join(" · ");
+}
+
+/** The date of a document in brackets. */
+export function dated(of) {
+  return of.modified ? ` (${day(of.modified)})` : "";
+}
+
+/** A day as this language writes it. */
+export function day(iso) {
+  return new Date(iso).toLocaleDateString(language, { dateStyle: "medium" });
+}
+
+/** A day and time as this language writes them. */
+export function moment(iso) {
+  return new Date(iso).toLocaleString(language, { dateStyle: "medium", timeStyle: "short" });
 }
 
 /** The path a person would look for, of a document's address. */
@@ -38,32 +67,4 @@ export function path(uri) {
   } catch {
     return uri;
   }
-}
-
-/** Copy text and say so on the button for a moment. */
-export async function copy(text, button) {
-  const before = button.textContent;
-  button.textContent = (await copied(text)) ? say("copied") : say("copy_failed");
-  setTimeout(() => (button.textContent = before), 1800);
-}
-
-async function copied(text) {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch {
-    return copiedBySelection(text); // outside localhost and https there is no clipboard object
-  }
-}
-
-function copiedBySelection(text) {
-  const area = element("textarea", "offscreen");
-  area.value = text;
-  (document.querySelector("dialog[open]") ?? document.body).append(area);
-  const focused = document.activeElement;
-  area.select();
-  const done = document.execCommand("copy");
-  area.remove();
-  focused?.focus();
-  return done;
 }

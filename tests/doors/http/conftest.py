@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,12 @@ import pytest
 import uvicorn
 from starlette.testclient import TestClient
 
+from rag.access import EVERYONE, Acl, Confidentiality
+from rag.api.caller import Caller
 from rag.api.http import create_app
+from rag.documents import DocumentId, DocumentRef
 from tests.doors.http.house import NOBODY_ELSE, House, Paper
+from tests.doors.http.signing import signed_in
 
 LEAVE = Paper(
     key="a" * 24,
@@ -59,7 +62,12 @@ def opened(house: House) -> Iterator[Callable[..., TestClient]]:
 
         def client(*, address: str = "127.0.0.1", **options: Any) -> TestClient:
             return stack.enter_context(
-                TestClient(create_app(house, **options), base_url="http://localhost", client=(address, 50000))
+                TestClient(
+                    create_app(house, **options),
+                    base_url="http://localhost",
+                    client=(address, 50000),
+                    headers={"X-Request-Id": "the-same-one"},
+                )
             )
 
         yield client
@@ -70,10 +78,36 @@ def client(opened: Callable[..., TestClient]) -> TestClient:
     return opened()
 
 
+@pytest.fixture
+def many(tmp_path: Path) -> Iterator[House]:
+    """A house of a hundred and twenty notes in two sources, one failure, and one paper nobody here may read."""
+    opened = House(home=tmp_path, papers=(LEAVE, SICK, CLOSED))
+    for number in range(120):
+        note = f"Vermerk {number:03}"
+        paper = Paper(key=f"d{number:023d}", title=note, name=f"vermerk-{number:03}.txt", text=note, found=note)
+        opened.add(paper, source=("vertrieb", "einkauf")[number % 2])
+    fail(opened, "vertrieb:geschuetzt.pdf", "encrypted: needs a password")
+    yield opened
+    opened.close()
+
+
+def fail(house: House, document: str, reason: str) -> None:
+    acl = Acl(readers=frozenset({EVERYONE}))
+    ref = {"id": DocumentId(document), "key": "f" * 24, "version": "1", "confidentiality": Confidentiality.INTERNAL}
+    house.ledger.record_failure(
+        DocumentRef(**ref, acl=acl),
+        reason=reason, stamp="s", recipe="r", title=document.partition(":")[2], uri="file:///srv/geschuetzt.pdf",
+        media_type="application/pdf", modified_at=datetime(2024, 3, 12, tzinfo=UTC),
+    )  # fmt: skip
+
+
 @contextmanager
-def served(house: House, **options: Any) -> Iterator[str]:
-    """A real server over a house; gives its address."""
-    config = uvicorn.Config(create_app(house, **options), port=0, server_header=False, log_config=None)
+def served(house: House, *, caller: Callable[..., Caller] | None = None, **options: Any) -> Iterator[str]:
+    """A real server over a house; gives its address. `caller` says who is asking, in place of the resolver."""
+    web = create_app(house, **options)
+    if caller is not None:
+        signed_in(web, caller)
+    config = uvicorn.Config(web, port=0, server_header=False, log_config=None, proxy_headers=False)
     server = uvicorn.Server(config)
     started = threading.Event()
 
@@ -90,20 +124,3 @@ def served(house: House, **options: Any) -> Iterator[str]:
     finally:
         server.should_exit = True
         thread.join()
-
-
-_CHROMIUM = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
-_QUIET = ("--disable-component-update", "--disable-sync", "--disable-quic")
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """Chromium as it is installed, or $CHROMIUM."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        pytest.skip("chromium is not installed: set CHROMIUM or install the package `chromium`")
-    with playwright.sync_playwright() as play:
-        chromium = play.chromium.launch(executable_path=path, args=[*_CHROMIUM, *_QUIET])
-        yield chromium
-        chromium.close()

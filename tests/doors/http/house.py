@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rag.access import EVERYONE, Acl, Channel, Confidentiality, Principal, Token
+from rag.access import EVERYONE, Acl, Channel, Confidentiality, Grant, Principal, Token
 from rag.answers import (
     Answer,
     AnswerEvent,
@@ -23,12 +25,32 @@ from rag.answers import (
     Passage,
     Sentence,
 )
+from rag.app import App
+from rag.ask.conversation import Turn
+from rag.ask.course import printed
 from rag.ask.evidence import Features
 from rag.ask.retrieve import Retrieved
+from rag.credentials.keys import Keys
+from rag.credentials.sign_in import SignIn
+from rag.credentials.suspensions import Suspensions
 from rag.documents import Chunk, ChunkId, Document, DocumentId, DocumentRef, Section, Span
-from rag.identity import person
+from rag.filters import NONE, TYPES, Filters
+from rag.identity import Memberships, person
+from rag.keeping import Keeping
+from rag.metrics import Metrics
+from rag.observing import Counted
+from rag.originals import Originals
+from rag.pages import Pages
+from rag.settings import EmbedderSettings, Settings
+from rag.settings_auth import AuthSettings
+from rag.signing_in import sign_in_of
+from rag.sources import Sources
+from rag.store.audit import AuditLog
+from rag.store.feedback import Feedback
 from rag.store.ledger import Ledger
 from rag.store.rows import Version
+from rag.texts import texts
+from rag.uploads import Uploads
 
 NOBODY_ELSE = Token("user:somebody-else")
 
@@ -56,29 +78,106 @@ class House:
     script: Callable[[str, Sequence[Passage]], Iterator[AnswerEvent]] | None = None
     evidence: float = 0.93
     model_problem: str = ""
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    auth: AuthSettings = field(default_factory=AuthSettings)
+    groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    shut: set[str] = field(default_factory=set)
+    clock: Callable[[], float] = time.monotonic
     asked: list[tuple[str, Principal, Channel, frozenset[str] | None]] = field(default_factory=list)
+    filters: list[Filters] = field(default_factory=list)
+    conversations: list[tuple[Turn, ...]] = field(default_factory=list)
     kept: list[Iterator[AnswerEvent]] = field(default_factory=list)  # held, so that only `close` closes an answer
     closed: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         self.ledger = Ledger(self.home / "ledger.sqlite")
+        self.audit = AuditLog(self.home / "audit")
+        self.metrics = Metrics(version="test")
+        self.settings = Settings(
+            home=self.home,
+            models=self.home,
+            embedder=EmbedderSettings(provider="ollama"),  # no weights are looked for
+            auth=self.auth,
+            groups=self.groups,
+        )
+        self.keys = Keys(self.ledger, clock=lambda: self.now())
+        self.suspensions = Suspensions(self.ledger, listed=self.auth.suspended)
         self.ledger.record([_version(paper) for paper in self.papers])
         self.passages = tuple(_passage(paper) for paper in self.papers if EVERYONE in paper.readers)
 
+    def add(self, paper: Paper, *, source: str) -> None:
+        """One more document, in a source of its own; no question finds it."""
+        self.ledger.record([_version(paper, source)])
+
+    is_open = True
+    opening_problem = ""
+
     def close(self) -> None:
+        self.audit.close()
         self.ledger.close()
 
-    def person(self, name: str) -> Principal:
-        return person(name, {})
+    def person(self, name: str, *, claims: Iterable[str] = (), unsure: bool = False) -> Principal:
+        return person(name, self.groups, held=claims, unsure=unsure)
+
+    def stands(self, name: str) -> bool:
+        return name not in self.shut
+
+    @cached_property
+    def sign_in(self) -> SignIn | None:
+        return sign_in_of(self.settings, clock=self.clock)
+
+    @property
+    def credential_needed(self) -> bool:
+        return App.credential_needed.fget(self)  # the real rule, on these parts
 
     def language_model(self) -> None:
         return None
 
+    @cached_property
+    def memberships(self) -> Memberships:
+        return Memberships(self.groups)
+
+    @cached_property
+    def sources(self) -> Sources:
+        return Sources(self.settings, self.ledger)
+
+    @cached_property
+    def originals(self) -> Originals:
+        return Originals(self.ledger, self.sources, _none)
+
+    @cached_property
+    def pages(self) -> Pages:
+        return Pages(self.originals, _none)
+
+    @cached_property
+    def uploads(self) -> Uploads:
+        return Uploads(self.settings, self.sources, self.ledger)
+
+    @cached_property
+    def feedback(self) -> Feedback:
+        return Feedback(self.ledger)
+
+    @cached_property
+    def keeping(self) -> Keeping:
+        return Keeping(self.settings.ingest, self.ledger, _none, self.metrics)
+
+    @property
+    def embedding(self) -> dict[str, object]:
+        return {"in_use": self.ledger.embedder}
+
     def ask(
-        self, question: str, *, principal: Principal, channel: Channel, sources: frozenset[str] | None = None
+        self,
+        question: str,
+        *,
+        principal: Principal,
+        channel: Channel,
+        filters: Filters = NONE,
+        conversation: Sequence[Turn] = (),
     ) -> Iterator[AnswerEvent]:
-        self.asked.append((question, principal, channel, sources))
-        self.kept.append(self._said(question))
+        self.conversations.append(tuple(conversation))
+        self.asked.append((question, principal, channel, filters))
+        self.filters.append(filters)
+        self.kept.append(Counted(lambda: self._said(question), self.metrics))
         return self.kept[-1]
 
     def _said(self, question: str) -> Iterator[AnswerEvent]:
@@ -87,14 +186,24 @@ class House:
         finally:
             self.closed.set()
 
-    def search(self, query: str, *, principal: Principal, k: int, sources: frozenset[str] | None = None) -> Retrieved:
-        features = Features(similarity=0.9, margin=0.1, coverage=1.0, second_coverage=0.5, agreement=0.6)
+    def search(
+        self, query: str, *, principal: Principal, channel: Channel, k: int, filters: Filters = NONE
+    ) -> Retrieved:
+        self.filters.append(filters)
+        features = Features(
+            similarity=0.9, margin=0.1, coverage=1.0, widest=1.0, second_coverage=0.5, agreement=0.6, figures=0.0
+        )
         return Retrieved(
             passages=self.passages[:k],
             evidence=self.evidence,
             question_vector=np.zeros(2, np.float32),
             features=features,
+            grant=Grant(acl_classes=frozenset()),
         )
+
+
+def _none() -> Any:
+    raise AssertionError("nothing is read in this house")
 
 
 def answered(question: str, passages: Sequence[Passage]) -> Iterator[AnswerEvent]:
@@ -146,7 +255,7 @@ def done(
     return Done(
         answer=Answer(
             question=question,
-            text=" ".join(one.text for one in said),
+            text=_told(said, outcome),
             outcome=outcome,
             citations=tuple(citation for one in said for citation in one.citations),
             passages=tuple(passages),
@@ -155,6 +264,15 @@ def done(
             timing_ms={"retrieve": 31.4, "total": 2210.2},
         )
     )
+
+
+def _told(said: Sequence[Sentence], outcome: Outcome) -> str:
+    """The text as `rag.ask.course` puts it together, in German."""
+    words, lines = texts("de"), [printed(one, "de") for one in said]
+    if outcome is Outcome.EXTRACTS:
+        return "\n".join([words["extracts"], *lines])
+    said_so = [words[outcome.value]] if outcome is not Outcome.ANSWERED else []
+    return "\n".join([" ".join(lines)] * bool(lines) + said_so)
 
 
 def _span(paper: Paper) -> Span:
@@ -186,8 +304,8 @@ def _chunk(paper: Paper) -> Chunk:
     )
 
 
-def _version(paper: Paper) -> Version:
-    ref: dict[str, Any] = {"id": DocumentId(f"house:{paper.name}"), "key": paper.key, "version": "1"}
+def _version(paper: Paper, source: str = "house") -> Version:
+    ref: dict[str, Any] = {"id": DocumentId(f"{source}:{paper.name}"), "key": paper.key, "version": "1"}
     document = Document(
         ref=DocumentRef(**ref, acl=Acl(readers=paper.readers), confidentiality=Confidentiality.INTERNAL),
         title=paper.title,
@@ -204,5 +322,5 @@ def _version(paper: Paper) -> Version:
         embedder="made-up@1",
         stamp="s",
         recipe="r",
-        media_type="text/plain",
+        media_type=TYPES.get(paper.name.rpartition(".")[2], TYPES["text"])[0],
     )

@@ -12,6 +12,7 @@ import pytest
 from rag.answers import Outcome
 from tests.doors.http.conftest import served
 from tests.doors.http.house import House, cited, ending, sentence
+from tests.doors.http.test_page_rooms import HOURS, STATUS
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
@@ -26,36 +27,97 @@ def axe() -> str:
     return path.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("language", ["de", "en"])
 @pytest.mark.parametrize("width", [380, 1280])
-def test_no_state_of_the_page_has_a_barrier_axe_knows(
-    house: House, browser: Any, axe: str, scheme: str, width: int
+def test_no_state_of_the_question_page_has_a_barrier_axe_knows(
+    house: House, browser: Any, axe: str, language: str, width: int
 ) -> None:
     written = (sentence("Belegt.", cited(house.passages[0], 1)), sentence("Unbelegt."))
     with served(house) as address:
-        context = browser.new_context(
-            locale="de", color_scheme=scheme, viewport={"width": width, "height": 800}, reduced_motion="reduce"
-        )
-        page = context.new_page()
-        page.set_default_timeout(30_000)
+        page = opened(browser, language=language, width=width)
         page.goto(address)
         page.evaluate(axe)
         assert barriers(page) == []
+        for part in ("#filters", "#history"):
+            page.click(f"{part} summary")
+        page.wait_for_selector("#filter-type option[value=pdf]", state="attached")
+        page.fill("#filter-path", "personal/")
+        assert barriers(page) == [], "with filters and history open"
+        page.fill("#filter-path", "")
         for outcome in Outcome:
             house.script = ending(outcome, *(written if outcome in (Outcome.ANSWERED, Outcome.INCOMPLETE) else ()))
             page.fill("#question", f"Was gilt bei {outcome}?")
             page.keyboard.press("Enter")
             page.wait_for_selector(f".answer:first-child[data-outcome={outcome}]")
-            assert barriers(page) == [], outcome
-        page.click(".cite >> nth=0")
-        page.wait_for_selector("mark")
+        page.locator(".feedback [value=wrong]").first.click()
+        page.wait_for_function("() => document.querySelector('.thanks').textContent")
+        page.evaluate("() => document.querySelectorAll('details').forEach((one) => (one.open = true))")
+        assert barriers(page) == [], "with every outcome, everything open"
+        page.locator(".cite").first.click()
+        page.wait_for_selector("#panel-text p", state="attached")
+        assert barriers(page) == [], "with a source open"
+        page.context.close()
+
+
+@pytest.mark.parametrize("language", ["de", "en"])
+@pytest.mark.parametrize("width", [380, 1280])
+def test_no_state_of_the_list_of_documents_has_a_barrier_axe_knows(
+    many: House, browser: Any, axe: str, language: str, width: int
+) -> None:
+    many.ledger.source_offline("einkauf", "Host is down")
+    with served(many) as address:
+        page = opened(browser, language=language, width=width)
+        page.goto(address + "/documents?sort=title")
+        page.evaluate(axe)
+        page.wait_for_selector("#list .failure", state="attached")
+        page.wait_for_selector("#progress:visible")
         assert barriers(page) == []
-        context.close()
+        page.locator("#list button.title").first.click()
+        page.wait_for_selector("#panel-text p")
+        assert barriers(page) == [], "with a document open"
+        page.keyboard.press("Escape")
+        page.fill("#wanted-text", "gibt es nicht")
+        page.wait_for_selector("#unmatched:visible")
+        assert barriers(page) == [], "with nothing to list"
+        page.context.close()
+
+
+@pytest.mark.parametrize("language", ["de", "en"])
+@pytest.mark.parametrize("width", [380, 1280])
+def test_no_state_of_the_status_page_has_a_barrier_axe_knows(
+    house: House, browser: Any, axe: str, language: str, width: int
+) -> None:
+    with served(house) as address:
+        page = opened(browser, language=language, width=width)
+        page.route("**/api/status", lambda route: route.fulfill(json=STATUS))
+        page.route("**/api/recent", lambda route: route.fulfill(json={"since": "", "hours": HOURS}))
+        page.goto(address + "/status")
+        page.evaluate(axe)
+        page.wait_for_selector("#outcomes svg rect")
+        for summary in page.locator("figure summary").all():
+            summary.click()
+        assert barriers(page) == []
+        page.click("#held-list button")
+        assert barriers(page) == [], "while being asked"
+        page.context.close()
+
+
+def opened(browser: Any, *, language: str, width: int) -> Any:
+    context = browser.new_context(locale=language, viewport={"width": width, "height": 800}, reduced_motion="reduce")
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    return page
 
 
 def barriers(page: Any) -> list[str]:
-    """What axe finds, each with the element it was found on."""
-    found = page.evaluate("(tags) => axe.run(document, { runOnly: { type: 'tag', values: tags } })", RULES)[
-        "violations"
-    ]
-    return [f"{rule['id']}: {node['target']} {node['failureSummary']}" for rule in found for node in rule["nodes"]]
+    """What axe finds in light and in dark, each with the element it was found on."""
+    found = []
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        run = page.evaluate("(tags) => axe.run(document, { runOnly: { type: 'tag', values: tags } })", RULES)
+        found += [
+            f"{scheme}: {rule['id']}: {node['target']} {node['failureSummary']}"
+            for rule in run["violations"]
+            for node in rule["nodes"]
+        ]
+    return found

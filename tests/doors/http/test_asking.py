@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from datetime import date
 from typing import Any
 
 import httpx
@@ -13,7 +14,9 @@ from starlette.testclient import TestClient
 
 from rag.access import LOOPBACK
 from rag.answers import AnswerEvent, Done, Found, Outcome, Passage
+from rag.ask.conversation import Turn
 from rag.errors import ModelTimeout, ModelUnavailable, StoreFull
+from rag.filters import Filters
 from tests.doors.http.conftest import served
 from tests.doors.http.house import House, answered, cited, done, ending, sentence
 
@@ -34,12 +37,15 @@ def test_an_answer_has_the_form_of_the_contract(client: TestClient) -> None:
     answer = client.post("/api/ask", json=ASK).json()
     assert list(answer) == [
         "question", "outcome", "text", "citations", "passages", "model", "receipt", "timing_ms",
+        "asked", "left_out", "disagreements", "reason",
     ]  # fmt: skip
     assert set(answer["citations"][0]) == {
         "marker", "document_id", "title", "uri", "page", "headings", "span", "quote", "as_of", "key",
+        "modified", "superseded_by", "hidden_text", "hidden_because",
     }  # fmt: skip
     assert set(answer["passages"][0]) == {
         "document_id", "title", "uri", "page", "headings", "span", "text", "score", "as_of", "key",
+        "modified", "superseded_by", "hidden_text", "hidden_because",
     }  # fmt: skip
     assert answer["outcome"] == "answered"
     assert answer["citations"][0]["quote"] == "Der Urlaub beträgt 24 Werktage."
@@ -48,9 +54,9 @@ def test_an_answer_has_the_form_of_the_contract(client: TestClient) -> None:
 
 def test_the_question_is_asked_for_the_person_at_this_machine(client: TestClient, house: House) -> None:
     client.post("/api/ask", json={**ASK, "sources": ["hr", "it"]})
-    question, principal, channel, sources = house.asked[0]
+    question, principal, channel, filters = house.asked[0]
     assert (question, principal.user, channel) == (ASK["question"], "local", LOOPBACK)
-    assert sources == frozenset({"hr", "it"})
+    assert filters == Filters(sources=frozenset({"hr", "it"}))
 
 
 def test_the_evidence_comes_before_the_first_word_and_the_answer_last(client: TestClient) -> None:
@@ -214,8 +220,16 @@ def test_a_model_that_is_not_there_is_told_in_a_sentence(client: TestClient, hou
         ({**ASK, "on_behalf_of": "boss"}, "invalid"),
         ({**ASK, "audience": "public_channel"}, "invalid"),
         ({**ASK, "principal": "boss"}, "invalid"),
-        ({**ASK, "conversation": [{"role": "user", "content": "Und davor?"}]}, "conversation_not_supported"),
-        ({**ASK, "filters": {"language": "de"}}, "filters_not_supported"),
+        ({**ASK, "filters": {"lang": "de"}}, "filters_not_understood"),
+        ({**ASK, "filters": {"language": "deutsch"}}, "filters_not_understood"),
+        ({**ASK, "filters": {"type": ["pdf", "tape"]}}, "filters_not_understood"),
+        ({**ASK, "filters": {"since": "gestern"}}, "filters_not_understood"),
+        ({**ASK, "filters": {"since": 2024}}, "filters_not_understood"),
+        ({**ASK, "filters": {"path": "/"}}, "filters_not_understood"),
+        ({**ASK, "filters": ["de"]}, "filters_not_understood"),
+        ({**ASK, "conversation": [{"role": "user", "content": "Und davor?"}] * 21}, "conversation_too_long"),
+        ({**ASK, "conversation": [{"role": "user", "content": "x" * 2001}]}, "conversation_too_long"),
+        ({**ASK, "conversation": [{"role": "system", "content": "x"}]}, "invalid"),
     ],
 )
 def test_what_cannot_be_honoured_is_refused(client: TestClient, house: House, body: dict[str, Any], code: str) -> None:
@@ -232,6 +246,31 @@ def test_empty_conversations_and_filters_are_no_obstacle(client: TestClient) -> 
     assert client.post("/api/ask", json={"question": "x" * 2000}).status_code == 200
 
 
+@pytest.mark.parametrize("path", ["ask", "search"])
+def test_filters_reach_the_search_as_they_are_meant(client: TestClient, house: House, path: str) -> None:
+    filters = {"language": ["de", "other"], "since": "2024-03", "type": "mail", "path": ["hr/", "**/protokolle/*"]}
+    body = {**ASK} if path == "ask" else {"query": ASK["question"]}
+    assert client.post(f"/api/{path}", json={**body, "sources": ["hr"], "filters": filters}).status_code == 200
+    assert house.filters == [
+        Filters(
+            sources=frozenset({"hr"}),
+            languages=frozenset({"de", ""}),
+            since=date(2024, 3, 1),
+            types=frozenset({"message/rfc822", "application/vnd.ms-outlook"}),
+            paths=frozenset({"hr/", "**/protokolle/*"}),
+        )
+    ]
+
+
+def test_a_conversation_is_handed_on_with_its_question(client: TestClient, house: House) -> None:
+    before = [{"role": "user", "content": "Wie viele Tage?"}, {"role": "assistant", "content": "30."}]
+    assert client.post("/api/ask", json={**ASK, "conversation": before}).status_code == 200
+    assert house.conversations[-1] == (
+        Turn(role="user", content="Wie viele Tage?"),
+        Turn(role="assistant", content="30."),
+    )
+
+
 def test_a_search_gives_evidence_and_passages(client: TestClient) -> None:
     found = client.post("/api/search", json={"query": "Urlaub", "k": 1}).json()
     assert found["evidence"] == 0.93
@@ -246,3 +285,13 @@ def test_a_search_for_too_few_or_too_many_is_refused(client: TestClient, k: Any)
 def test_every_event_of_an_answer_has_a_place_in_the_stream(house: House) -> None:
     kinds = {type(event) for event in answered("?", house.passages)}
     assert Done in kinds and Found in kinds and len(kinds) == 3
+
+
+@pytest.mark.parametrize(("question", "status"), [("Urlaub?\x00", 200), ("\x00", 422), ("x" * 2001, 422)])
+def test_controls_in_a_question_become_spaces_and_nothing_else_is_no_question(
+    client: TestClient, question: str, status: int
+) -> None:
+    asked = client.post("/api/ask", json={"question": question})
+    assert asked.status_code == status
+    if status == 200:
+        assert asked.json()["question"] == "Urlaub?"

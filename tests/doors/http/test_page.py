@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from rag.answers import AnswerEvent, Found, Outcome, Passage
+from rag.answers import AnswerEvent, Found, Outcome, Passage, Reason
+from rag.documents import Hidden, Hiding
 from rag.errors import ModelTimeout, StoreFull
 from rag.texts import LANGUAGES, texts
 from tests.doors.http.conftest import served
@@ -80,6 +81,42 @@ def test_sources_stand_on_the_page_before_the_first_word(house: House, shown: Sh
     assert page.locator(".cited .name").all_inner_texts() == ["Urlaubsordnung"]
 
 
+def test_who_waits_for_the_model_sees_the_place_and_then_that_the_turn_has_come(house: House, shown: Shown) -> None:
+    first, through = threading.Event(), threading.Event()
+
+    def script(question: str, passages: Sequence[Passage]) -> Iterator[AnswerEvent]:
+        yield Found(passages=tuple(passages), evidence=0.9)
+        first.set()
+        through.wait(60)
+        said = [sentence("Vierundzwanzig Tage.", cited(passages[0], 1))]
+        yield said[0]
+        yield done(question, passages, said)
+
+    house.script = script
+    before, page = shown(), shown()
+    ask(before, "Zuerst?")
+    assert first.wait(30)
+    ask(page)
+    page.wait_for_function("document.querySelector('.answer .status').textContent.startsWith('Platz 1 von 1')")
+    assert page.locator(".source .name").all_inner_texts() == ["Urlaubsordnung", "Krankmeldung"]
+    through.set()
+    page.wait_for_selector("[data-step=done]")
+    assert page.inner_text(".words") == "Vierundzwanzig Tage."
+
+
+def test_an_answer_of_a_model_that_was_too_slow_says_so(house: House, shown: Shown) -> None:
+    def script(question: str, passages: Sequence[Passage]) -> Iterator[AnswerEvent]:
+        yield Found(passages=tuple(passages), evidence=0.9)
+        last = done(question, passages, [], Outcome.INCOMPLETE)
+        yield replace(last, answer=replace(last.answer, reason=Reason.TOO_SLOW))
+
+    house.script = script
+    for locale, told in (("de", "war zu langsam"), ("en", "was too slow")):
+        page = shown(locale=locale)
+        answered(page)
+        assert told in page.inner_text(".outcome-title")
+
+
 def test_a_citation_opens_its_document_at_the_quoted_words(shown: Shown) -> None:
     page = shown()
     answered(page)
@@ -136,6 +173,27 @@ def test_what_comes_from_a_drive_out_of_reach_says_how_old_it_is(
     assert page.inner_text("#panel-note") == age
 
 
+@pytest.mark.parametrize(
+    ("locale", "told"),
+    [
+        ("de", "enthält verborgenen Text: in der Farbe seines Untergrunds, außerhalb der Seite"),
+        ("en", "contains hidden text: in the colour of what it stands on, outside the page"),
+    ],
+)
+def test_a_passage_with_hidden_text_says_so_and_why(house: House, shown: Shown, locale: str, told: str) -> None:
+    leave, sick = house.passages
+    whys = (Hiding.SAME_COLOUR, Hiding.OFF_PAGE, Hiding.SAME_COLOUR)
+    house.passages = (replace(leave, hidden=tuple(Hidden(span=leave.chunk.span, why=why) for why in whys)), sick)
+    page = shown(locale=locale)
+    answered(page)
+    assert page.locator(".source .age").all_inner_texts() == [told]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_reason_for_hidden_text_has_its_words(language: str) -> None:
+    assert all(texts(language)[f"js.hidden_{why}"] for why in Hiding)
+
+
 def test_a_sentence_without_support_is_marked(house: House, shown: Shown) -> None:
     house.script = ending(Outcome.ANSWERED, sentence("Belegt.", cited(house.passages[0], 1)), sentence("Unbelegt."))
     page = shown()
@@ -162,7 +220,7 @@ def test_nothing_found_still_offers_the_nearest_passages_behind_a_disclosure(hou
     page = shown()
     answered(page)
     assert not page.is_visible(".source")
-    page.click("summary")
+    page.click(".nearest summary")
     assert page.locator(".source:visible").count() == 2
 
 
@@ -180,6 +238,58 @@ def test_an_answer_is_copied_with_its_sources(shown: Shown) -> None:
     copied = page.evaluate("navigator.clipboard.readText()")
     assert f"{QUOTE} [1]" in copied
     assert f"[1] Urlaubsordnung, Seite 2 · § 3 Dauer: „{QUOTE}“\n    /srv/dokumente/urlaub.pdf" in copied
+
+
+HTML_COPIED = """async () => {
+  const [item] = await navigator.clipboard.read();
+  return (await item.getType("text/html")).text();
+}"""
+
+
+def test_an_answer_is_copied_as_html_whose_texts_are_no_tags(house: House, shown: Shown) -> None:
+    evil = "Der <b onclick=alert(1)>Urlaub</b> & mehr."
+    house.script = ending(Outcome.ANSWERED, sentence(evil, cited(house.passages[0], 1)), sentence("Unbelegt."))
+    page = shown(permissions=["clipboard-read", "clipboard-write"])
+    answered(page)
+    page.click(".copy")
+    page.get_by_text("Kopiert").wait_for()
+    copied = page.evaluate(HTML_COPIED)
+    assert "Der &lt;b onclick=alert(1)&gt;Urlaub&lt;/b&gt; &amp; mehr.<sup>[1]</sup>" in copied
+    assert "<em>[nicht belegt]</em>" in copied
+    assert "[1] Urlaubsordnung, Seite 2 · § 3 Dauer: „" in copied
+    assert "/srv/dokumente/urlaub.pdf" in copied
+    assert "<b onclick" not in copied
+
+
+def test_where_there_is_no_clipboard_the_browsers_own_copy_takes_both_forms(shown: Shown) -> None:
+    page = shown(permissions=["clipboard-read", "clipboard-write"])
+    page.evaluate("() => { navigator.clipboard.write = () => Promise.reject(new Error('none')); }")
+    answered(page)
+    page.click(".copy")
+    page.get_by_text("Kopiert").wait_for()
+    assert f"{QUOTE}<sup>[1]</sup>" in page.evaluate(HTML_COPIED)
+    assert f"{QUOTE} [1]" in page.evaluate("navigator.clipboard.readText()")
+
+
+def test_what_was_searched_stands_under_the_answer(house: House, shown: Shown) -> None:
+    page = shown()
+    answered(page)
+    page.click(".searched summary")
+    said = page.inner_text(".searched dl").split("\n")
+    assert said == [
+        "Gesucht nach", QUESTION, "Ablagen", "alle, die Sie lesen dürfen", "Eingegrenzt auf", "nichts",
+        "Gefunden", "2 Stellen in 2 Dokumenten", "Sie beantworten die Frage", "mit 93 % Wahrscheinlichkeit",
+    ]  # fmt: skip
+
+
+def test_nothing_found_says_how_to_ask_differently_and_leads_to_the_documents(house: House, shown: Shown) -> None:
+    house.script = ending(Outcome.NOTHING_FOUND)
+    page = shown()
+    answered(page)
+    assert page.locator(".outcome-ways li").count() == 3
+    assert page.is_visible(".searched dl")
+    page.locator(".outcome-ways").get_by_role("link", name="Dokumente").click()
+    page.wait_for_selector("#list tbody tr")
 
 
 @pytest.mark.parametrize("error", [StoreFull("x"), ModelTimeout("x")])
@@ -299,11 +409,17 @@ def test_the_scripts_never_read_a_text_as_html() -> None:
         assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function", source)
 
 
-def test_the_whole_page_is_smaller_than_100_kb(client: Any) -> None:
-    size = len(client.get("/").content)
-    for file in files("rag.web").joinpath("static").iterdir():
-        size += len(file.read_bytes())
-    assert size < 100_000
+@pytest.mark.parametrize("path", ["/", "/documents", "/status"])
+def test_a_whole_page_with_styles_scripts_and_texts_is_smaller_than_100_kb(shown: Shown, path: str) -> None:
+    page = shown(path)
+    page.wait_for_load_state("load")
+    brought = page.evaluate(
+        """() => [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]
+        .filter((one) => !one.name.includes("/api/")).map((one) => [one.name, one.decodedBodySize])"""
+    )
+    scripts = [name for name, _ in brought if name.endswith(".js")]
+    assert len(scripts) > 2
+    assert sum(size for _, size in brought) < 100_000
 
 
 def test_both_languages_say_everything() -> None:

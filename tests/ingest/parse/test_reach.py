@@ -72,15 +72,17 @@ def test_t14_a_document_that_would_have_something_fetched_is_read_without(
 
 
 _UNWALLED = """
-import ctypes, json, sys
+import sys
 from rag.errors import DocumentError
 from rag.ingest.parse import confine, media_type_of
 from rag.ingest.parse.ocr import OFF, Ocr
 from rag.ingest.parse.profiles import Workbench
+from rag.kernel import seccomp
+from rag.kernel.calls import no_new_privileges
 from tests.ingest.parse.hostile import calling
 profile, addresses = sys.argv[1], sys.argv[2:]
 bench, documents = Workbench(profile, ocr=Ocr(OFF)), [calling(address) for address in addresses]
-assert confine._seccomp(ctypes.CDLL(None, use_errno=True), deny=confine._KILL)
+assert no_new_privileges() and confine._seccomp(deny=seccomp.KILL)
 for forms in documents:
     for name, body in forms.items():
         try:

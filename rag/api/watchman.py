@@ -1,0 +1,87 @@
+"""Whether those who asked may still hear their answers: credentials and rights, looked at while answers are made.
+
+Once a second, in a thread of its own. Rights are asked of the ledger only when something in it has changed, and then
+with one question for all that one person waits for. Answers that are being written look at their rights themselves
+(`rag.ask.recheck`); of those only the credential is looked at here.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Protocol, TypeVar
+
+from rag.access import Channel, Principal
+from rag.answers import Passage
+from rag.api.caller import Caller
+from rag.ask.recheck import Recheck
+from rag.store.ledger import Ledger
+
+_log = logging.getLogger(__name__)
+
+
+class Heard(Protocol):
+    """An answer on its way, the passages it was told to come from."""
+
+    @property
+    def caller(self) -> Caller:
+        """Whose it is."""
+
+    @property
+    def passages(self) -> tuple[Passage, ...]:
+        """What was shown; none where there is nothing to look at."""
+
+
+H = TypeVar("H", bound=Heard)
+
+
+class Watchman:
+    """Looks at many answers at once, one round after the other."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._state: tuple[int, ...] | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="watchman")
+        self._round: Future[None] | None = None
+
+    def look(self, answers: Sequence[H], *, ended: Callable[[H], None], lost: Callable[[H], None]) -> None:
+        """Begin a round, unless the last one is not over. In its thread `ended` is called for each answer whose
+        credential is no longer good, `lost` for each with a passage that may no longer be read."""
+        if answers and (self._round is None or self._round.done()):
+            self._round = self._thread.submit(self._look, tuple(answers), ended, lost)
+
+    def shutdown(self) -> None:
+        """Wait for the round under way."""
+        self._thread.shutdown()
+
+    def _look(self, answers: Sequence[H], ended: Callable[[H], None], lost: Callable[[H], None]) -> None:
+        try:
+            fallen = {id(answer) for answer in answers if not answer.caller.standing()}
+            unreadable = self._unreadable(answers) - fallen
+        except Exception:  # a round that fails says nothing about anybody; the next one comes in a second
+            _log.exception("Rights could not be looked at", extra={"action": "rights_not_looked_at"})
+            return
+        for answer in answers:
+            if id(answer) in fallen:
+                ended(answer)
+            elif id(answer) in unreadable:
+                lost(answer)
+
+    def _unreadable(self, answers: Sequence[H]) -> set[int]:
+        state = self._ledger.state()
+        if state is not None and state == self._state:
+            return set()
+        readers: dict[tuple[Principal, Channel], list[H]] = defaultdict(list)
+        for answer in answers:
+            readers[answer.caller.principal, answer.caller.channel].append(answer)
+        found = {id(answer) for (who, way), theirs in readers.items() for answer in self._lost(who, way, theirs)}
+        self._state = state
+        return found
+
+    def _lost(self, principal: Principal, channel: Channel, answers: Sequence[H]) -> list[H]:
+        recheck = Recheck(ledger=self._ledger, principal=principal, channel=channel)
+        passages = {passage.key: passage for answer in answers for passage in answer.passages}
+        left = {passage.key for passage in recheck.left(tuple(passages.values()))}
+        return [answer for answer in answers if any(passage.key not in left for passage in answer.passages)]

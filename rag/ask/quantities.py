@@ -1,0 +1,226 @@
+"""Figures with what they count, and dates as wholes: thirty days are not thirty hours, five euros not five per cent.
+
+`figures_of` sees whether a figure is there at all; this room sees whether it is there as the same quantity, and whether
+day, month and year belong together. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from rag.ask.figures import figures_of
+
+_KINDS = {
+    "day": "tag tage tagen tages day days",
+    "workday": "arbeitstag arbeitstage arbeitstagen arbeitstages werktag werktage werktagen urlaubstag urlaubstage "
+    "urlaubstagen workday workdays",
+    "calendar day": "kalendertag kalendertage kalendertagen",
+    "hour": "stunde stunden std hour hours h hrs",
+    "week": "woche wochen week weeks",
+    "month": "monat monate monaten monats month months",
+    "quarter": "quartal quartale quartalen quarter quarters",
+    "year": "jahr jahre jahren jahres year years",
+    "minute": "minute minuten min minutes mins",
+    "second": "sekunde sekunden sek second seconds s",
+    "euro": "euro euros eur €",
+    "dollar": "dollar dollars usd $",
+    "pound": "pfund pound pounds gbp £",
+    "franc": "franken chf francs sfr",
+    "cent": "cent cents ct",
+    "per cent": "prozent % percent vh",
+    "point": "punkt punkte punkten point points",
+    "person": "person personen people",
+    "part": "teil teile teilen",
+    "piece": "stück pieces piece",
+    "time": "mal times",
+    "million": "mio million millionen millions mn",
+    "billion": "mrd milliarde milliarden billion billions bn",
+    "thousand": "tsd tausend thousand",
+    "kilometre": "km kilometer kilometern kilometre kilometres",
+    "metre": "m meter metern metre metres",
+    "centimetre": "cm zentimeter centimetre centimetres",
+    "millimetre": "mm millimeter millimetre millimetres",
+    "micrometre": "µm mikrometer um micrometre micrometres micron microns",
+    "kilogram": "kg kilo kilogramm kilograms",
+    "gram": "g gramm grams",
+    "tonne": "t tonne tonnen tonnes",
+    "litre": "l liter litern litre litres",
+    "degree": "grad °c °f ° degree degrees",
+    "newton metre": "nm",
+    "newton centimetre": "ncm",
+    "volt": "v volt",
+    "watt": "w watt",
+    "kilowatt": "kw kilowatt",
+    "kilowatt hour": "kwh kilowattstunde kilowattstunden",
+    "bar": "bar",
+    "pascal": "pa pascal",
+    "kilobyte": "kb",
+    "megabyte": "mb megabyte",
+    "gigabyte": "gb gigabyte",
+    "terabyte": "tb terabyte",
+    "character": "zeichen character characters",
+    "cycle": "zyklus zyklen cycle cycles",
+    "clock": "uhr",
+}
+_KIND = {word: kind for kind, words in _KINDS.items() for word in words.split()}
+_LETTERS = frozenset("lgtmshVW")  # a unit only in this case: an initial is none
+_COMPOUND = re.compile(r"(?<=\w{3})(stunden|tage|tagen|wochen|monate|monaten|jahre|jahren|minuten)$")
+_TWO_WORDS = re.compile(r"\b(working|business|calendar|per)[\s-](days?|cent)\b", re.IGNORECASE)
+_JOINED = {"working": "workdays", "business": "workdays", "calendar": "kalendertage", "per": "percent"}
+_SAME_DAY = {"workday": {"day"}, "calendar day": {"day"}, "day": {"workday", "calendar day"}}
+
+_TOKEN = re.compile(r"\d+(?:[.,:/]\d+)*|[^\W\d_]+(?:-[^\W\d_]+)*|[€$£%°µ]|[–−-]")
+_SIGN = frozenset("€$£") | {"eur", "usd", "gbp", "chf"}
+_RANGE = frozenset("bis to und and oder or – − - auf".split())
+_GLUED = re.compile(r"(?<=\d)(?=[€$£%°µ]|[^\W\d_])|(?<=[€$£])(?=\d)")
+_HYPHENED = re.compile(
+    r"(?<=\d)-(?=[^\W\d_])|(?<=\w)-(?=(?:days?|weeks?|months?|years?|hours?|minutes?)\b)", re.IGNORECASE
+)
+
+_MONTHS = {
+    name: place
+    for place, names in enumerate(
+        (
+            "januar jänner january jan|februar february feb|märz march mar mrz|april apr|mai may|juni june jun|"
+            "juli july jul|august aug|september sept sep|oktober october okt oct|november nov|dezember december dez dec"
+        ).split("|"),
+        1,
+    )
+    for name in names.split()
+}
+_MONTH = "|".join(sorted(_MONTHS, key=len, reverse=True))
+_DATES = (
+    re.compile(r"(?<![\d.])(?P<d>\d{1,2})\.\s?(?P<m>\d{1,2})\.\s?(?P<y>\d{4})?(?!\d)"),
+    re.compile(r"(?<![\d-])(?P<y>\d{4})-(?P<m>\d{2})-(?P<d>\d{2})(?![\d-])"),
+    re.compile(
+        rf"\b(?P<d>\d{{1,2}})(?:\.|st|nd|rd|th)?\s+(?:of\s+)?(?P<n>{_MONTH})\b\.?,?(?:\s+(?P<y>\d{{4}}))?", re.I
+    ),
+    re.compile(rf"\b(?P<n>{_MONTH})\s+(?P<d>\d{{1,2}})(?:st|nd|rd|th)?\b(?!\d)(?:,?\s+(?P<y>\d{{4}}))?", re.I),
+    re.compile(rf"\b(?P<n>{_MONTH})\s+(?P<y>\d{{4}})\b", re.I),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Quantity:
+    """A figure as `figures_of` writes it, and the kind of unit it counts; "" where none is named."""
+
+    value: str
+    kind: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Day:
+    """A date; 0 stands for what it does not say."""
+
+    day: int = 0
+    month: int = 0
+    year: int = 0
+
+
+def quantities_of(text: str) -> frozenset[Quantity]:
+    """Every figure of a text with its unit, dates left out. In a range ("3 to 5 years") the unit counts for both."""
+    words = _words(_undated(text))
+    kinds = [_kind(word) for word in words]
+    values = [_value(word) for word in words]
+    found = set()
+    for place, value in enumerate(values):
+        if value:
+            found |= {Quantity(value=value, kind=kind) for kind in _kinds_at(place, words, kinds, values) or {""}}
+    return frozenset(found)
+
+
+def kinds_of(text: str) -> frozenset[str]:
+    """Every kind of unit a text names, with a figure or without: a table's header names those of its cells."""
+    return frozenset(kind for word in _words(text) if (kind := _kind(word)))
+
+
+def agrees(wanted: Quantity, there: Iterable[Quantity], around: frozenset[str]) -> bool:
+    """Whether a quantity is among those that are there. A figure that stands there bare takes its unit from `around`,
+    and where nothing around names one, it may be anything."""
+    same = [known for known in there if known.value == wanted.value]
+    if not wanted.kind or any(_alike(wanted.kind, known.kind) for known in same):
+        return True
+    bare = any(not known.kind for known in same)
+    return bare and (not around or any(_alike(wanted.kind, kind) for kind in around))
+
+
+def days_of(text: str) -> frozenset[Day]:
+    """Every date of a text that names at least a month beside a day or a year."""
+    found = set()
+    plain = text
+    for pattern in _DATES:
+        for match in pattern.finditer(plain):
+            parts = match.groupdict()
+            month = _MONTHS[parts["n"].lower()] if parts.get("n") else int(parts["m"])
+            day = int(parts.get("d") or 0)
+            if 1 <= month <= 12 and day <= 31:
+                found.add(Day(day=day, month=month, year=int(parts.get("y") or 0)))
+        plain = pattern.sub(lambda match: " " * len(match[0]), plain)
+    return frozenset(found)
+
+
+def _undated(text: str) -> str:
+    for pattern in _DATES:
+        text = pattern.sub(" ; ", text)
+    return text
+
+
+def contradicts(wanted: Day, there: Iterable[Day]) -> bool:
+    """Whether dates are there, but none that could be this one."""
+    known = list(there)
+    return bool(known) and not any(_could_be(wanted, day) for day in known)
+
+
+def _could_be(one: Day, other: Day) -> bool:
+    pairs = ((one.day, other.day), (one.month, other.month), (one.year, other.year))
+    return all(not left or not right or left == right for left, right in pairs)
+
+
+def _alike(one: str, other: str) -> bool:
+    return one == other or other in _SAME_DAY.get(one, ())
+
+
+def _words(text: str) -> list[str]:
+    plain = _TWO_WORDS.sub(lambda match: _JOINED[match[1].lower()], text)
+    return _TOKEN.findall(_GLUED.sub(" ", _HYPHENED.sub(" ", plain)))
+
+
+def _kind(word: str) -> str:
+    if len(word) == 1 and word.isalpha() and word not in _LETTERS:
+        return ""
+    folded = word.lower()
+    if kind := _KIND.get(folded):
+        return kind
+    joined = _COMPOUND.search(folded)  # Betriebsstunden, Kalenderwochen
+    return _KIND[joined[1]] if joined else ""
+
+
+def _value(word: str) -> str:
+    """The figure a token is; "" where it is none (a month and a weekday are dates)."""
+    if word[0].isdigit() or word.lower() not in _KIND:
+        found = [figure for figure in figures_of(word) if figure[0].isdigit()]
+        return found[0] if len(found) == 1 else ""
+    return ""
+
+
+def _kinds_at(place: int, words: list[str], kinds: list[str], values: list[str]) -> set[str]:
+    """Units of the figure at a place: directly after it (a scale and a currency are two), one adjective later, before
+    it (a currency), or those of the other end of its range."""
+    before = place - 1
+    if before >= 0 and words[before].lower() in _SIGN and not (before and values[before - 1]):
+        return {kinds[before], *_scale(place + 1, kinds)}
+    after = place + 1
+    if after < len(words) and kinds[after]:
+        more = after + 1
+        both = kinds[after] in ("million", "billion", "thousand") and more < len(words) and kinds[more]
+        return {kinds[after], kinds[more]} if both else {kinds[after]}
+    if after + 1 < len(words) and words[after].lower() in _RANGE and values[after + 1]:
+        return _kinds_at(after + 1, words, kinds, values)
+    adjective = after + 1 < len(words) and words[after].islower() and len(words[after]) > 3 and not values[after]
+    return {kinds[after + 1]} if adjective and kinds[after + 1] else set()
+
+
+def _scale(place: int, kinds: list[str]) -> set[str]:
+    return {kinds[place]} if place < len(kinds) and kinds[place] in ("million", "billion", "thousand") else set()

@@ -1,0 +1,118 @@
+"""The candidates in their final order: fused scores, late interaction on the best few, a cross-encoder if there is one.
+
+What is read again goes by what the reading found; what is not stays behind it in the order it had.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from rag.answers import Passage
+from rag.ask.late import Agreement, Read, agreements
+from rag.ask.neutral import Languages
+from rag.documents import ChunkId
+from rag.errors import RagError
+from rag.language import language_of_question
+from rag.ports import Embedder, Reranker
+
+_log = logging.getLogger(__name__)
+
+READ = 12
+"""Candidates read token by token. Each costs about 25 ms of two cores; 25 instead of 12 bring 0.0005 nDCG@10."""
+
+_WEIGHT = 8.0
+"""Of an agreement beside a fused score. Measured: from 4 to 12 nothing moves by more than 0.003 nDCG@10."""
+
+_MOST = 2.0  # dense and lexical score each reach about 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ranked:
+    """Passages best first, scored 0 to about 1, and what was found by reading some of them token by token."""
+
+    passages: tuple[Passage, ...]
+    agreement: Mapping[ChunkId, Agreement]
+
+
+def rank(
+    question: str,
+    passages: Sequence[Passage],
+    *,
+    spoken: Mapping[ChunkId, str],
+    embedder: Embedder,
+    languages: Languages,
+    reranker: Reranker | None = None,
+) -> Ranked:
+    """Order passages, scored by `rag.ask.fuse` and best first. `spoken`: chunk → language, "" for any other."""
+    read = passages[:READ]
+    agreement = _read(question, read, spoken, embedder, languages)
+    if agreement:
+        passages = _scored(passages, agreement)
+    if reranker is not None:
+        passages = _reranked(question, passages, reranker)
+    return Ranked(passages=tuple(passages), agreement=agreement)
+
+
+def _read(
+    question: str,
+    passages: Sequence[Passage],
+    spoken: Mapping[ChunkId, str],
+    embedder: Embedder,
+    languages: Languages,
+) -> dict[ChunkId, Agreement]:
+    asked = embedder.tokens([question], question=True) if passages and languages.tokens else None
+    tokens = embedder.tokens([passage.chunk.indexed_text for passage in passages], question=False) if asked else None
+    if not asked or not tokens:
+        return {}
+    read = [_as_read(passage, spoken) for passage in passages]
+    found = agreements(asked[0], tokens, read, language=language_of_question(question), languages=languages)
+    return {passage.chunk.id: one for passage, one in zip(passages, found, strict=True)}
+
+
+def _as_read(passage: Passage, spoken: Mapping[ChunkId, str]) -> Read:
+    chunk = passage.chunk
+    language = spoken.get(chunk.id, "")
+    return Read(
+        text=chunk.indexed_text,
+        context_chars=len(chunk.indexed_text) - len(chunk.text),
+        language=language if language in ("de", "en") else "",
+        document=passage.key,
+        place=chunk.ordinal,
+    )
+
+
+def _scored(passages: Sequence[Passage], agreement: Mapping[ChunkId, Agreement]) -> list[Passage]:
+    least = min(found.score for found in agreement.values())
+
+    def score(passage: Passage) -> float:
+        found = agreement.get(passage.chunk.id)
+        return (passage.score + _WEIGHT * (found.score if found else least)) / (_MOST + _WEIGHT)
+
+    return sorted((replace(one, score=score(one)) for one in passages), key=lambda one: -one.score)
+
+
+def _reranked(question: str, passages: Sequence[Passage], reranker: Reranker) -> list[Passage]:
+    """The best few by the reranker, the others behind them. A reranker's scores have no scale of their own, so each
+    takes the score of the place it comes to. A reranker that fails or gives no scores breaks no question: the order
+    stays."""
+    first = passages[:READ]
+    try:
+        scores = reranker.scores(question, [passage.chunk.indexed_text for passage in first])
+    except RagError as error:
+        _not_reranked(type(error).__name__)
+        return list(passages)
+    if len(scores) != len(first) or not all(map(math.isfinite, scores)):
+        _not_reranked("no scores")
+        return list(passages)
+    order = sorted(range(len(first)), key=lambda place: -scores[place])
+    return [*(replace(first[place], score=first[at].score) for at, place in enumerate(order)), *passages[READ:]]
+
+
+def _not_reranked(kind: str) -> None:
+    _log.info(  # the first failure is a warning where it happens: `rag.models.resting`
+        "Not reranked; passages keep the order they had. `rag doctor` says what to do",
+        extra={"action": "not_reranked", "kind": kind},
+    )

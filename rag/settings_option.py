@@ -1,0 +1,27 @@
+"""What a key of rag.toml is made of: its meaning and unit, its default, and what may be written."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import field
+from typing import Any
+
+
+def option(
+    default: Any,
+    about: str,
+    *,
+    choices: tuple[str, ...] = (),
+    least: float = 0,
+    most: float = math.inf,
+    address: bool = False,
+    place: bool = False,
+    hosts: bool = False,
+) -> Any:
+    """A key: what it means, and what may be written. `least` and `most` bound a number, `address` wants http(s),
+    `place` a path or such an address, `hosts` a list of hosts."""
+    return field(
+        default=default,
+        metadata={"about": about, "choices": choices, "least": least, "most": most, "address": address, "place": place}
+        | {"hosts": hosts},
+    )

@@ -1,0 +1,71 @@
+"""From `[auth.oidc]` and `[auth.ldap]` to what signs people in and knows them, in `rag.credentials`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from rag.credentials.ldap import Directory, Plan
+from rag.credentials.ldap_connection import Connection
+from rag.credentials.oidc import Trust
+from rag.credentials.sign_in import Registration, SignIn, sign_in
+from rag.settings import Settings
+
+
+def sign_in_of(settings: Settings, *, clock: Callable[[], float] = time.monotonic) -> SignIn | None:
+    """Sign-in at the provider of the settings; None where they name none.
+
+    Raises:
+        SettingsError: the client's secret cannot be read.
+    """
+    oidc = settings.auth.oidc
+    if not oidc.issuer:
+        return None
+    trust = Trust(
+        audience=oidc.audience,
+        client_id=oidc.client_id,
+        clients=frozenset(oidc.clients),
+        algorithms=frozenset(oidc.algorithms),
+        user_claim=oidc.user_claim,
+        groups_claim=oidc.groups_claim,
+        domain=oidc.domain,
+        longest_s=oidc.longest_token_s,
+    )
+    client = None
+    if oidc.client_id:
+        client = Registration(
+            secret=settings.client_secret(),
+            url=oidc.url,
+            scopes=oidc.scopes,
+            idle_s=oidc.idle_s,
+            longest_s=oidc.longest_s,
+            checked_otherwise=bool(settings.auth.ldap.url),
+        )
+    return sign_in(oidc.issuer, trust, allowed=settings.endpoints(), ca_file=oidc.ca_file, client=client, clock=clock)
+
+
+def directory_of(settings: Settings) -> Directory | None:
+    """The directory of the settings; None where they name none.
+
+    Raises:
+        SettingsError: the account's password cannot be read.
+    """
+    ldap = settings.auth.ldap
+    if not ldap.url:
+        return None
+    password = settings.directory_password()
+
+    def connect() -> Connection:
+        return Connection(
+            ldap.url, ca_file=ldap.ca_file, bind_dn=ldap.bind_dn, password=password, timeout_s=ldap.timeout_s
+        )
+
+    plan = Plan(
+        user_base=ldap.user_base,
+        user_filter=ldap.user_filter,
+        names=ldap.names,
+        group_base=ldap.group_base or ldap.user_base,
+        group_filter=ldap.group_filter,
+        group_name=ldap.group_name,
+    )
+    return Directory(connect, plan)

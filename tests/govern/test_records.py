@@ -1,0 +1,85 @@
+"""`rag dpia`: the papers say what is configured, name nobody, and name a proof for each measure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rag.govern.records import MEASURES, facts, page
+from rag.settings import Settings, load
+from rag.store.ledger import Ledger
+
+ROOT = Path(__file__).parents[2]
+CLOSED = {"guard": True, "active": True, "kernel": "active (Landlock 7)"}
+
+
+def settings_of(folder: Path, text: str = "") -> Settings:
+    path = folder / "rag.toml"
+    path.write_text(text)
+    return load(config=path, home=folder / "home", environ={})
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger(tmp_path / "ledger.sqlite")
+
+
+def paper(settings: Settings, ledger: Ledger, language: str = "en", **egress: object) -> str:
+    return "\n".join(page(facts(settings, ledger, {**CLOSED, **egress}), language))
+
+
+HOSPITAL = """
+[[sources]]
+name = "pflege"
+path = "/srv/erika.mustermann/pflege"
+readers = ["user:erika.mustermann", "user:jo", "group:station3"]
+class = "strict"
+[groups]
+station3 = ["otto.normal"]
+[llm]
+provider = "openai-compatible"
+base_url = "http://gpu.klinik.example:8000/v1"
+model = "mistral-small"
+digest = "sha256:abc"
+[egress]
+allow = ["wiki.klinik.example"]
+"""
+
+
+@pytest.mark.parametrize("language", ["de", "en"])
+def test_it_says_what_is_configured(tmp_path: Path, ledger: Ledger, language: str) -> None:
+    said = paper(settings_of(tmp_path, HOSPITAL), ledger, language)
+    for fact in ("pflege", "strict", "mistral-small", "sha256:abc", "gpu.klinik.example:8000", "wiki.klinik.example"):
+        assert fact in said
+    assert ("2 einzelne Personen" if language == "de" else "2 single persons") in said
+    assert "Art. 30" in said and "Art. 35" in said and "Landlock 7" in said
+
+
+@pytest.mark.parametrize("language", ["de", "en"])
+def test_it_names_no_person(tmp_path: Path, ledger: Ledger, language: str) -> None:
+    settings = settings_of(tmp_path, HOSPITAL)
+    said = paper(settings, ledger, language) + str(facts(settings, ledger, CLOSED))
+    for name in ("erika", "mustermann", "otto", "user:", "/srv"):
+        assert name not in said
+
+
+def test_another_configuration_is_another_paper(tmp_path: Path, ledger: Ledger) -> None:
+    quiet = paper(settings_of(tmp_path, "[llm]\nprovider = 'embedded'\n"), ledger)
+    assert "no server outside this process is configured" in quiet
+    assert "A model server is a program of its own" not in quiet
+    assert "A model server is a program of its own" in paper(settings_of(tmp_path, HOSPITAL), ledger)
+
+
+def test_a_guard_that_is_not_active_is_a_risk(tmp_path: Path, ledger: Ledger) -> None:
+    settings = settings_of(tmp_path)
+    assert "The kernel guard is not active" in paper(settings, ledger, active=False, kernel="off")
+    assert "The kernel guard is not active" not in paper(settings, ledger)
+
+
+def test_every_measure_names_tests_that_exist() -> None:
+    for measure, proof in MEASURES.items():
+        paths = [word.strip(",;") for word in proof.split() if word.startswith("tests/")]
+        assert paths or "BENCH" in proof, measure
+        for path in paths:
+            assert (ROOT / path).is_file(), path
