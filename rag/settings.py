@@ -153,6 +153,17 @@ class IngestSettings:
 
     ocr: bool = _option(True, "read scans and pictures of text")
     parser: str = _option("default", "parsing profile", choices=("default", "fallback"))
+    speech_model: str = _option(
+        "",
+        "what writes down what is said in recordings: whisper-base, or a folder with weights for faster-whisper; needs "
+        "the extra `speech`. Empty: recordings are not read",
+    )
+    speech_language: str = _option("", "of all recordings, de or en for instance; empty: found out for each")
+    speech_memory_mb: int = _option(3072, "most memory that takes, MiB; larger models want more", least=512)
+    vision_model: str = _option(
+        "", "a vision model in Ollama that describes pictures and scans without readable text; empty: none"
+    )
+    vision_language: str = _option("de", "language of the descriptions", choices=("de", "en"))
     timeout_s: float = _option(120.0, "longest time one document may take to parse, seconds", least=1)
     memory_mb: int = _option(1024, "most memory one document may take to parse, MiB", least=64)
     max_body_mb: int = _option(200, "largest file, MiB", least=1)
@@ -253,6 +264,7 @@ class Settings:
         servers = (
             self.embedder.base_url if self.embedder.provider == "ollama" else "",
             (self.llm.base_url or usual) if self.llm.provider not in ("embedded", "none") else "",
+            self.ollama_url() if self.ingest.vision_model else "",
             reranker if "://" in reranker else "",
             self.auth.oidc.issuer,
             self.auth.ldap.url,

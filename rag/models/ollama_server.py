@@ -81,6 +81,10 @@ class OllamaServer:
         """Whether a listed model makes vectors, not text."""
         return "completion" not in self._show(str(entry["name"])).get("capabilities", ["completion"])
 
+    def sees(self, model: str) -> bool:
+        """Whether it takes pictures."""
+        return "vision" in self._show(model).get("capabilities", [])
+
     def entry(self, model: str) -> dict[str, Any]:
         """The model's entry of `/api/tags`: with its digest.
 

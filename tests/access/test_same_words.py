@@ -181,7 +181,7 @@ def test_t07_an_id_in_a_question_or_a_filter_finds_what_one_that_never_was_finds
         ("/api/search", lambda one: {"query": f'Was heißt "{one}"?'}),
         ("/api/search", lambda one: {"query": "Kennwort", "sources": [one]}),
         ("/api/search", lambda one: {"query": "Kennwort", "filters": {"path": [one]}}),
-        ("/api/ask", lambda one: {"question": f'Was heißt "{one}"?', "stream": True}),
+        ("/api/ask", lambda one: {"question": f'Was heißt "{one}"?', "stream": True, "early": True}),
         ("/api/ask", lambda one: {"question": "Kennwort", "filters": {"path": one}, "stream": True}),
     ):
         looks = [doors.http(B, LOOPBACK, "POST", path, form(one)) for one in (theirs, never)]
