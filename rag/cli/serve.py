@@ -8,7 +8,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -22,9 +22,9 @@ from rag.errors import SettingsError
 _log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
-    import ssl
-
     import uvicorn
+
+    from rag.api.tls import Renewal
 
 _CONNECTIONS = 8192
 
@@ -36,6 +36,7 @@ def serve(options: argparse.Namespace) -> int:
     tls = _tls(options)
     _many_connections()
     with (
+        closing(tls) if tls else nullcontext(),
         owned(settings_of(options)) as app,
         _listen(_host(options, app), options.port) as listener,
         _local_door(app) as stop_ingesting,
@@ -61,7 +62,9 @@ def serve(options: argparse.Namespace) -> int:
             timeout_graceful_shutdown=CONNECTIONS_S,
         )
         config.load()
-        config.ssl = tls
+        if tls:
+            config.ssl = tls.context
+            tls.keep_looking()
         server = Serving(config, web.state.desk, told=told)
         shown = f"[{options.host}]" if ":" in options.host else options.host
         address = f"{'https' if tls else 'http'}://{shown}:{listener.getsockname()[1]}/"
@@ -93,7 +96,7 @@ def _host(options: argparse.Namespace, app: App) -> str:
     return host
 
 
-def _tls(options: argparse.Namespace) -> ssl.SSLContext | None:
+def _tls(options: argparse.Namespace) -> Renewal | None:
     """
     Raises:
         SettingsError: only one of the two files is named, or they cannot be used.
@@ -102,9 +105,9 @@ def _tls(options: argparse.Namespace) -> ssl.SSLContext | None:
         return None
     if options.tls_cert is None or options.tls_key is None:
         raise SettingsError("--tls-cert and --tls-key belong together: give both.")
-    from rag.api.tls import context
+    from rag.api.tls import Renewal
 
-    return context(options.tls_cert.expanduser(), options.tls_key.expanduser())
+    return Renewal(options.tls_cert.expanduser(), options.tls_key.expanduser())
 
 
 def watch(options: argparse.Namespace) -> int:

@@ -168,12 +168,13 @@ export class Reply {
   }
 
   /** The answer ended before it was complete: stopped, refused or lost. */
-  broken({ title, detail }) {
+  broken({ title, detail, status }) {
     this.end();
     this.root.dataset.outcome = "broken";
     this.part(".status").textContent = "";
     this.part(".outcome").setAttribute("role", "alert");
     this.tell(title, detail);
+    this.part(".outcome-sign-in").hidden = status !== 401;
     this.notice(null);
     this.part(".actions").hidden = false;
     this.part(".copy").hidden = this.sentences.length === 0;
