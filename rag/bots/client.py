@@ -6,7 +6,6 @@ question, an answer or the key.
 
 from __future__ import annotations
 
-import json
 import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -19,45 +18,18 @@ import httpx
 
 from rag.access import Audience
 from rag.bots.adapter import Account, Verdict
+from rag.bots.told import Finished, ServiceUnreachable, Told, event_of, object_of, problem_of
 from rag.egress import is_local
-from rag.errors import RagError, SettingsError
+from rag.errors import SettingsError
 
 MOST_TURNS: Final = 20
 MOST_TURN_CHARS: Final = 2000
 """As `POST /api/ask` takes a conversation."""
 _CONNECT_S: Final = 5.0
 _ANSWER_S: Final = 30.0
+_LINE_BYTES: Final = 16 << 20
 _SILENCE_S: Final = 60.0
 """The service sends a sign of life every ten seconds; a stream that is silent for so long is dead."""
-_BUSY_S: Final = 10.0
-
-
-class AccountUnknown(RagError):
-    """The service knows nobody by this account."""
-
-
-class RoomUnclear(RagError):
-    """The service cannot tell what everybody in this channel may read."""
-
-
-class ServiceBusy(RagError):
-    """The service takes no more questions for a while."""
-
-    def __init__(self, message: str, *, retry_after_s: float) -> None:
-        super().__init__(message)
-        self.retry_after_s = retry_after_s
-
-
-class ServiceUnreachable(RagError):
-    """The service does not answer, or cannot work now; it may be tried again."""
-
-
-class ServiceRefused(RagError):
-    """The service says no, and will say so again; `code` is the problem's."""
-
-    def __init__(self, message: str, *, code: str) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,58 +46,6 @@ class Heard:
         if self.members is not None:
             form["members"] = [_account(member) for member in self.members]
         return form
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """The evidence is there: `passages` is how many."""
-
-    passages: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Queued:
-    """The place in the line, from 1; 0 when the turn has come."""
-
-    position: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
-    """One checked sentence, with the markers of its proofs; `supported` is False where none carries it."""
-
-    text: str
-    markers: tuple[int, ...]
-    supported: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proof:
-    """A citation: `url` opens the internal page at that place; `page` is 0 where there are none."""
-
-    marker: int
-    url: str
-    title: str
-    page: int = 0
-    heading: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finished:
-    """The end of an answer. `links` are what may only be pointed at: (address, title), the title "" where the channel
-    carries none; `sensitivity` is the highest class shown, or ""."""
-
-    outcome: str
-    text: str
-    receipt: str
-    proofs: tuple[Proof, ...] = ()
-    links: tuple[tuple[str, str], ...] = ()
-    sensitivity: str = ""
-    reason: str = ""
-    model: str = ""
-
-
-Told = Found | Queued | Written | Finished
 
 
 class Service:
@@ -178,7 +98,7 @@ class Service:
             timeout = httpx.Timeout(_SILENCE_S, connect=_CONNECT_S)
             async with self._client.stream("POST", "/api/ask", json=form, timeout=timeout) as response:
                 if response.status_code != httpx.codes.OK:
-                    raise _problem(response.status_code, await response.aread(), response.headers)
+                    raise problem_of(response.status_code, await response.aread(), response.headers)
                 yield _events(response)
         except httpx.HTTPError as error:
             raise self._unreachable() from error
@@ -213,8 +133,8 @@ class Service:
         except httpx.HTTPError as error:
             raise self._unreachable() from error
         if not response.is_success:
-            raise _problem(response.status_code, response.content, response.headers)
-        return _object(response.content)
+            raise problem_of(response.status_code, response.content, response.headers)
+        return object_of(response.content)
 
     def _unreachable(self) -> ServiceUnreachable:
         return ServiceUnreachable(
@@ -225,15 +145,12 @@ class Service:
 async def _events(response: httpx.Response) -> AsyncIterator[Told]:
     """Server-sent events, one field a line; a stream that ends before `Finished` was broken off."""
     name = ""
-    async for line in response.aiter_lines():
+    async for line in _lines(response):
         field, _, value = line.partition(": ")
         if field == "event":
             name = value
         elif field == "data":
-            form = _object(value)
-            if name == "error":
-                raise _problem(int(form.get("status") or 500), value.encode(), {})
-            event = _event(name, form)
+            event = event_of(name, value)
             if event is not None:
                 yield event
             if isinstance(event, Finished):
@@ -241,81 +158,15 @@ async def _events(response: httpx.Response) -> AsyncIterator[Told]:
     raise ServiceUnreachable("The service ended in the middle of an answer.")
 
 
-def _event(name: str, form: Mapping[str, Any]) -> Told | None:
-    if name == "passages":
-        return Found(passages=len(form["passages"]))
-    if name == "queue":
-        return Queued(position=int(form["position"]))
-    if name == "sentence":
-        markers = tuple(dict.fromkeys(int(one["marker"]) for one in form["citations"]))
-        return Written(text=str(form["text"]), markers=markers, supported=bool(form["supported"]))
-    return _finished(form) if name == "done" else None
-
-
-def _finished(form: Mapping[str, Any]) -> Finished:
-    return Finished(
-        outcome=str(form["outcome"]),
-        text=str(form["text"]),
-        receipt=str(form.get("receipt") or ""),
-        proofs=tuple(_proof(one) for one in form.get("citations", ())),
-        links=tuple((str(one["url"]), str(one.get("title") or "")) for one in form.get("links") or ()),
-        sensitivity=str(form.get("sensitivity") or ""),
-        reason=str(form.get("reason") or ""),
-        model=str((form.get("model") or {}).get("name") or ""),
-    )
-
-
-def _proof(form: Mapping[str, Any]) -> Proof:
-    headings = form.get("headings") or [""]
-    return Proof(
-        marker=int(form["marker"]),
-        url=str(form["url"]),
-        title=str(form.get("title") or ""),
-        page=int(form.get("page") or 0),
-        heading=str(headings[-1]),
-    )
-
-
-def _problem(status: int, body: bytes, headers: Mapping[str, str]) -> RagError:
-    """What a refusal means to a bot."""
-    try:
-        form = _object(body)
-    except ServiceUnreachable:
-        form = {}
-    code = str(form.get("code") or status)
-    if code == "account_unknown":
-        return AccountUnknown("The service knows nobody by this account.")
-    if code == "room_unclear":
-        return RoomUnclear("The service cannot tell what everybody in this channel may read.")
-    waits = _seconds(headers.get("Retry-After")) or _seconds(form.get("retry_after_s"))
-    if status == httpx.codes.TOO_MANY_REQUESTS:
-        return ServiceBusy("The service takes no more questions now.", retry_after_s=waits or _BUSY_S)
-    if status >= 500:
-        return ServiceUnreachable(f"The service cannot work now ({code}).")
-    return ServiceRefused(f"The service refused ({code}).", code=code)
-
-
-def _seconds(value: object) -> float:
-    try:
-        return max(0.0, float(str(value)))
-    except ValueError:
-        return 0.0
-
-
-def _object(content: bytes | str) -> dict[str, Any]:
-    """
-    Raises:
-        ServiceUnreachable: it is no JSON object; whatever answers there is not the service.
-    """
-    if not content:
-        return {}
-    try:
-        found = json.loads(content)
-    except ValueError as error:
-        raise ServiceUnreachable("What answers there is not the service: it does not speak JSON.") from error
-    if not isinstance(found, dict):
-        raise ServiceUnreachable("What answers there is not the service.")
-    return found
+async def _lines(response: httpx.Response) -> AsyncIterator[str]:
+    """Lines end at a line feed alone: a text may hold what others take for a line's end."""
+    rest = b""
+    async for piece in response.aiter_bytes():
+        *lines, rest = (rest + piece).split(b"\n")
+        if len(rest) > _LINE_BYTES:
+            raise ServiceUnreachable("What answers there is not the service: its lines never end.")
+        for line in lines:
+            yield line.decode("utf-8", "replace")
 
 
 def _account(account: Account) -> dict[str, str]:

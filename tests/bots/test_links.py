@@ -13,8 +13,9 @@ from rag.bots.links import JOINER, defused, is_internal
 PAGE = "https://archivar.firma.example/wissen"
 
 ADDRESSES = """
-https://evil.example/p.png?q=secret http://evil.example HTTPS://EVIL.EXAMPLE https:\\\\evil.example
-https:/\\evil.example //evil.example/x www.evil.example WWW.evil.example ftp://evil.example mailto:x@evil.example data:text/html;base64,AAAA
+https://evil.example/p.png?q=secret http://evil.example HTTPS://EVIL.EXAMPLE
+https:\\\\evil.example https:/\\evil.example
+//evil.example/x www.evil.example WWW.evil.example ftp://evil.example mailto:x@evil.example data:text/html;base64,AAAA
 javascript:alert(1) file:///etc/passwd tel:+4930123 matrix:u/anna slack://user matrix:roomid/x https://1.2.3.4/x
 https://archivar.firma.example@evil.example/ https://archivar.firma.example.evil.example/wissen
 https://archivar.firma.example:444/wissen http://archivar.firma.example/wissen https://archivar.firma.example/wissens
