@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rag import __version__
 from rag.access import Audience, ChannelKind
+from rag.bots.platforms import PLATFORMS
 from rag.credentials.identified import SCOPES
 from rag.filters import LANGUAGES, TYPES
 
@@ -123,6 +124,8 @@ def _parser() -> argparse.ArgumentParser:
 
     _keys(actions(command("keys", "API keys: who may ask from programs and from beyond this machine.")))
 
+    _bots(command("bot", "Answer in a chat, in a process of its own (Slack, Teams, Matrix)."), every)
+
     models = actions(command("models", "The model weights on this machine."))
     fetch = models("fetch", "Get weights, checked by sha256: those named, or what this machine needs.")
     fetch.add_argument("names", nargs="*", metavar="NAME", help="as `rag models` lists it")
@@ -141,6 +144,21 @@ def _parser() -> argparse.ArgumentParser:
     init = command("init", "Write a commented rag.toml.")
     init.add_argument("--force", action="store_true", help="write over an existing file")
     return top
+
+
+def _bots(command: argparse.ArgumentParser, every: argparse.ArgumentParser) -> None:
+    below = command.add_subparsers(dest="platform", required=True, metavar="PLATFORM")
+    for platform in PLATFORMS.values():
+        about = f"Run the {platform.title} bot until it is stopped."
+        one = below.add_parser(platform.name, help=about, description=about, parents=[every])
+        one.set_defaults(action="run", out=None)
+        actions = one.add_subparsers(dest="action", metavar="ACTION")
+        about = "Try settings, credentials and the way to the service, and say what is missing."
+        actions.add_parser("check", help=about, description=about, parents=[every])
+        if platform.manifest:
+            about = "Write the manifest to upload at the platform."
+            manifest = actions.add_parser("manifest", help=about, description=about, parents=[every])
+            manifest.add_argument("--out", type=Path, metavar="FILE", help="write it there (stdout)")
 
 
 def _erasing(command: argparse.ArgumentParser) -> None:
