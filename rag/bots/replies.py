@@ -14,7 +14,7 @@ from rag.access import Audience
 from rag.bots.adapter import Asked, Reply, Source, Stage
 from rag.bots.links import defused, is_internal
 from rag.bots.told import Finished, Proof, Written
-from rag.language import language_of, language_of_question
+from rag.language import language_of_question, told_by_question
 from rag.texts import LANGUAGES, texts
 
 _SHOWING: Final = frozenset({"answered", "extracts", "unsupported", "incomplete"})
@@ -25,10 +25,9 @@ _CUT: Final = " …"
 
 def language_of_asked(asked: Asked) -> str:
     """The language an asker is answered in: that of the question where it is plain, else the platform's for them."""
-    plain = language_of(asked.text)
-    if plain is None and asked.language in LANGUAGES:
-        return asked.language
-    return plain or language_of_question(asked.text)
+    told = told_by_question(asked.text)
+    platform = asked.language if asked.language in LANGUAGES else None
+    return told or platform or language_of_question(asked.text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,7 +60,7 @@ def _manifest(platform: Platform, bots: BotsSettings, options: argparse.Namespac
 
 def _run(platform: Platform, settings: Settings) -> int:
     bots = settings.bots
-    adapter = platform.adapter(bots, environ=os.environ)
+    adapter = platform.adapter(bots, environ=_environ(settings))
     key = _key(platform, bots)
     close(platform, settings, adapter)
     with Inbox(settings.home / "bots" / platform.name) as inbox:
@@ -83,6 +83,11 @@ def close(platform: Platform, settings: Settings, adapter: ChatAdapter) -> Close
 def endpoints(bots: BotsSettings, adapter: ChatAdapter) -> tuple[Endpoint, ...]:
     """All that a bot's process may reach."""
     return tuple(dict.fromkeys([of_url(bots.service), *map(endpoint, adapter.hosts)]))
+
+
+def _environ(settings: Settings) -> dict[str, str]:
+    """The environment, with the home as it was chosen: some adapters keep what they have read below it."""
+    return {**os.environ, "RAG_HOME": str(settings.home)}
 
 
 def _key(platform: Platform, bots: BotsSettings) -> str:
@@ -156,7 +161,7 @@ def _checks(platform: Platform, settings: Settings) -> list[dict[str, Any]]:
         return [_one("settings", "something is not set", f"Set {', '.join(missing)} in rag.toml.")]
     done = [_one("settings", "what it needs is set")]
     try:
-        adapter = platform.adapter(bots, environ=os.environ)
+        adapter = platform.adapter(bots, environ=_environ(settings))
         key = _key(platform, bots)
         service = Service(bots.service, key=key, ca_file=bots.ca_file)
         closed = close(platform, settings, adapter)
@@ -194,7 +199,7 @@ async def _attempt(name: str, deed: Callable[[], Awaitable[str]]) -> dict[str, A
 async def _examined(adapter: ChatAdapter) -> str:
     """Who the bot is there; where the adapter cannot tell, whether it is still connected after some seconds."""
     if isinstance(adapter, Examinable):
-        return await adapter.check()
+        return await adapter.check() or "it takes the bot's credentials"
 
     async def refuse(event: Asked | Judged) -> None:
         raise ServiceUnreachable("The bot is only being checked; this is for its next start.")
