@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rag import __version__
 from rag.access import Audience, ChannelKind
-from rag.credentials.identified import SCOPES
+from rag.credentials.identified import PERSONAL
 from rag.filters import LANGUAGES, TYPES
 
 
@@ -216,7 +216,7 @@ def _keys(action: Callable[[str, str], argparse.ArgumentParser]) -> None:
     add.add_argument(
         "--scope",
         action="append",
-        choices=(*SCOPES, "all"),
+        choices=(*PERSONAL, "all"),
         help="what it is good for (search, ask and documents); may be repeated",
     )
     add.add_argument("--source", action="append", metavar="NAME", help="only this source; may be repeated")
@@ -224,6 +224,9 @@ def _keys(action: Callable[[str, str], argparse.ArgumentParser]) -> None:
     add.add_argument("--channel", choices=channels, default="intranet", help="where its answers are shown (intranet)")
     audiences = [audience.value for audience in Audience]
     add.add_argument("--audience", choices=audiences, default="direct", help="who else sees them there (direct)")
+    add.add_argument(
+        "--bot", choices=("slack", "teams", "matrix"), default="", help="for a bot there, and for nothing else"
+    )
     add.add_argument("--expires", type=_days, default=365, metavar="DAYS", help="good for so many days, or never (365)")
     revoke = action("revoke", "End a key at once; answers it asked for end too.")
     revoke.add_argument("id", metavar="ID", help="as `rag keys list` shows it")

@@ -8,7 +8,7 @@ from typing import Any
 
 from rag.cli import OK, output
 from rag.cli.commands import single
-from rag.credentials.identified import SCOPES
+from rag.credentials.identified import PERSONAL
 from rag.errors import SettingsError
 
 
@@ -46,7 +46,7 @@ def _list(options: argparse.Namespace) -> int:
 
 def _rows(found: list[dict[str, Any]]) -> Iterator[tuple[object, ...]]:
     for key in found:
-        good_for = "all" if len(key["scopes"]) == len(SCOPES) else ", ".join(key["scopes"])
+        good_for = "all" if len(key["scopes"]) == len(PERSONAL) else ", ".join(key["scopes"])
         good_for += f" in {', '.join(key['sources'])}" if key["sources"] is not None else ""
         good_for += f" ({key['channel']})" if key["channel"] != "intranet" else ""
         yield (
@@ -67,11 +67,12 @@ def _add(options: argparse.Namespace) -> int:
         "keys_add",
         name=options.name,
         user=options.user,
-        scopes=list(SCOPES) if "all" in scopes else scopes,
+        scopes=list(PERSONAL) if "all" in scopes else scopes,
         sources=options.source,
         channel=options.channel,
         audience=options.audience,
         days=options.expires,
+        bot=options.bot,
     )
     if not options.json:
         print(made["key"])
