@@ -21,10 +21,10 @@ TEMPLATE: Final = """\
 # What chats carry of each class, where not by default: nothing, bare-link (no title), link, full. One word is for
 # direct messages and private channels; wider audiences are named. A wider audience never gets more than a narrower one,
 # a more secret class never more than a less secret one, and a cloud never anything of what is strict.
-# [release.cloud_chat]
-# internal = "link"
-# [release.self_hosted_chat]
-# internal = { direct = "full", private_channel = "full", public_channel = "link", guests = "bare-link" }
+#   [release.cloud_chat]
+#   internal = "link"
+#   [release.self_hosted_chat]
+#   internal = { direct = "full", private_channel = "full", public_channel = "link", guests = "bare-link" }
 """
 
 

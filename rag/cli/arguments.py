@@ -123,6 +123,8 @@ def _parser() -> argparse.ArgumentParser:
 
     _keys(actions(command("keys", "API keys: who may ask from programs and from beyond this machine.")))
 
+    _bot_messages(command("bot", "Answer in a chat, in a process of its own (Slack, Teams, Matrix)."), every)
+
     models = actions(command("models", "The model weights on this machine."))
     fetch = models("fetch", "Get weights, checked by sha256: those named, or what this machine needs.")
     fetch.add_argument("names", nargs="*", metavar="NAME", help="as `rag models` lists it")
@@ -141,6 +143,17 @@ def _parser() -> argparse.ArgumentParser:
     init = command("init", "Write a commented rag.toml.")
     init.add_argument("--force", action="store_true", help="write over an existing file")
     return top
+
+
+def _bot_messages(command: argparse.ArgumentParser, every: argparse.ArgumentParser) -> None:
+    below = command.add_subparsers(dest="platform", required=True, metavar="PLATFORM")
+    about = "Which messages of bots show a document, and have them taken back."
+    messages = below.add_parser("messages", help=about, description=about, parents=[every])
+    messages.add_argument(
+        "--document", metavar="DOCUMENT", help="that show this one: an id, or its key once it is gone"
+    )
+    messages.add_argument("--gone", action="store_true", help="that show a document that is no longer there")
+    messages.add_argument("--remove", action="store_true", help="have their bots take these back")
 
 
 def _erasing(command: argparse.ArgumentParser) -> None:

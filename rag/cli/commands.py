@@ -183,6 +183,9 @@ def sources(options: argparse.Namespace) -> int:
         found = single(options, "remove_source", name=options.name)
         if not options.json:
             output.out.print(f"Forgotten, with {found['removed']} documents.")
+            if shown := found.get("bot_messages"):
+                output.flow(f"{output.counted(shown, 'message')} of bots show documents that are gone: ")
+                output.flow("rag bot messages --gone", width=4)
         return OK
     found = single(options, "sources")
     if not options.json:
@@ -285,6 +288,7 @@ _OPEN = frozenset({"init", "models"})
 _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "ask": ask,
     "audit": _later("rag.cli.audit:audit"),
+    "bot": _later("rag.cli.bot_messages:bot_messages"),
     "backup": _later("rag.cli.backup:backup"),
     "demo": _later("rag.cli.demo:demo"),
     "doctor": _later("rag.cli.doctor:doctor"),

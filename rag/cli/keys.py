@@ -61,6 +61,10 @@ def _rows(found: list[dict[str, Any]]) -> Iterator[tuple[object, ...]]:
 
 
 def _add(options: argparse.Namespace) -> int:
+    if options.bot and (options.scope or options.channel != "intranet" or options.audience != "direct"):
+        raise SettingsError(
+            "The key of a bot is good for its platform alone: leave --scope, --channel, --audience away."
+        )
     scopes = list(dict.fromkeys(options.scope or ("search", "ask", "documents")))
     made = single(
         options,
@@ -77,8 +81,9 @@ def _add(options: argparse.Namespace) -> int:
     if not options.json:
         print(made["key"])
         until = f"until {made['expires_at'][:10]}" if made["expires_at"] else "without end"
+        whom = f"whoever asks the {made['bot']} bot" if made["bot"] else output.safe(made["user"])
         output.err.print(
-            f"Key {made['id']} speaks for {output.safe(made['user'])}, for {', '.join(made['scopes'])}, {until}. It is "
+            f"Key {made['id']} speaks for {whom}, for {', '.join(made['scopes'])}, {until}. It is "
             f"shown this once: keep it where secrets are kept. To end it: rag keys revoke {made['id']}"
         )
     return OK

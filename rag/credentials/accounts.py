@@ -26,7 +26,8 @@ from rag.store.rows import now
 
 _log = logging.getLogger(__name__)
 
-_ACCOUNT: Final = re.compile(r"(slack|teams|matrix):([\x21-\x7e]{1,400})")
+ACCOUNT: Final = re.compile(r"(slack|teams|matrix):([\x21-\x7e]{1,400})")
+"""How an account is written: platform, and how that platform names it."""
 _EMAIL: Final = re.compile(r"[\x21-\x3f\x41-\x7e]{1,200}@[a-z0-9.-]{1,200}", re.ASCII)
 _LOCALPART: Final = re.compile(r"@([a-z0-9._-]{1,200}):(.+)")
 _KEPT: Final = 10_000
@@ -72,7 +73,7 @@ class Accounts:
         Raises:
             SignInUnavailable: the directory cannot be asked.
         """
-        if not _ACCOUNT.fullmatch(account):
+        if not ACCOUNT.fullmatch(account):
             return None
         account = plain(account)
         if account in self._listed:

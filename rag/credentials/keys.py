@@ -106,6 +106,12 @@ class Keys:
         """Whether there ever was a key, also one that is no longer good, or was erased with its person."""
         return bool(self._keys) or self._erased
 
+    @property
+    def bots(self) -> frozenset[str]:
+        """The platforms whose bots have a good key."""
+        now = self._clock()
+        return frozenset(key.bot for key in self._keys.values() if key.bot and key.state(now) == "active")
+
     def all(self) -> list[ApiKey]:
         """Every key, the oldest first."""
         return sorted(self._keys.values(), key=lambda key: (key.created_at, key.id))
