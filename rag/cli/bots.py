@@ -36,7 +36,11 @@ _NO_KEY: Final = "make one with `rag keys add --bot {name} NAME` and name its fi
 
 
 def bot(options: argparse.Namespace) -> int:
-    """Run it, look whether it could run, or write its manifest."""
+    """Run it, look whether it could run, or write its manifest; or list what bots have posted, as the service knows."""
+    if options.platform not in PLATFORMS:
+        from rag.cli.bot_messages import bot_messages
+
+        return bot_messages(options)
     platform = PLATFORMS[options.platform]
     settings = settings_of(options)
     if options.action == "manifest":

@@ -185,6 +185,9 @@ def sources(options: argparse.Namespace) -> int:
         found = single(options, "remove_source", name=options.name)
         if not options.json:
             output.out.print(f"Forgotten, with {found['removed']} documents.")
+            if shown := found.get("bot_messages"):
+                output.flow(f"{output.counted(shown, 'message')} of bots show documents that are gone: ")
+                output.flow("rag bot messages --gone", width=4)
         return OK
     found = single(options, "sources")
     if not options.json:
