@@ -23,9 +23,11 @@ from rag.errors import SettingsError
 from rag.models.catalogue import default_directory
 from rag.secret_files import secret
 from rag.settings_auth import AUTH_TABLES, AuthSettings, auth_problems, problems_below
+from rag.settings_bots import BOTS_TABLES, BotsSettings, account_problem, email_problem
 from rag.settings_limits import LimitsSettings, ServerSettings
 from rag.settings_operations import LogSettings, TelemetrySettings
 from rag.settings_option import option as _option
+from rag.settings_release import Cells, Fault, cells_of
 from rag.settings_rights import (
     FROM_FILESYSTEM,
     IdentitySettings,
@@ -243,6 +245,8 @@ class Settings:
     auth: AuthSettings = field(default_factory=AuthSettings)
     server: ServerSettings = field(default_factory=ServerSettings)
     limits: LimitsSettings = field(default_factory=LimitsSettings)
+    bots: BotsSettings = field(default_factory=BotsSettings)
+    release: Cells = field(default_factory=dict)
 
     @property
     def slots(self) -> int:
@@ -325,6 +329,7 @@ TABLES: dict[str, type[Any]] = {
     "auth": AuthSettings,
     "server": ServerSettings,
     "limits": LimitsSettings,
+    "bots": BotsSettings,
 }
 SPELLING = {"class": "confidentiality"}  # `class` cannot be a field's name
 
@@ -362,8 +367,8 @@ class _Reader:
     def settings(self, tables: dict[str, Any]) -> dict[str, Any]:
         values: dict[str, Any] = {}
         for name, table in tables.items():
-            if name not in ("sources", "groups", *TABLES):
-                known = ", ".join(["[[sources]]", "[groups]", *(f"[{key}]" for key in TABLES)])
+            if name not in ("sources", "groups", "release", *TABLES):
+                known = ", ".join(["[[sources]]", "[groups]", *(f"[{key}]" for key in TABLES), "[release]"])
                 raise self._error("", name, f'unknown key "{name}"; known are {known}')
             if name == "sources":
                 if not isinstance(table, list) or not all(isinstance(entry, dict) for entry in table):
@@ -375,6 +380,10 @@ class _Reader:
                 values["groups"] = {key: self._members(key, value) for key, value in table.items()}
             elif name == "auth":
                 values["auth"] = self._auth(table)
+            elif name == "bots":
+                values["bots"] = self._bots(table)
+            elif name == "release":
+                values["release"] = self._release(table)
             else:
                 if name == "identity":
                     values["sids"] = self._sids(table.pop("sids", {}))
@@ -401,13 +410,41 @@ class _Reader:
             raise self._error("identity.sids", key, problem)
         return sids
 
-    def _auth(self, table: dict[str, Any]) -> AuthSettings:
-        below: dict[str, Any] = {}
-        for name in AUTH_TABLES.keys() & table.keys():
-            block = table.pop(name)
+    def _bots(self, table: dict[str, Any]) -> BotsSettings:
+        named = {}
+        for name, problem_of in (("accounts", account_problem), ("emails", email_problem)):
+            named[name] = table.pop(name, {})
+            if not isinstance(named[name], dict):
+                raise self._error("bots", name, f"{name} is a block of keys under [bots.{name}]")
+            key, problem = problem_of(named[name])
+            if problem:
+                raise self._error(f"bots.{name}", key, problem)
+        below = self._below("bots", BOTS_TABLES, table)
+        plain: BotsSettings = self._table(BotsSettings, "bots", table)
+        return replace(plain, **named, **below)
+
+    def _release(self, tables: dict[str, Any]) -> Cells:
+        try:
+            return cells_of(tables)
+        except Fault as fault:
+            raise self._error(fault.table, fault.key, fault.why) from fault
+
+    def _below(self, name: str, kinds: Mapping[str, type[Any]], table: dict[str, Any]) -> dict[str, Any]:
+        """The blocks below a block, taken out of it."""
+        found: dict[str, Any] = {}
+        for key, block in table.items():
+            if isinstance(block, dict) and key not in kinds:
+                known = ", ".join(f"[{name}.{one}]" for one in kinds)
+                raise self._error(f"{name}.{key}", "", f"unknown block [{name}.{key}]; known are {known}")
+        for key in kinds.keys() & table.keys():
+            block = table.pop(key)
             if not isinstance(block, dict):
-                raise self._error("auth", name, f"{name} is a block of keys under [auth.{name}]")
-            below[name] = self._table(AUTH_TABLES[name], f"auth.{name}", block)
+                raise self._error(name, key, f"{key} is a block of keys under [{name}.{key}]")
+            found[key] = self._table(kinds[key], f"{name}.{key}", block)
+        return found
+
+    def _auth(self, table: dict[str, Any]) -> AuthSettings:
+        below = self._below("auth", AUTH_TABLES, table)
         plain: AuthSettings = self._table(AuthSettings, "auth", table)
         auth = replace(plain, **below)
         self._refuse("auth", 0, **auth_problems(auth))

@@ -15,6 +15,7 @@ import time
 from collections.abc import Generator, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from rag.access import Channel, Principal
 from rag.answers import AnswerEvent, Citation, Disagreement, Found, Outcome, Passage, Reason, Sentence
@@ -28,7 +29,7 @@ from rag.ask.lineage import described
 from rag.ask.listening import Listening, Telling, Unheard
 from rag.ask.markers import without_markers
 from rag.ask.recheck import Recheck, RightsLost
-from rag.ask.release import divide, within
+from rag.ask.release import STANDARD, Policy, Release, divide, release, within
 from rag.ask.retrieve import Retriever
 from rag.ask.searched import Retrieved
 from rag.ask.sentences import sentences
@@ -48,6 +49,8 @@ _log = logging.getLogger(__name__)
 _REASONS = {"slow": Reason.TOO_SLOW, "cut": Reason.STOPPED, "length": Reason.TOO_LONG}
 """Why an answer is incomplete, by how the model's writing ended."""
 _EXTRACTS = 3
+_POINTERS = 5
+"""What may only be pointed at is named so often at most."""
 _WORDS_WEIGH = 0.15
 """What holding all words of the question is worth beside a cosine."""
 _LEAST_TOKENS = 250
@@ -77,7 +80,8 @@ class Rules:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answerer:
     """Answers questions. `model` is None where no language model can run: then the passages speak for themselves.
-    `seats` are the model's; who asks takes one before it goes on behind `Found` that `writes`."""
+    `seats` are the model's; who asks takes one before it goes on behind `Found` that `writes`. `policy` says what
+    chats carry."""
 
     retriever: Retriever
     audit: AuditLog
@@ -85,6 +89,7 @@ class Answerer:
     rules: Rules
     speeds: ReadingSpeeds = field(default=SPEEDS)
     seats: Seats = field(default_factory=lambda: Seats(1))
+    policy: Policy = STANDARD
 
     def ask(
         self,
@@ -126,9 +131,15 @@ class Answerer:
         began = time.perf_counter()
         asked = self._stand_alone(question, conversation, listening)
         course = self.course(question, asked, began=began)
-        recheck = Recheck(ledger=self.retriever.ledger, principal=principal, channel=channel, listening=listening)
+        recheck = Recheck(
+            ledger=self.retriever.ledger,
+            principal=principal,
+            channel=channel,
+            listening=listening,
+            policy=self.policy,
+        )
         searched = self.retriever.search(
-            asked, principal=principal, k=self.rules.passages, filters=within(filters, channel)
+            asked, principal=principal, k=self.rules.passages, filters=within(filters, channel, self.policy)
         )
         if early and (seen := self._showable(self.retriever.best(searched), asked, recheck)):
             course.mark("search")
@@ -144,7 +155,7 @@ class Answerer:
             yield Found(passages=recheck.left(seen), evidence=0.0, settled=False)
         found = self.retriever.read(searched)
         course.mark("retrieve")
-        released = divide(found.passages, channel)
+        released = divide(found.passages, channel, self.policy)
         shown = self._showable(found.passages, asked, recheck)
         enough = found.evidence >= self.rules.evidence
         course.receipt = self.audit.open(
@@ -157,13 +168,22 @@ class Answerer:
             reason=reason,
             enough=enough,
             links=[passage.key for passage in released.links],
+            **self._noted(released.links, principal, channel),
         )
-        yield from self.told(course, found, shown, links=bool(released.links), enough=enough, recheck=recheck)
+        course.pointers = lambda: recheck.pointers(released.links, most=_POINTERS)
+        links = bool(released.links) and bool(shown or course.pointers())
+        yield from self.told(course, found, shown, links=links, enough=enough, recheck=recheck)
+
+    def _noted(self, links: Sequence[Passage], principal: Principal, channel: Channel) -> dict[str, Any]:
+        """What the record of a chat's answer says besides: whose titles are told, and how many read along."""
+        titled = [one.key for one in links if release(one.confidentiality, channel, self.policy) is Release.LINK_ONLY]
+        room = {"room": len(principal.company)} if principal.company else {}
+        return ({"titled": list(dict.fromkeys(titled))} if titled else {}) | room
 
     def _showable(self, passages: Sequence[Passage], asked: str, recheck: Recheck) -> tuple[Passage, ...]:
         """Those that the channel may carry in full and the person may read now, in the order they are shown in."""
-        standing = described(divide(passages, recheck.channel).full, self.retriever.ledger, recheck.principal)
-        return recheck.left(newest_first(standing, asked))
+        carried = divide(passages, recheck.channel, recheck.policy).full
+        return recheck.left(newest_first(described(carried, self.retriever.ledger, recheck.principal), asked))
 
     def course(self, question: str, asked: str, *, began: float, before: Before | None = None) -> Course:
         """A question under way, nothing found yet."""
