@@ -33,11 +33,11 @@ from rag.bots.slack_manifest import scopes
 from rag.bots.slack_people import People, Person, Room
 from rag.bots.slack_posting import Posting
 from rag.bots.slack_socket import HOSTS, SocketMode
+from rag.bots.slack_text import slack_words
 from rag.egress import is_local
 from rag.errors import RagError, SettingsError
 from rag.secret_files import secret
 from rag.settings_bots import SlackSettings
-from rag.texts import texts
 
 _log = logging.getLogger(__name__)
 
@@ -129,13 +129,17 @@ class SlackAdapter:
             await self._api.close()
 
     async def members(self, place: Place) -> tuple[Account, ...] | None:
-        """Everybody who can read there, bots of others among them; None where Slack does not say, they are too many, or
-        a guest has come into a room that had none when the question was asked."""
+        """Everybody who can read there, bots of others among them; None where Slack will not say, they are too many, or
+        more can read along by now than when the question was asked.
+
+        Raises:
+            PlatformBusy, PlatformUnreachable
+        """
         try:
             people = await self._workspace()
             found = await people.members(place.conversation)
             room = await people.room(place.conversation)
-        except RagError as error:
+        except PlatformRefused as error:
             _log.warning("Slack does not say who is there", extra={"action": "slack_members", "reason": str(error)})
             return None
         if found is None or _opened(place, room, found):
@@ -194,7 +198,7 @@ class SlackAdapter:
                 if heard.answered:
                     self._errand(self._posting.clear(conversation=heard.conversation, question=heard.at))
             case Stranger():
-                return texts("en")["slack.other_workspace"]
+                return slack_words("en")["other_workspace"]
             case None:
                 pass
         return ""

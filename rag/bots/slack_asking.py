@@ -17,9 +17,8 @@ from rag.bots.adapter import Account, Asked, Judged, Place, PlatformUnreachable,
 from rag.bots.slack_api import SlackApi
 from rag.bots.slack_hearing import Command, Pressed, Spoken
 from rag.bots.slack_people import People, Person
-from rag.bots.slack_text import mentions, typed
+from rag.bots.slack_text import mentions, slack_words, typed
 from rag.errors import RagError
-from rag.texts import texts
 
 _LOOK_UP_S: Final = 2.0
 _LAST: Final = 3
@@ -74,15 +73,15 @@ class Asking:
         try:
             async with asyncio.timeout(_LOOK_UP_S):
                 person = await self._people.person(command.user)
-                words = texts(person.language)
+                words = slack_words(person.language)
                 if person.foreign:
-                    return words["slack.other_workspace"]
+                    return words["other_workspace"]
                 if not command.text:
-                    return words["slack.command_empty"]
+                    return words["command_empty"]
                 opened = await self._api.call("conversations.open", users=command.user)
                 conversation = str((opened.get("channel") or {}).get("id") or "")
         except (RagError, TimeoutError):
-            return texts("en")["slack.command_failed"]
+            return slack_words("en")["command_failed"]
         asked = Asked(
             event=f"slack:{self._team}:command:{command.invocation}",
             account=self._people.account_of(person),
@@ -91,7 +90,7 @@ class Asking:
             language=person.language,
         )
         await self._take(asked)
-        return words["slack.command_taken"]
+        return words["command_taken"]
 
     async def pressed(self, pressed: Pressed) -> str:
         """Take the verdict. What is to be told the person who gave it."""
@@ -111,7 +110,7 @@ class Asking:
             verdict=pressed.verdict,
         )
         await self._take(judged)
-        return texts(language)["slack.thanks"]
+        return slack_words(language)["thanks"]
 
     async def _looked_up(self, spoken: Spoken, thread: _Thread) -> Asked | None:
         async with asyncio.timeout(_LOOK_UP_S):

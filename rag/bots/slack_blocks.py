@@ -16,8 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from rag.bots.adapter import Reply, Source, Stage, Verdict
-from rag.bots.slack_text import one_line, pieces, shown
-from rag.texts import texts
+from rag.bots.slack_text import one_line, pieces, shown, slack_words
 
 Block = dict[str, Any]
 
@@ -38,7 +37,7 @@ _ADDRESS: Final = re.compile(r"https?://[^\s<>\"'|\\^`{}\x00-\x20\x7f-\U0010ffff
 
 def preview(reply: Reply) -> str:
     """The line that notifications show: that something was said, never what."""
-    return texts(reply.language)["slack.preview_working" if reply.stage is not Stage.FINAL else "slack.preview"]
+    return slack_words(reply.language)["preview_working" if reply.stage is not Stage.FINAL else "preview"]
 
 
 def blocks(reply: Reply) -> list[Block]:
@@ -53,23 +52,23 @@ def blocks(reply: Reply) -> list[Block]:
 
 
 def _blocks(reply: Reply, *, text: str, sources: Sequence[Source]) -> list[Block]:
-    words = texts(reply.language)
+    words = slack_words(reply.language)
     found = [_section(piece) for piece in pieces(text, most=_SECTION_CHARS)]
-    notice = reply.notice or ("" if text or reply.stage is Stage.FINAL else words["slack.working"])
+    notice = reply.notice or ("" if text or reply.stage is Stage.FINAL else words["working"])
     found += [_context(piece) if text else _section(piece) for piece in pieces(notice, most=_CONTEXT_CHARS)]
     if reply.stage is not Stage.FINAL:
-        return found or [_section(words["slack.working"])]
+        return found or [_section(words["working"])]
     opening = [source for source in sources if _opens(source.url)]
     buttons = [_source(source, number=at, language=reply.language) for at, source in enumerate(opening)]
     titles = "\n".join(name for source in opening if len(shown(name := _name(source, words))) > _LABEL_CHARS)
     found += [_context(piece) for piece in pieces(titles, most=_CONTEXT_CHARS)]
     found += [_row(f"sources_{at}", buttons[at : at + _ROW]) for at in range(0, len(buttons), _ROW)]
     if reply.sensitivity:
-        named = words.get(f"slack.class.{reply.sensitivity}", reply.sensitivity)
-        found.append(_context(one_line(words["slack.sensitivity"].format(sensitivity=named), most=_CONTEXT_CHARS)))
+        named = words.get(f"class.{reply.sensitivity}", reply.sensitivity)
+        found.append(_context(one_line(words["sensitivity"].format(sensitivity=named), most=_CONTEXT_CHARS)))
     if reply.receipt and len(reply.receipt) <= _VALUE_CHARS:
         found.append(_row("feedback", [_feedback(verdict, reply) for verdict in Verdict]))
-    return found or [_section(words["slack.preview"])]
+    return found or [_section(words["preview"])]
 
 
 def _fits(made: Sequence[Block]) -> bool:
@@ -80,7 +79,7 @@ def _source(source: Source, *, number: int, language: str) -> Block:
     return {
         "type": "button",
         "action_id": f"{SOURCE}_{number}",
-        "text": _plain(one_line(_name(source, texts(language)), most=_LABEL_CHARS)),
+        "text": _plain(one_line(_name(source, slack_words(language)), most=_LABEL_CHARS)),
         "url": source.url,
     }
 
@@ -88,11 +87,11 @@ def _source(source: Source, *, number: int, language: str) -> Block:
 def _name(source: Source, words: Mapping[str, str]) -> str:
     """The source as people know it: number, title, place; a label has no room for a long one, which stands above."""
     marker = f"[{source.marker}] " if source.marker > 0 else ""
-    return marker + " · ".join(part for part in (source.title or words["slack.open"], source.place) if part)
+    return marker + " · ".join(part for part in (source.title or words["open"], source.place) if part)
 
 
 def _feedback(verdict: Verdict, reply: Reply) -> Block:
-    label = texts(reply.language)[f"page.feedback_{verdict.value}"]
+    label = slack_words(reply.language)[verdict.value]
     named = one_line(label, most=_LABEL_CHARS)
     return {"type": "button", "action_id": PREFIX + verdict.value, "text": _plain(named), "value": reply.receipt}
 

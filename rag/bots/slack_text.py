@@ -11,7 +11,10 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
+from collections.abc import Mapping
 from typing import Final
+
+from rag.texts import texts
 
 JOINER: Final = "\u2060"
 """Joins words without a gap and without being seen; a link's pattern does not go over it."""
@@ -24,6 +27,11 @@ _CALL: Final = re.compile(r"[@#\uff20\uff03!](?=\w)|[@\uff20](?=[<&|])", re.UNIC
 
 _ENTITY: Final = re.compile(r"<([^<>\n]*)>")
 _SPACE: Final = re.compile(r"[^\S\n]+")
+
+
+def slack_words(language: str) -> Mapping[str, str]:
+    """The sentences of ours that only Slack needs, by key."""
+    return texts(language, "slack")
 
 
 def shown(text: str) -> str:

@@ -156,7 +156,7 @@ class SlackPlatform:
 
     async def _knock(self, delivery: _Delivery, outcome: asyncio.Future[bool], *, again: int) -> None:
         body = wire(delivery.kind, delivery.payload)
-        answer = await knock(self.port, body, signed(body, at=int(time.time()) + again, again=again))
+        answer = await knock(self.port, body, lambda: signed(body, at=int(time.time()) + again, again=again))
         outcome.set_result(answer is not None and answer.status_code == 200)
 
     def _echo(self, row: Row) -> None:

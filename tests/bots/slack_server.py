@@ -183,11 +183,11 @@ def wire(kind: str, payload: Row) -> bytes:
     return urlencode(payload if kind == "slash_commands" else {"payload": json.dumps(payload)}).encode()
 
 
-async def knock(port: int, body: bytes, headers: Mapping[str, str] | list[tuple[str, str]]) -> httpx.Response | None:
-    """One request at the bot's own port; None where nobody listens."""
+async def knock(port: int, body: bytes, headers: Callable[[], Mapping[str, str]]) -> httpx.Response | None:
+    """One request at the bot's own port, with headers made when it is sent; None where nobody listens."""
     async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
         for _ in range(int(CONNECT_S / 0.05)):
             with contextlib.suppress(httpx.ConnectError):
-                return await client.post(f"http://127.0.0.1:{port}/slack/events", content=body, headers=headers)
+                return await client.post(f"http://127.0.0.1:{port}/slack/events", content=body, headers=headers())
             await asyncio.sleep(0.05)
     return None
