@@ -26,6 +26,7 @@ _ID: Final = re.compile(r"[A-Z0-9]{1,40}")
 _TS: Final = re.compile(r"\d{1,16}(\.\d{1,9})?")
 _RECEIPT: Final = re.compile(r"[\x21-\x7e]{1,200}")
 _SPOKEN: Final = frozenset(("", "file_share", "thread_broadcast"))
+_log = logging.getLogger(__name__)
 _SILENT: Final = logging.getLogger("rag.bots.slack_hearing.bolt")
 
 
@@ -100,18 +101,27 @@ class Hearing:
 
     def envelope(self, payload: Mapping[str, Any]) -> Heard | None:
         """What came over the socket."""
-        return self._hear(BoltRequest(mode="socket_mode", body=dict(payload)))[2]
+        return self._hear(mode="socket_mode", body=dict(payload))[2]
 
     def request(self, body: str, headers: Mapping[str, str]) -> tuple[int, str, Heard | None]:
         """What came by HTTP: the status, a body where Slack wants one, and what was heard. 401 where bolt finds the
-        signature wrong."""
-        status, text, heard = self._hear(BoltRequest(mode="http", body=body, headers=dict(headers)))
-        return (status if status in (200, 401) else 200, text if status == 200 else "", heard)
+        signature wrong, 400 where it is no event at all."""
+        status, text, heard = self._hear(mode="http", body=body, headers=dict(headers))
+        return (status if status in (200, 400, 401) else 200, text if status == 200 else "", heard)
 
-    def _hear(self, request: BoltRequest) -> tuple[int, str, Heard | None]:
+    def _hear(self, **request: Any) -> tuple[int, str, Heard | None]:
         self._heard.clear()
-        response = self._app.dispatch(request)
+        try:
+            response = self._app.dispatch(BoltRequest(**request))
+        except Exception as error:  # noqa: BLE001, RUF100 - bolt reads a body in many ways, each with its own errors
+            return self._unread(type(error).__name__)
+        if response.status >= 500:
+            return self._unread("bolt")
         return response.status, str(response.body or ""), self._heard.pop() if self._heard else None
+
+    def _unread(self, reason: str) -> tuple[int, str, None]:
+        _log.error("What Slack sent could not be read", extra={"action": "slack_unread", "reason": reason})
+        return 400, "", None
 
     def _message(self, body: dict[str, Any], event: dict[str, Any]) -> None:
         if body.get("team_id") != self._team:
