@@ -22,7 +22,7 @@ JOINER: Final = "\u2060"
 _HIDDEN: Final = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\u00ad\U000e0000-\U000e007f]")
 _SCHEME: Final = re.compile(r"(?<=[^\W_]):(?=\S)|(?<![^\W_]):(?=[\w+'-]+:)|:(?=//)", re.UNICODE)
 _SLASHES: Final = re.compile(r"(?<=/)(?=/)")
-_DOT: Final = re.compile(r"(?<=[^\W_])[.\u3002\uff0e\uff61](?=[^\W\d_]{2})|(?<=\d)\.(?=\d{1,3}\.\d)", re.UNICODE)
+_DOT: Final = re.compile(r"(?<=[^\W_])[.\u3002\uff0e\uff61](?=[^\W\d_])|(?<=\d)\.(?=\d{1,3}\.\d)", re.UNICODE)
 _CALL: Final = re.compile(r"[@#\uff20\uff03!](?=\w)|[@\uff20](?=[<&|])", re.UNICODE)
 
 _ENTITY: Final = re.compile(r"<([^<>\n]*)>")
