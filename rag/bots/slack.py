@@ -114,6 +114,10 @@ class SlackAdapter:
         if self._settings.mode == "socket":
             await self._api.connection(self._app_token)
 
+    async def close(self) -> None:
+        """Close the connections that `check` or a reply after `run` has opened."""
+        await self._api.close()
+
     async def run(self, take: Take) -> None:
         """Receive until cancelled; see `rag.bots.adapter.ChatAdapter.run`."""
         try:

@@ -25,7 +25,7 @@ from tests.bots.slack_world import APP_TOKEN, BOT_TOKEN, SECRET, TEAM, Refused, 
 
 ACK_S = 3.0
 """What Slack waits for an acknowledgement."""
-CONNECT_S = 1.0
+CONNECT_S = 4.0
 
 CHANGES = ("chat.postMessage", "chat.update", "chat.delete")
 

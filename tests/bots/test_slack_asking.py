@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from rag.access import Audience
-from rag.bots.adapter import MessageRef, Place, PlatformRefused, Stage
+from rag.bots.adapter import MessageRef, Place, PlatformBusy, PlatformRefused, Reply, Stage
 from rag.bots.slack import SlackAdapter
 from tests.bots.contract import LIMIT_S, Said, Taken, final, receiving
 from tests.bots.slack_platform import SlackPlatform, slack_platform
@@ -117,7 +117,7 @@ def test_a_guest_who_comes_in_after_the_question_makes_the_room_unclear(tmp_path
         anew = platform.adapter()
         assert await anew.members(place) is None, "and so does a channel that is public by now"
         for one in (later, anew):
-            await one._api.close()
+            await one.close()
 
     play(tmp_path, scene)
 
@@ -345,8 +345,6 @@ def test_nobody_elses_nonce_is_taken_for_its_own(tmp_path: Path) -> None:
 
 
 def test_growing_edits_leave_room_for_last_words(tmp_path: Path) -> None:
-    from rag.bots.adapter import PlatformBusy, Reply
-
     async def scene(platform: SlackPlatform, taken: Taken, adapter: SlackAdapter) -> None:
         place = Place(conversation="D01", audience=Audience.DIRECT)
         message = await adapter.post(place, final("0"), nonce="n1")
