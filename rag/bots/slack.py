@@ -103,16 +103,20 @@ class SlackAdapter:
         """Where signed events are served now; 0 while they are not."""
         return self._server.port if self._server is not None else 0
 
-    async def check(self) -> None:
-        """Try the credentials, and the app's scopes.
+    async def check(self) -> str:
+        """Try the credentials and the app's scopes; who the bot is there.
 
         Raises:
             PlatformRefused: they are not good; says which, and what to do.
             PlatformBusy, PlatformUnreachable
         """
-        await self._identify()
-        if self._settings.mode == "socket":
-            await self._api.connection(self._app_token)
+        try:
+            who = await self._identify()
+            if self._settings.mode == "socket":
+                await self._api.connection(self._app_token)
+        finally:
+            await self._api.close()
+        return f"it is {who.get('user_id')} in the workspace {self._settings.team}"
 
     async def close(self) -> None:
         """Close the connections that `check` or a reply after `run` has opened."""

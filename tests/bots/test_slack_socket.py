@@ -115,14 +115,12 @@ def test_a_token_of_another_workspace_is_refused(tmp_path: Path) -> None:
 def test_the_check_tries_both_tokens(tmp_path: Path) -> None:
     async def scene(platform: SlackPlatform, taken: Taken) -> None:
         good = platform.adapter()
-        await good.check()
-        await good.close()
+        assert TEAM in await good.check()
         bad = SlackAdapter(
             platform.settings(), token="xoxb-good", app_token="xapp-bad", signing_secret="", api=platform.server.address
         )
         with pytest.raises(PlatformRefused, match="invalid_auth"):
             await bad.check()
-        await bad.close()
 
     play(tmp_path, scene)
 
