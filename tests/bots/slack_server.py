@@ -136,20 +136,56 @@ class SlackServer:
 
 @asynccontextmanager
 async def slack_server(world: World) -> AsyncIterator[SlackServer]:
-    """It, running on ports of this machine."""
+    """It, running at one port of this machine, as Slack has one: the bot's process can reach no other."""
     server = SlackServer(world)
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        server.address = f"http://127.0.0.1:{listening.getsockname()[1]}/api/"
         config = uvicorn.Config(server, lifespan="off", log_config=None, access_log=False, ws="none", http="h11")
         web = uvicorn.Server(config)
+        running = asyncio.create_task(web.serve(sockets=[listening]))
         async with serve(server.socket, "127.0.0.1", 0, compression=None) as sockets:
-            server.socket_address = f"ws://127.0.0.1:{sockets.sockets[0].getsockname()[1]}/link/?ticket=once&app_id=A01"
-            running = asyncio.create_task(web.serve(sockets=[listening]))
+            ports = {b"GET": sockets.sockets[0].getsockname()[1], b"POS": listening.getsockname()[1]}
+            front = await asyncio.start_server(_Front(ports).serve, "127.0.0.1", 0)
+            port = front.sockets[0].getsockname()[1]
+            server.address = f"http://127.0.0.1:{port}/api/"
+            server.socket_address = f"ws://127.0.0.1:{port}/link/?ticket=once&app_id=A01"
             try:
                 yield server
             finally:
+                front.close()
                 web.should_exit = True
                 await running
+
+
+class _Front:
+    """One port for two servers: the first letters of a connection tell which."""
+
+    def __init__(self, ports: Mapping[bytes, int]) -> None:
+        self._ports = ports
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there: asyncio.StreamWriter | None = None
+        try:
+            first = await reader.readexactly(3)
+            behind, there = await asyncio.open_connection("127.0.0.1", self._ports[first])
+            there.write(first)
+            both = [asyncio.create_task(_pump(reader, there)), asyncio.create_task(_pump(behind, writer))]
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            for task in both:
+                task.cancel()
+            await asyncio.gather(*both, return_exceptions=True)
+        except (OSError, asyncio.IncompleteReadError, KeyError):
+            pass
+        finally:
+            for end in (writer, there):
+                if end is not None:
+                    end.transport.abort()
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while chunk := await reader.read(1 << 16):
+            writer.write(chunk)
+            await writer.drain()
 
 
 def event(row: Row, *, number: int, shared: bool = False) -> Row:
