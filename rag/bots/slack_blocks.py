@@ -27,7 +27,9 @@ SOURCE: Final = f"{PREFIX}source"
 _SECTION_CHARS: Final = 3000
 _CONTEXT_CHARS: Final = 2000
 _LABEL_CHARS: Final = 75
-_VALUE_CHARS: Final = 2000
+_VALUE_CHARS: Final = 200
+_NOTICE_CHARS: Final = 1000
+_CLASS_CHARS: Final = 100
 _URL_CHARS: Final = 3000
 _ROW: Final = 25
 _BLOCKS: Final = 50
@@ -54,7 +56,7 @@ def blocks(reply: Reply) -> list[Block]:
 def _blocks(reply: Reply, *, text: str, sources: Sequence[Source]) -> list[Block]:
     words = slack_words(reply.language)
     found = [_section(piece) for piece in pieces(text, most=_SECTION_CHARS)]
-    notice = reply.notice or ("" if text or reply.stage is Stage.FINAL else words["working"])
+    notice = reply.notice[:_NOTICE_CHARS] or ("" if text or reply.stage is Stage.FINAL else words["working"])
     found += [_context(piece) if text else _section(piece) for piece in pieces(notice, most=_CONTEXT_CHARS)]
     if reply.stage is not Stage.FINAL:
         return found or [_section(words["working"])]
@@ -65,7 +67,7 @@ def _blocks(reply: Reply, *, text: str, sources: Sequence[Source]) -> list[Block
     found += [_row(f"sources_{at}", buttons[at : at + _ROW]) for at in range(0, len(buttons), _ROW)]
     if reply.sensitivity:
         named = words.get(f"class.{reply.sensitivity}", reply.sensitivity)
-        found.append(_context(one_line(words["sensitivity"].format(sensitivity=named), most=_CONTEXT_CHARS)))
+        found.append(_context(one_line(words["sensitivity"].format(sensitivity=named), most=_CLASS_CHARS)))
     if reply.receipt and len(reply.receipt) <= _VALUE_CHARS:
         found.append(_row("feedback", [_feedback(verdict, reply) for verdict in Verdict]))
     return found or [_section(words["preview"])]

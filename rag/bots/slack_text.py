@@ -50,7 +50,7 @@ def one_line(text: str, *, most: int) -> str:
     whole = shown(words)
     kept = len(words)
     while len(whole) > most:
-        kept -= max(1, (len(whole) - most) // 5)
+        kept = max(0, kept - max(1, (len(whole) - most) // 5))
         whole = shown(words[:kept].rstrip()) + "…"
     return whole
 
