@@ -26,6 +26,14 @@ class SlackSettings:
         "who somebody is: only by [bots.accounts], or by the e-mail address that the workspace has verified",
         choices=("accounts", "email"),
     )
+    threads: str = _option(
+        "asked",
+        "who is heard in a channel's thread: who has asked there before, or only who calls the bot by name each time",
+        choices=("asked", "mention"),
+    )
+    public_url: str = _option(
+        "", "https address under which Slack reaches the bot, for mode http; it goes into the manifest", address=True
+    )
     token_file: str = _option("", "file that holds the bot's token, xoxb-…; others than its owner must not read it")
     app_token_file: str = _option("", "file that holds the app's token for mode socket, xapp-…")
     signing_secret_file: str = _option("", "file that holds the secret that events are signed with, for mode http")
