@@ -224,7 +224,7 @@ class Cloud(httpx.AsyncBaseTransport):
         """POST it to the bot's door; None where nobody listens there. A door that is about to open is waited for."""
         content = json.dumps(activity).encode() if body is None else body
         given = list(headers) or [("Authorization", f"Bearer {signed() if token is None else token}")]
-        async with httpx.AsyncClient(trust_env=False, timeout=15) as client:
+        async with httpx.AsyncClient(trust_env=False, verify=False, timeout=15) as client:
             for _ in range(40):
                 try:
                     return await client.post(
