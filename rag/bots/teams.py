@@ -243,8 +243,7 @@ class TeamsAdapter:
             activity, action = context.activity, context.activity.value.action
             said = texts(language(activity), "teams")
             receipt, verdict = action.data.get("receipt"), action.data.get("verdict")
-            known = isinstance(receipt, str) and 0 < len(receipt) <= _MOST_RECEIPT and verdict in set(Verdict)
-            if action.verb != VERB or not known:
+            if action.verb != VERB or not _is_receipt(receipt) or verdict not in list(Verdict):
                 return AdaptiveCardActionMessageResponse(value=said["not_judged"])
             await take(self._judged(activity, str(receipt), Verdict(str(verdict))))
             return AdaptiveCardActionMessageResponse(value=said["thanks"])
@@ -259,6 +258,10 @@ class TeamsAdapter:
             receipt=receipt,
             verdict=verdict,
         )
+
+
+def _is_receipt(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= _MOST_RECEIPT
 
 
 def _heard_by(activity: Activity) -> Audience:

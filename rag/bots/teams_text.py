@@ -28,7 +28,7 @@ _MARKER = re.compile(r"\[(\d{1,3})\]")
 _LOOKS: Final = str.maketrans(
     {"<": "‹", ">": "›", "[": "(", "]": ")", "*": "∗", "`": "´", "~": "∼", "|": "¦", "\\": "∖"}
 )
-_EDGE = re.compile(r"(?<!\w)_|_(?!\w)")
+_EDGE = re.compile(r"(?<![^\W_])_+|_+(?![^\W_])")
 _BLOCK = re.compile(r"^(\s{0,3})([#>+=-]+|\d+[.)])(?=\s|$)", re.MULTILINE)
 
 
@@ -54,7 +54,9 @@ def message(text: str, *, markers: Collection[int] = ()) -> str:
 def label(text: str, *, most: int) -> str:
     """One line for a card or a citation, cut to `most` characters; what could be obeyed there is drawn as what looks
     like it. Characters are counted in units of UTF-16, the narrowest way to count them."""
-    line = _EDGE.sub("＿", _BLOCK.sub(rf"\1{GAP}\2", plain(" ".join(text.split())))).translate(_LOOKS)
+    line = _EDGE.sub(
+        lambda found: "＿" * len(found[0]), _BLOCK.sub(rf"\1{GAP}\2", plain(" ".join(text.split())))
+    ).translate(_LOOKS)
     line = line.replace("&", "&" + GAP)
     return _cut(line, most)
 
