@@ -120,14 +120,10 @@ class TeamsAdapter:
         """Microsoft's sign-in, the address of its keys, and the connectors."""
         return tuple(f"{host}:443" for host in (*self._cloud.hosts, *self._settings.hosts))
 
-    async def check(self) -> None:
-        """Try the credentials.
-
-        Raises:
-            PlatformRefused: they are not good; says what to do.
-            PlatformBusy, PlatformUnreachable
-        """
+    async def check(self) -> str | None:
+        """Try the credentials; raises as `post`. That the relay reaches the bot only a message can show."""
         await self._credential.token()
+        return "Microsoft's sign-in takes the registration; whether Teams reaches the bot shows with the first message"
 
     async def run(self, take: Take) -> None:
         """As `rag.bots.adapter.ChatAdapter.run`; once."""
