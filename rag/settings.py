@@ -23,6 +23,7 @@ from rag.errors import SettingsError
 from rag.models.catalogue import default_directory
 from rag.secret_files import secret
 from rag.settings_auth import AUTH_TABLES, AuthSettings, auth_problems, problems_below
+from rag.settings_bots import BOTS_TABLES, BotsSettings, account_problem
 from rag.settings_limits import LimitsSettings, ServerSettings
 from rag.settings_operations import LogSettings, TelemetrySettings
 from rag.settings_option import option as _option
@@ -232,6 +233,7 @@ class Settings:
     auth: AuthSettings = field(default_factory=AuthSettings)
     server: ServerSettings = field(default_factory=ServerSettings)
     limits: LimitsSettings = field(default_factory=LimitsSettings)
+    bots: BotsSettings = field(default_factory=BotsSettings)
 
     @property
     def slots(self) -> int:
@@ -313,6 +315,7 @@ TABLES: dict[str, type[Any]] = {
     "auth": AuthSettings,
     "server": ServerSettings,
     "limits": LimitsSettings,
+    "bots": BotsSettings,
 }
 SPELLING = {"class": "confidentiality"}  # `class` cannot be a field's name
 
@@ -363,6 +366,8 @@ class _Reader:
                 values["groups"] = {key: self._members(key, value) for key, value in table.items()}
             elif name == "auth":
                 values["auth"] = self._auth(table)
+            elif name == "bots":
+                values["bots"] = self._bots(table)
             else:
                 if name == "identity":
                     values["sids"] = self._sids(table.pop("sids", {}))
@@ -389,13 +394,33 @@ class _Reader:
             raise self._error("identity.sids", key, problem)
         return sids
 
-    def _auth(self, table: dict[str, Any]) -> AuthSettings:
-        below: dict[str, Any] = {}
-        for name in AUTH_TABLES.keys() & table.keys():
-            block = table.pop(name)
+    def _bots(self, table: dict[str, Any]) -> BotsSettings:
+        accounts = table.pop("accounts", {})
+        if not isinstance(accounts, dict):
+            raise self._error("bots", "accounts", "accounts is a block of keys under [bots.accounts]")
+        key, problem = account_problem(accounts)
+        if problem:
+            raise self._error("bots.accounts", key, problem)
+        below = self._below("bots", BOTS_TABLES, table)
+        plain: BotsSettings = self._table(BotsSettings, "bots", table)
+        return replace(plain, accounts=accounts, **below)
+
+    def _below(self, name: str, kinds: Mapping[str, type[Any]], table: dict[str, Any]) -> dict[str, Any]:
+        """The blocks below a block, taken out of it."""
+        found: dict[str, Any] = {}
+        for key, block in table.items():
+            if isinstance(block, dict) and key not in kinds:
+                known = ", ".join(f"[{name}.{one}]" for one in kinds)
+                raise self._error(f"{name}.{key}", "", f"unknown block [{name}.{key}]; known are {known}")
+        for key in kinds.keys() & table.keys():
+            block = table.pop(key)
             if not isinstance(block, dict):
-                raise self._error("auth", name, f"{name} is a block of keys under [auth.{name}]")
-            below[name] = self._table(AUTH_TABLES[name], f"auth.{name}", block)
+                raise self._error(name, key, f"{key} is a block of keys under [{name}.{key}]")
+            found[key] = self._table(kinds[key], f"{name}.{key}", block)
+        return found
+
+    def _auth(self, table: dict[str, Any]) -> AuthSettings:
+        below = self._below("auth", AUTH_TABLES, table)
         plain: AuthSettings = self._table(AuthSettings, "auth", table)
         auth = replace(plain, **below)
         self._refuse("auth", 0, **auth_problems(auth))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -70,6 +72,10 @@ class BotsSettings:
     service: str = _option("http://127.0.0.1:8088", "address of the service, as the bot reaches it", address=True)
     page: str = _option("", "address of the page, as people open it from the chat; empty: that of the service")
     key_file: str = _option("", "file that holds the bot's key, from `rag keys add --bot NAME`")
+    ca_file: str = _option(
+        "", "certificates of your own authority, PEM, where the service answers by https; empty: the system's"
+    )
+    accounts: Mapping[str, str] = field(default_factory=dict)
     slack: SlackSettings = field(default_factory=SlackSettings)
     teams: TeamsSettings = field(default_factory=TeamsSettings)
     matrix: MatrixSettings = field(default_factory=MatrixSettings)
@@ -77,3 +83,19 @@ class BotsSettings:
 
 BOTS_TABLES: Final[dict[str, type[Any]]] = {"slack": SlackSettings, "teams": TeamsSettings, "matrix": MatrixSettings}
 """The tables below `[bots]`; besides them `[bots.accounts]` maps an account to a person."""
+
+_ACCOUNT: Final = re.compile(rf"(?:{'|'.join(BOTS_TABLES)}):\S+")
+_PERSON: Final = re.compile(r"(?!user:|group:|everyone$)\S(?:.*\S)?")
+
+
+def account_problem(accounts: Mapping[str, Any]) -> tuple[str, str]:
+    """The first key of `[bots.accounts]` that cannot be used, and why; both "" where all can."""
+    for account, person in accounts.items():
+        if not _ACCOUNT.fullmatch(account):
+            return (
+                account,
+                f'"{account}" is no account; write "slack:T…:U…", "teams:TENANT:OBJECT" or "matrix:@NAME:SERVER"',
+            )
+        if not isinstance(person, str) or not _PERSON.fullmatch(person):
+            return account, f'the account "{account}" takes a person\'s name in quotes, such as "anna"'
+    return "", ""
