@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _TYPING_MS: Final = 20_000
 _FIRST_SYNC_S: Final = 30.0
+_TAKEN_BACK: Final = "The question was taken back."
 _GONE: Final = frozenset({"M_NOT_FOUND", "404"})
 
 
@@ -116,7 +117,7 @@ class MatrixChat:
                 servers=self._servers,
                 display_name=await _display_name(connection),
                 take=take,
-                withdrawn=lambda event: None,
+                withdrawn=self._withdraw,
             )
             await self._listener.listen()
         finally:
@@ -141,13 +142,16 @@ class MatrixChat:
         event = memory.sent(nonce)
         if not event:
             room = await self._room(place, reply)
-            said = threaded(content(reply), thread=place.thread)
+            root, _ = _thread(place)
+            said = threaded(content(reply), thread=root)
             event = await connection.say(
                 place.conversation, said, transaction=_transaction(nonce), encrypted=room.encrypted
             )
             memory.remember(nonce, event)
+        message = MessageRef(f"{place.conversation} {event}")
+        memory.answered(_thread(place)[1], message)
         await self._said(place, reply, event)
-        return MessageRef(f"{place.conversation} {event}")
+        return message
 
     async def edit(self, place: Place, message: MessageRef, reply: Reply) -> None:
         """Replace what the message says."""
@@ -172,6 +176,13 @@ class MatrixChat:
             if getattr(error, "code", "") not in _GONE:
                 raise
         memory.forget(event)
+
+    async def _withdraw(self, question: str) -> None:
+        """A question was taken back: what answers it goes too, and what is still to come is not said."""
+        _, memory, _ = await self._ready()
+        memory.withdraw(question)
+        for message in memory.answers(question):
+            await self.remove(MessageRef(message))
 
     async def working(self, place: Place) -> None:
         """Show that the bot is writing."""
@@ -216,9 +227,11 @@ class MatrixChat:
             return self._open
 
     async def _room(self, place: Place, reply: Reply) -> Room:
-        """The room, where it may still hear this. Raises PlatformRefused where more people read there than were thought
-        of when it was decided."""
-        connection, _, views = await self._ready()
+        """The room, where it may still hear this. Raises PlatformRefused where the question was taken back, or more
+        people read there than were thought of when it was decided."""
+        connection, memory, views = await self._ready()
+        if memory.is_withdrawn(_thread(place)[1]):
+            raise PlatformRefused(_TAKEN_BACK)
         room = await views.known(place.conversation)
         if (reply.text or reply.sources) and is_wider(room.audience, place.audience):
             raise PlatformRefused("The room has become more open since the question was put.")
@@ -230,6 +243,9 @@ class MatrixChat:
 
     async def _said(self, place: Place, reply: Reply, event: str) -> None:
         _, memory, _ = await self._ready()
+        if memory.is_withdrawn(question := _thread(place)[1]):
+            await self._withdraw(question)
+            raise PlatformRefused(_TAKEN_BACK)
         if reply.receipt:
             memory.may_be_judged(event, reply.receipt)
         if reply.stage is Stage.FINAL:
@@ -278,6 +294,12 @@ async def _within(waiting: object, limit_s: float) -> None:
 
 def _transaction(nonce: str) -> str:
     return hashlib.sha256(nonce.encode()).hexdigest()[:32]
+
+
+def _thread(place: Place) -> tuple[str, str]:
+    """The event that a thread hangs on, "" for none; and the question, as `Listener` wrote them into a place."""
+    root, _, question = place.thread.partition(" ")
+    return root, question
 
 
 def _named(message: MessageRef) -> tuple[str, str]:

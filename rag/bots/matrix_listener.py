@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import quote
@@ -62,7 +62,7 @@ class Listener:
         servers: frozenset[str],
         display_name: str,
         take: Take,
-        withdrawn: Callable[[str], None],
+        withdrawn: Callable[[str], Awaitable[None]],
     ) -> None:
         self._connection = connection
         self._memory = memory
@@ -167,7 +167,7 @@ class Listener:
     async def _consider(self, name: str, source: Any) -> None:
         found = read(source, bot=self._connection.user_id, display_name=self._display_name)
         if isinstance(found, Redaction):
-            self._withdrawn(found.redacted)
+            await self._withdrawn(found.redacted)
         if found is None or isinstance(found, Redaction) or not self._is_heard(found.sender):
             return
         try:
@@ -192,11 +192,11 @@ class Listener:
         room = await self._views.now(name)
         if room.may_close:
             room = await self._views.close_history(name)
-        thread = message.thread or ("" if room.alone else message.event)
+        root = message.thread or ("" if room.alone else message.event)
         if not message.text:
             await self._tell(name, "only_text", message.event)
             return
-        place = Place(conversation=name, thread=thread, audience=room.audience)
+        place = Place(conversation=name, thread=f"{root} {message.event}", audience=room.audience)
         earlier = await self._views.earlier(name, message)
         account = Account(id=f"matrix:{message.sender}")
         await self._take(Asked(event=message.event, account=account, place=place, text=message.text, earlier=earlier))
@@ -242,5 +242,9 @@ class Listener:
 
 
 def _source(event: Any) -> Any:
-    """The JSON of an event, also of one that the library could not make sense of."""
-    return getattr(event, "source", None) or getattr(event, "event_dict", None) or {}
+    """The JSON of an event, also of one that the library could not make sense of; of memberships it takes parts out."""
+    source = getattr(event, "source", None) or getattr(event, "event_dict", None) or {}
+    if source.get("type") != "m.room.member" or "content" in source:
+        return source
+    before = getattr(event, "prev_content", None)
+    return {**source, "content": getattr(event, "content", {}), "unsigned": {"prev_content": before or {}}}

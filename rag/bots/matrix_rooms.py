@@ -3,7 +3,8 @@
 What is not known for certain counts as open. History decides as well as membership: in a room whose history is `shared`
 (the usual thing) whoever joins later reads everything that was said before, and the rights of that person were never
 asked. So such a room is a public one to us; where history begins with somebody's invitation or joining, an invite-only
-room is a closed one.
+room is a closed one. Guest access opens nothing by itself:
+where only the invited come in, a guest account has to be invited like anybody, and is a member like anybody.
 """
 
 from __future__ import annotations
@@ -53,7 +54,6 @@ def room(state: Iterable[Any], *, bot: str) -> Room:
     members = tuple(sorted(present - {bot}))
     guests = any(server_of(member) != server_of(bot) for member in members)
     doors = content.get(("m.room.join_rules", ""), {}).get("join_rule") in _CLOSED_DOORS
-    doors = doors and content.get(("m.room.guest_access", ""), {}).get("guest_access", "forbidden") == "forbidden"
     history = content.get((_HISTORY, ""), {}).get("history_visibility") in _CLOSED_HISTORY
     alone = len(members) == 1
     return Room(
