@@ -27,7 +27,7 @@ from rag.bots.adapter import (
     Take,
 )
 from rag.bots.matrix_connection import Connection, Refusal
-from rag.bots.matrix_events import Message, Reaction, Redaction, Sealed, is_invitation, read, since_invited
+from rag.bots.matrix_events import Message, Reaction, Redaction, Sealed, is_invitation, is_joining, read, since_invited
 from rag.bots.matrix_memory import Memory
 from rag.bots.matrix_rooms import server_of
 from rag.bots.matrix_text import notice
@@ -144,18 +144,20 @@ class Listener:
         """Everything that was said in a room since the mark, oldest first."""
         found = [_source(event) for event in info.timeline.events]
         if info.timeline.limited and info.timeline.prev_batch:
-            found = await self._gap(name, info.timeline.prev_batch, since) + found
+            came = any(is_joining(source, bot=self._connection.user_id) for source in found)
+            end = None if came else since  # what was said between invitation and joining may lie before the mark
+            found = await self._gap(name, info.timeline.prev_batch, end) + found
         return since_invited(found, bot=self._connection.user_id)
 
-    async def _gap(self, name: str, start: str, since: str) -> list[Any]:
-        """What lies between the mark and the beginning of what the homeserver gave at once."""
+    async def _gap(self, name: str, start: str, end: str | None) -> list[Any]:
+        """What lies before the beginning of what the homeserver gave at once, back to a mark or to our invitation."""
         found: list[Any] = []
         for _ in range(_MOST_PAGES):
-            page = await self._connection.room_messages(name, start=start, end=since, limit=_PAGE)
+            page = await self._connection.room_messages(name, start=start, end=end, limit=_PAGE)
             sources = [_source(event) for event in page.chunk]
             found.extend(sources)
             invited = any(is_invitation(source, bot=self._connection.user_id) for source in sources)
-            if invited or not page.end or page.end == start:
+            if invited or end is None or not page.end or page.end == start:
                 break
             start = page.end
         else:
