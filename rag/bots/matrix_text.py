@@ -30,7 +30,7 @@ _BARE: Final = (
     "bitcoin|data|geo|im|javascript|magnet|mailto|matrix|news|openpgp4fpr|sips?|sms|smsto|tel|urn|xmpp|callto|skype"
 )
 _SCHEME: Final = re.compile(rf"(:)(?=//|\\\\)|(?<![^\W_])((?:{_BARE}):)(?=\S)", re.IGNORECASE)
-_SIGIL: Final = re.compile(r"(?<!\w)([@#!+$])(?=[^\s@#!+$]+:[^\s]|room\b|here\b|channel\b|all\b)", re.IGNORECASE)
+_SIGIL: Final = re.compile(r"(?<!\w)([@#!+$])(?=[^\s:]+:|room\b|here\b|channel\b|all\b)", re.IGNORECASE)
 _HOST: Final = re.compile(r"\b(localhost|www)(?=[.:/])", re.IGNORECASE)
 
 
