@@ -115,7 +115,6 @@ class MatrixChat:
                 memory,
                 views,
                 servers=self._servers,
-                display_name=await _display_name(connection),
                 take=take,
                 withdrawn=self._withdraw,
             )
@@ -223,7 +222,7 @@ class MatrixChat:
                     homeserver=settings.homeserver, user=settings.user, device=device, token=self._token, store=store
                 )
                 memory = Memory(self._home, user=settings.user, device=device)
-                self._open = (connection, memory, Views(connection))
+                self._open = (connection, memory, Views(connection, display_name=await _display_name(connection)))
             return self._open
 
     async def _room(self, place: Place, reply: Reply) -> Room:

@@ -43,6 +43,7 @@ _FILTER: Final = {
     "room": {"timeline": {"limit": 100}, "ephemeral": _NOTHING, "account_data": _NOTHING},
 }
 _WAIT_MS: Final = 25_000
+_WAIT_FOR_KEY_MS: Final = 1_000
 _PAGE: Final = 100
 _MOST_PAGES: Final = 200
 _MOST_PAUSE_S: Final = 60.0
@@ -60,7 +61,6 @@ class Listener:
         views: Views,
         *,
         servers: frozenset[str],
-        display_name: str,
         take: Take,
         withdrawn: Callable[[str], Awaitable[None]],
     ) -> None:
@@ -68,7 +68,6 @@ class Listener:
         self._memory = memory
         self._views = views
         self._servers = servers
-        self._display_name = display_name
         self._take = take
         self._withdrawn = withdrawn
         self._untaken: nio.SyncResponse | None = None
@@ -101,7 +100,7 @@ class Listener:
         if self._untaken is None:
             first = not self.synced.is_set()
             self._untaken = await self._connection.sync(
-                timeout=0 if first or self._memory.sealed() else _WAIT_MS,
+                timeout=0 if first else _WAIT_FOR_KEY_MS if self._memory.sealed() else _WAIT_MS,
                 sync_filter=_FILTER,
                 since=since or None,
                 full_state=first or None,
@@ -167,7 +166,7 @@ class Listener:
         return found[::-1]
 
     async def _consider(self, name: str, source: Any) -> None:
-        found = read(source, bot=self._connection.user_id, display_name=self._display_name)
+        found = read(source, bot=self._connection.user_id, display_name=self._views.display_name)
         if isinstance(found, Redaction):
             await self._withdrawn(found.redacted)
         if found is None or isinstance(found, Redaction) or not self._is_heard(found.sender):

@@ -12,7 +12,6 @@ import json
 import re
 import unicodedata
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from rag.bots.adapter import Reply, Source, Stage
 from rag.texts import texts
@@ -54,8 +53,10 @@ def content(reply: Reply) -> dict[str, Any]:
         parts.append(words["judge"])
     plain, *below = [apart(part.strip()) for part in parts]
     sources = reply.sources if reply.stage is Stage.FINAL else ()
-    body = "\n\n".join(filter(None, [plain, "\n".join(map(_plain_source, sources)), *below])) or "…"
-    rich = "".join(filter(None, [_paragraph(plain), _list(sources), *map(_small, below)])) or "…"
+    body = "\n\n".join(filter(None, [plain, "\n".join(_plain_source(one) for one in sources), *below])) or "…"
+    rich = (
+        "".join(filter(None, [_paragraph(plain), _list(sources, unnamed=words["source"]), *map(_small, below)])) or "…"
+    )
     whole = _message(body) | {"format": "org.matrix.custom.html", "formatted_body": rich}
     if _size(whole) <= MOST_BYTES:
         return whole
@@ -103,19 +104,15 @@ def _plain_source(source: Source) -> str:
     return f"{shown}: {source.url}" if _is_link(source.url) else shown
 
 
-def _list(sources: tuple[Source, ...]) -> str:
-    return f"<p>{'<br>'.join(map(_rich_source, sources))}</p>" if sources else ""
+def _list(sources: tuple[Source, ...], *, unnamed: str) -> str:
+    return f"<p>{'<br>'.join(_rich_source(one, unnamed=unnamed) for one in sources)}</p>" if sources else ""
 
 
-def _rich_source(source: Source) -> str:
-    label = html.escape(_label(source) or _gapped(source.url))
+def _rich_source(source: Source, *, unnamed: str) -> str:
+    label = html.escape(_label(source) or unnamed)
     if _is_link(source.url):
         label = f'<a href="{html.escape(source.url)}">{label}</a>'
     return f"[{source.marker}] {label}"
-
-
-def _gapped(url: str) -> str:
-    return apart(url) if not _is_link(url) else urlsplit(url).hostname or ""
 
 
 def _is_link(url: str) -> bool:

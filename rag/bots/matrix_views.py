@@ -21,8 +21,9 @@ _TOGETHER_MS: Final = 3_600_000
 class Views:
     """The rooms of one bot, as they were when somebody last asked; a change of a room's state makes its view void."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, display_name: str) -> None:
         self._connection = connection
+        self.display_name = display_name
         self._known: dict[str, Room] = {}
         self.fresh = False
         """Whether changes are being listened to, so that a view may be kept."""
@@ -65,7 +66,9 @@ class Views:
         return tuple(one.text for one in own[-_MOST_EARLIER:])
 
     def _read(self, name: str, source: Any) -> Message | None:
-        found = read(self._connection.opened(name, source), bot=self._connection.user_id)
+        found = read(
+            self._connection.opened(name, source), bot=self._connection.user_id, display_name=self.display_name
+        )
         return found if isinstance(found, Message) else None
 
     async def _in_thread(self, name: str, root: str) -> list[Any]:

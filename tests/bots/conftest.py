@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,11 @@ from tests.bots.synapse import Homeserver, Member, NotInstalled, homeserver, pyt
 
 @pytest.fixture(scope="session")
 def synapse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Homeserver]:
-    """A real homeserver on loopback; skips where it is not installed and cannot be."""
+    """A real homeserver on loopback; skips where it is not installed and cannot be. Whoever works on these tests may
+    let one run (`homeserver` of `tests.bots.synapse`) and name its address in ARCHIVAR_TEST_HOMESERVER."""
+    if running_already := os.environ.get("ARCHIVAR_TEST_HOMESERVER"):
+        yield Homeserver(url=running_already)
+        return
     try:
         python()
     except NotInstalled as missing:
