@@ -40,7 +40,7 @@ _NOTHING: Final = {"not_types": ["*"]}
 _FILTER: Final = {
     "presence": _NOTHING,
     "account_data": _NOTHING,
-    "room": {"timeline": {"limit": 100}, "ephemeral": _NOTHING, "account_data": _NOTHING},
+    "room": {"timeline": {"limit": 20}, "ephemeral": _NOTHING, "account_data": _NOTHING},
 }
 _WAIT_MS: Final = 25_000
 _WAIT_FOR_KEY_MS: Final = 1_000

@@ -173,6 +173,7 @@ def test_a_question_whose_key_comes_later_is_taken_then(play: Play) -> None:
             assert taken.events.empty()
             assert held
             held.append(None)
+            await aside(lambda: platform.people["anna"].say(room, {}, "com.example.nudge"))  # the mark moves on
             assert (await taken.asked()).text == "Wie viele?"
 
     play(scene)

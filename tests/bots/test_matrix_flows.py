@@ -82,10 +82,11 @@ def test_nothing_is_lost_of_more_than_the_homeserver_gives_at_once(play: Play) -
         anna = platform.people["anna"]
         async with receiving(platform.adapter(), taken):
             room = await platform.room("team")
-            await platform.deliver(Said(text="vorher", room="team"))
+            vorher = await platform.deliver(Said(text="vorher", room="team"))
             assert (await taken.asked()).text == "vorher"
+            assert await platform.acknowledged(vorher)
         await aside(lambda: anna.say(room, {"msgtype": "m.text", "body": "!frag erste"}))
-        for number in range(120):
+        for number in range(25):
             await aside(lambda number=number: anna.say(room, {"msgtype": "m.text", "body": f"Geplauder {number}"}))
         await aside(lambda: anna.say(room, {"msgtype": "m.text", "body": "!frag letzte"}))
         async with receiving(platform.adapter(), taken):
