@@ -25,9 +25,10 @@ from rag.ask.conversation import Turn
 from rag.ask.lineage import described
 from rag.ask.listening import Telling
 from rag.ask.neutral import languages_of
-from rag.ask.release import divide, within
+from rag.ask.release import Policy, divide, policy_of, within
 from rag.ask.retrieve import Retrieved, Retriever
 from rag.ask.versions import newest_first
+from rag.credentials.accounts import Accounts
 from rag.credentials.keys import Keys
 from rag.credentials.sign_in import SignIn
 from rag.credentials.suspensions import Suspensions
@@ -55,10 +56,11 @@ from rag.originals import Originals
 from rag.pages import Pages
 from rag.ports import Embedder, IngestProgress, LanguageModel, Reranker, Step
 from rag.settings import EmbedderSettings, Settings
-from rag.signing_in import directory_of, sign_in_of
+from rag.signing_in import accounts_of, directory_of, sign_in_of
 from rag.sources import Sources
 from rag.store import opening
 from rag.store.audit import AuditLog
+from rag.store.bot_messages import BotMessages
 from rag.store.chain import COUNCIL
 from rag.store.feedback import Feedback
 from rag.store.ledger import Ledger
@@ -334,6 +336,26 @@ class App:
         return sign_in_of(self.settings)
 
     @cached_property
+    def policy(self) -> Policy:
+        """What chats carry."""
+        return policy_of(self.settings.release)
+
+    @cached_property
+    def _one_accounts(self) -> Accounts:
+        return accounts_of(self.settings, self.ledger)
+
+    @property
+    def accounts(self) -> Accounts:
+        """Whose accounts in chats are."""
+        with self._making:
+            return self._one_accounts
+
+    @cached_property
+    def posted(self) -> BotMessages:
+        """Which messages of bots show which documents."""
+        return BotMessages(self.ledger)
+
+    @cached_property
     def keeping(self) -> Keeping:
         """What keeps the index level with them."""
         keeping = Keeping(self.settings.ingest, self.ledger, self._opened_pipeline, self.metrics)
@@ -405,7 +427,9 @@ class App:
             unsupported=Unsupported(self.settings.answers.unsupported),
             patience_s=self.settings.answers.patience_s,
         )
-        return Answerer(retriever=retriever, audit=self.audit, model=writer, rules=rules, seats=self.seats)
+        return Answerer(
+            retriever=retriever, audit=self.audit, model=writer, rules=rules, seats=self.seats, policy=self.policy
+        )
 
     def search(
         self,
@@ -425,9 +449,9 @@ class App:
             with self._opening:
                 retriever = self.retriever
             found = retriever.retrieve(
-                query, principal=principal, k=k, filters=within(filters, channel), without=without
+                query, principal=principal, k=k, filters=within(filters, channel, self.policy), without=without
             )
-            shown = described(divide(found.passages, channel).full, self.ledger, principal)
+            shown = described(divide(found.passages, channel, self.policy).full, self.ledger, principal)
             shown = tuple(newest_first(shown, query))
             self.audit.open(
                 question=query,

@@ -23,10 +23,11 @@ from rag.errors import SettingsError
 from rag.models.catalogue import default_directory
 from rag.secret_files import secret
 from rag.settings_auth import AUTH_TABLES, AuthSettings, auth_problems, problems_below
-from rag.settings_bots import BOTS_TABLES, BotsSettings, account_problem
+from rag.settings_bots import BOTS_TABLES, BotsSettings, account_problem, email_problem
 from rag.settings_limits import LimitsSettings, ServerSettings
 from rag.settings_operations import LogSettings, TelemetrySettings
 from rag.settings_option import option as _option
+from rag.settings_release import Cells, Fault, cells_of
 from rag.settings_rights import (
     FROM_FILESYSTEM,
     IdentitySettings,
@@ -234,6 +235,7 @@ class Settings:
     server: ServerSettings = field(default_factory=ServerSettings)
     limits: LimitsSettings = field(default_factory=LimitsSettings)
     bots: BotsSettings = field(default_factory=BotsSettings)
+    release: Cells = field(default_factory=dict)
 
     @property
     def slots(self) -> int:
@@ -353,8 +355,8 @@ class _Reader:
     def settings(self, tables: dict[str, Any]) -> dict[str, Any]:
         values: dict[str, Any] = {}
         for name, table in tables.items():
-            if name not in ("sources", "groups", *TABLES):
-                known = ", ".join(["[[sources]]", "[groups]", *(f"[{key}]" for key in TABLES)])
+            if name not in ("sources", "groups", "release", *TABLES):
+                known = ", ".join(["[[sources]]", "[groups]", *(f"[{key}]" for key in TABLES), "[release]"])
                 raise self._error("", name, f'unknown key "{name}"; known are {known}')
             if name == "sources":
                 if not isinstance(table, list) or not all(isinstance(entry, dict) for entry in table):
@@ -368,6 +370,8 @@ class _Reader:
                 values["auth"] = self._auth(table)
             elif name == "bots":
                 values["bots"] = self._bots(table)
+            elif name == "release":
+                values["release"] = self._release(table)
             else:
                 if name == "identity":
                     values["sids"] = self._sids(table.pop("sids", {}))
@@ -395,15 +399,23 @@ class _Reader:
         return sids
 
     def _bots(self, table: dict[str, Any]) -> BotsSettings:
-        accounts = table.pop("accounts", {})
-        if not isinstance(accounts, dict):
-            raise self._error("bots", "accounts", "accounts is a block of keys under [bots.accounts]")
-        key, problem = account_problem(accounts)
-        if problem:
-            raise self._error("bots.accounts", key, problem)
+        named = {}
+        for name, problem_of in (("accounts", account_problem), ("emails", email_problem)):
+            named[name] = table.pop(name, {})
+            if not isinstance(named[name], dict):
+                raise self._error("bots", name, f"{name} is a block of keys under [bots.{name}]")
+            key, problem = problem_of(named[name])
+            if problem:
+                raise self._error(f"bots.{name}", key, problem)
         below = self._below("bots", BOTS_TABLES, table)
         plain: BotsSettings = self._table(BotsSettings, "bots", table)
-        return replace(plain, accounts=accounts, **below)
+        return replace(plain, **named, **below)
+
+    def _release(self, tables: dict[str, Any]) -> Cells:
+        try:
+            return cells_of(tables)
+        except Fault as fault:
+            raise self._error(fault.table, fault.key, fault.why) from fault
 
     def _below(self, name: str, kinds: Mapping[str, type[Any]], table: dict[str, Any]) -> dict[str, Any]:
         """The blocks below a block, taken out of it."""

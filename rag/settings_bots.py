@@ -76,16 +76,31 @@ class BotsSettings:
         "", "certificates of your own authority, PEM, where the service answers by https; empty: the system's"
     )
     accounts: Mapping[str, str] = field(default_factory=dict)
+    emails: Mapping[str, str] = field(default_factory=dict)
     slack: SlackSettings = field(default_factory=SlackSettings)
     teams: TeamsSettings = field(default_factory=TeamsSettings)
     matrix: MatrixSettings = field(default_factory=MatrixSettings)
 
 
 BOTS_TABLES: Final[dict[str, type[Any]]] = {"slack": SlackSettings, "teams": TeamsSettings, "matrix": MatrixSettings}
-"""The tables below `[bots]`; besides them `[bots.accounts]` maps an account to a person."""
+"""The tables below `[bots]`; besides them `[bots.accounts]` maps an account to a person, and
+`[bots.emails]` an e-mail address, where no directory knows it."""
 
 _ACCOUNT: Final = re.compile(rf"(?:{'|'.join(BOTS_TABLES)}):\S+")
+_EMAIL: Final = re.compile(r"[^@\s]+@[A-Za-z0-9.-]+")
 _PERSON: Final = re.compile(r"(?!user:|group:|everyone$)\S(?:.*\S)?")
+
+
+def email_problem(emails: Mapping[str, Any]) -> tuple[str, str]:
+    """The first key of `[bots.emails]` that cannot be used, and why; both "" where all can."""
+    for email, person in emails.items():
+        if not _EMAIL.fullmatch(email):
+            return email, f'"{email}" is no e-mail address such as "anna@firma.de"'
+        if not isinstance(person, str) or not _PERSON.fullmatch(person):
+            return email, f'the address "{email}" takes a person\'s name in quotes, such as "anna"'
+    folded = [email.casefold() for email in emails]
+    twice = next((email for email in emails if folded.count(email.casefold()) > 1), "")
+    return twice, f'the address "{twice}" stands there twice; it is one person\'s' if twice else ""
 
 
 def account_problem(accounts: Mapping[str, Any]) -> tuple[str, str]:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Generator, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from rag.access import Channel, Principal
 from rag.answers import AnswerEvent, Citation, Disagreement, Found, Outcome, Passage, Reason, Sentence
@@ -27,7 +28,7 @@ from rag.ask.lineage import described
 from rag.ask.listening import Listening, Telling, Unheard
 from rag.ask.markers import without_markers
 from rag.ask.recheck import Recheck, RightsLost
-from rag.ask.release import divide, within
+from rag.ask.release import STANDARD, Policy, Release, divide, release, within
 from rag.ask.retrieve import Retrieved, Retriever
 from rag.ask.sentences import sentences
 from rag.ask.speed import SPEEDS, ReadingSpeeds
@@ -46,6 +47,8 @@ _log = logging.getLogger(__name__)
 _REASONS = {"slow": Reason.TOO_SLOW, "cut": Reason.STOPPED, "length": Reason.TOO_LONG}
 """Why an answer is incomplete, by how the model's writing ended."""
 _EXTRACTS = 3
+_POINTERS = 5
+"""What may only be pointed at is named so often at most."""
 _WORDS_WEIGH = 0.15
 """What holding all words of the question is worth beside a cosine."""
 _LEAST_TOKENS = 250
@@ -75,7 +78,8 @@ class Rules:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answerer:
     """Answers questions. `model` is None where no language model can run: then the passages speak for themselves.
-    `seats` are the model's; who asks takes one before it goes on behind `Found` that `writes`."""
+    `seats` are the model's; who asks takes one before it goes on behind `Found` that `writes`. `policy` says what
+    chats carry."""
 
     retriever: Retriever
     audit: AuditLog
@@ -83,6 +87,7 @@ class Answerer:
     rules: Rules
     speeds: ReadingSpeeds = field(default=SPEEDS)
     seats: Seats = field(default_factory=lambda: Seats(1))
+    policy: Policy = STANDARD
 
     def ask(
         self,
@@ -122,11 +127,17 @@ class Answerer:
         asked = self._stand_alone(question, conversation, listening)
         course = self.course(question, asked, began=began)
         found = self.retriever.retrieve(
-            asked, principal=principal, k=self.rules.passages, filters=within(filters, channel)
+            asked, principal=principal, k=self.rules.passages, filters=within(filters, channel, self.policy)
         )
         course.mark("retrieve")
-        released = divide(found.passages, channel)
-        recheck = Recheck(ledger=self.retriever.ledger, principal=principal, channel=channel, listening=listening)
+        released = divide(found.passages, channel, self.policy)
+        recheck = Recheck(
+            ledger=self.retriever.ledger,
+            principal=principal,
+            channel=channel,
+            listening=listening,
+            policy=self.policy,
+        )
         standing = described(released.full, self.retriever.ledger, principal)
         shown = recheck.left(newest_first(standing, asked))
         enough = found.evidence >= self.rules.evidence
@@ -140,8 +151,17 @@ class Answerer:
             reason=reason,
             enough=enough,
             links=[passage.key for passage in released.links],
+            **self._noted(released.links, principal, channel),
         )
-        yield from self.told(course, found, shown, links=bool(released.links), enough=enough, recheck=recheck)
+        course.pointers = lambda: recheck.pointers(released.links, most=_POINTERS)
+        links = bool(released.links) and bool(shown or course.pointers())
+        yield from self.told(course, found, shown, links=links, enough=enough, recheck=recheck)
+
+    def _noted(self, links: Sequence[Passage], principal: Principal, channel: Channel) -> dict[str, Any]:
+        """What the record of a chat's answer says besides: whose titles are told, and how many read along."""
+        titled = [one.key for one in links if release(one.confidentiality, channel, self.policy) is Release.LINK_ONLY]
+        room = {"room": len(principal.company)} if principal.company else {}
+        return ({"titled": list(dict.fromkeys(titled))} if titled else {}) | room
 
     def course(self, question: str, asked: str, *, began: float, before: Before | None = None) -> Course:
         """A question under way, nothing found yet."""

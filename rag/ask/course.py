@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from rag.answers import Answer, Citation, Disagreement, Done, ModelInfo, Outcome, Passage, Reason, Sentence
+from rag.answers import Answer, Citation, Disagreement, Done, ModelInfo, Outcome, Passage, Pointer, Reason, Sentence
 from rag.ask import prompt
 from rag.ask.budget import Given
 from rag.ports import Generation, LanguageModel
@@ -30,7 +30,8 @@ class Before:
 @dataclass(slots=True, kw_only=True)
 class Course:
     """One question under way. `asked` is what it was read as, `speaker` the model's digest or name, `options` how its
-    answer is made, `before` set where an earlier answer is given again."""
+    answer is made, `before` set where an earlier answer is given again, `pointers` what may be pointed at besides,
+    at the moment it is asked."""
 
     question: str
     asked: str
@@ -51,6 +52,7 @@ class Course:
     extracted: bool = False
     disagreements: tuple[Disagreement, ...] = ()
     timing_ms: dict[str, float] = field(default_factory=dict)
+    pointers: Callable[[], tuple[Pointer, ...]] = tuple
     closed: bool = False
 
     def mark(self, stage: str) -> None:
@@ -133,6 +135,7 @@ class Course:
             left_out=self.left_out,
             disagreements=self.disagreements,
             reason=reason,
+            links=self.pointers() if outcome is not Outcome.NOTHING_FOUND else (),
         )
         self.closed = True
         making = replace(self.making, options=self.options, text=answer.text)

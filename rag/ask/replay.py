@@ -173,7 +173,7 @@ def _passage(shown: Mapping[str, Any], channel: Channel, answerer: Answerer, pri
     entry, document = ledger.entry(key), ledger.document(key)
     if entry is None or not entry.acl.admits(principal):
         return _gone(key)
-    if release(entry.confidentiality, channel) is not Release.FULL:
+    if release(entry.confidentiality, channel, answerer.policy) is not Release.FULL:
         said = f"The document with the key {key} is of another class now, and this channel may not carry that."
         return Change(what="class", document=key, said=said)
     if document is None:
@@ -234,7 +234,9 @@ def _also(receipt: Receipt, question: str, answerer: Answerer, principal: Princi
     found = answerer.retriever.retrieve(question, principal=principal, k=answerer.rules.passages)
     then = {shown["document"] for shown in receipt.passages}
     new = [passage for passage in found.passages if passage.key not in then]
-    full = [passage for passage in new if release(passage.confidentiality, receipt.channel) is Release.FULL]
+    full = [
+        passage for passage in new if release(passage.confidentiality, receipt.channel, answerer.policy) is Release.FULL
+    ]
     return tuple(dict.fromkeys(passage.chunk.document_id for passage in full))
 
 
@@ -265,7 +267,9 @@ def _answer(
         grant=answerer.retriever.ledger.grant(principal),
     )
     shown, links = tuple(passages), bool(receipt.links)
-    recheck = Recheck(ledger=answerer.retriever.ledger, principal=principal, channel=receipt.channel)
+    recheck = Recheck(
+        ledger=answerer.retriever.ledger, principal=principal, channel=receipt.channel, policy=answerer.policy
+    )
     events = answerer.told(course, found, shown, links=links, enough=receipt.enough, recheck=recheck)
     return next(event.answer for event in list(events) if isinstance(event, Done))
 

@@ -27,6 +27,7 @@ _POINT: Final = re.compile(
 )
 _LAST_OF_FOUR: Final = re.compile(r"(?<=\d\.\u2060)(\d{1,3})\.(?=\d{1,3}(?!\d))")
 _CLOSING: Final = ".,;:!?)]}»“”’…*_~"
+_LINE_ENDS: Final = re.compile("\r\n|[\x0b\x0c\r\x85\u2028\u2029]")
 _HIDDEN: Final = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     "\U000e0000-\U000e007f\ud800-\udfff]"
@@ -36,7 +37,7 @@ _HIDDEN: Final = re.compile(
 def defused(text: str, *, page: str, taken: str) -> str:
     """The text without an address that is not the page's: `taken` stands in its place. What cannot be seen, halves of
     characters and what turns the direction of writing are left out."""
-    visible = _HIDDEN.sub("", text)
+    visible = _HIDDEN.sub("", _LINE_ENDS.sub("\n", text))
     done, end = [], 0
     for found in _ADDRESS.finditer(visible):
         address = found[0].rstrip(_CLOSING)

@@ -37,6 +37,7 @@ from rag.egress.endpoints import of_url
 from rag.errors import SettingsError
 from rag.secret_files import secret
 from rag.settings_bots import MatrixSettings
+from rag.texts import texts
 
 if TYPE_CHECKING:
     from rag.bots.matrix_connection import Connection
@@ -140,7 +141,7 @@ class MatrixChat:
         connection, memory, _ = await self._ready()
         event = memory.sent(nonce)
         if not event:
-            room = await self._room(place, reply)
+            room, reply = await self._fitting(place, reply)
             root, _ = _thread(place)
             said = threaded(content(reply), thread=root)
             event = await connection.say(
@@ -156,7 +157,7 @@ class MatrixChat:
         """Replace what the message says."""
         connection, _, _ = await self._ready()
         conversation, event = _named(message)
-        room = await self._room(place, reply)
+        room, reply = await self._fitting(place, reply)
         said = edit(content(reply), of=event)
         await connection.say(conversation, said, transaction=uuid4().hex, encrypted=room.encrypted)
         await self._said(place, reply, event)
@@ -187,6 +188,22 @@ class MatrixChat:
         """Show that the bot is writing."""
         await self._typing(place, {"typing": True, "timeout": _TYPING_MS})
 
+    async def check(self) -> str:
+        """Who the bot is there, and whether it can read encrypted rooms. Raises as `post`."""
+        try:
+            connection, _, _ = await self._ready()
+            sealed = "reads encrypted rooms" if connection.olm is not None else self._why_not_sealed(connection)
+            return f"it is let in as {connection.user_id}, and {sealed}"
+        finally:
+            await self.aclose()
+
+    def _why_not_sealed(self, connection: Connection) -> str:
+        if not self._settings.encryption:
+            return "encrypted rooms are switched off (bots.matrix.encryption)"
+        if not connection.device_id:
+            return "reads no encrypted rooms, because its token belongs to no device: sign it in with a password"
+        return "reads no encrypted rooms, because the extra `matrix` is not installed whole"
+
     async def aclose(self) -> None:
         """Give everything back; the next call opens it again."""
         opened, self._open = self._open, None
@@ -210,35 +227,36 @@ class MatrixChat:
 
     async def _ready(self) -> tuple[Connection, Memory, Views]:
         """The way to the homeserver, opened by whoever needs it first. Raises as `post`."""
-        from rag.bots.matrix_connection import Connection, can_encrypt
+        from rag.bots.matrix_connection import Connection, can_encrypt, device_of
         from rag.bots.matrix_views import Views
 
         async with self._opening:
             if self._open is None:
                 settings = self._settings
-                device = await _device(settings, token=self._token)
+                device = await device_of(settings.user, homeserver=settings.homeserver, token=self._token)
                 store = self._home / "keys" if settings.encryption and can_encrypt and device else None
                 connection = Connection(
                     homeserver=settings.homeserver, user=settings.user, device=device, token=self._token, store=store
                 )
                 memory = Memory(self._home, user=settings.user, device=device)
-                self._open = (connection, memory, Views(connection, display_name=await _display_name(connection)))
+                self._open = (connection, memory, Views(connection, display_name=await connection.display_name()))
             return self._open
 
-    async def _room(self, place: Place, reply: Reply) -> Room:
-        """The room, where it may still hear this. Raises PlatformRefused where the question was taken back, or more
-        people read there than were thought of when it was decided."""
+    async def _fitting(self, place: Place, reply: Reply) -> tuple[Room, Reply]:
+        """The room, and what it may hear: where more people read there by now than were thought of when it was decided,
+        the reason instead. Raises PlatformRefused where the question was taken back."""
         connection, memory, views = await self._ready()
         if memory.is_withdrawn(_thread(place)[1]):
             raise PlatformRefused(_TAKEN_BACK)
         room = await views.known(place.conversation)
         if (reply.text or reply.sources) and is_wider(room.audience, place.audience):
-            raise PlatformRefused("The room has become more open since the question was put.")
+            opened = texts(reply.language, "matrix")["opened"]
+            reply = Reply(stage=reply.stage, language=reply.language, notice=opened)
         if room.encrypted and connection.olm is None:
             raise PlatformRefused("The room is encrypted, and the bot is not set up for that.")
         if room.encrypted and self._listener is not None:
             await _within(self._listener.synced.wait(), _FIRST_SYNC_S)
-        return room
+        return room, reply
 
     async def _said(self, place: Place, reply: Reply, event: str) -> None:
         _, memory, _ = await self._ready()
@@ -257,31 +275,6 @@ class MatrixChat:
             await connection.call("PUT", f"/rooms/{quote(place.conversation, safe='')}/typing/{user}", body=state)
         except (PlatformBusy, PlatformRefused, PlatformUnreachable):
             pass  # only a courtesy
-
-
-async def _device(settings: MatrixSettings, *, token: str) -> str:
-    """The device that the token belongs to, "" for none. Raises PlatformRefused where it is not the bot's token."""
-    from rag.bots.matrix_connection import Connection
-
-    asking = Connection(homeserver=settings.homeserver, user=settings.user, device="", token=token, store=None)
-    try:
-        told = await asking.call("GET", "/account/whoami")
-    finally:
-        await asking.aclose()
-    if told.get("user_id") != settings.user:
-        raise PlatformRefused(
-            "The access token is of another account than bots.matrix.user says. Write the bot's own name there, or its "
-            "own token into the file."
-        )
-    return str(told.get("device_id") or "")
-
-
-async def _display_name(connection: Connection) -> str:
-    try:
-        told = await connection.call("GET", f"/profile/{quote(connection.user_id, safe='')}/displayname")
-    except (PlatformBusy, PlatformRefused, PlatformUnreachable):
-        return ""
-    return str(told.get("displayname") or "")
 
 
 async def _within(waiting: object, limit_s: float) -> None:

@@ -13,6 +13,7 @@ import asyncio
 import json
 import logging
 import os
+import ssl
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,7 +26,6 @@ from nio.crypto import ENCRYPTION_ENABLED
 from nio.responses import ErrorResponse, ShareGroupSessionResponse
 
 from rag.bots.adapter import PlatformBusy, PlatformRefused, PlatformUnreachable
-from rag.models.streaming import tls
 
 _PATIENCE_S: Final = 30.0
 _WHOLE_S: Final = 120.0
@@ -72,6 +72,14 @@ class Connection(nio.AsyncClient):  # type: ignore[misc]  # nio has no types
         if status >= httpx.codes.BAD_REQUEST:
             raise _refusal(status, answer)
         return answer
+
+    async def display_name(self) -> str:
+        """The bot's name as people see it, "" where the homeserver does not tell."""
+        try:
+            told = await self.call("GET", f"/profile/{quote(self.user_id, safe='')}/displayname")
+        except (PlatformBusy, PlatformRefused, PlatformUnreachable):
+            return ""
+        return str(told.get("displayname") or "")
 
     async def say(self, room: str, content: Mapping[str, Any], *, transaction: str, encrypted: bool) -> str:
         """Put a message into a room; the id of its event. The same transaction again is the same event."""
@@ -173,7 +181,7 @@ class Connection(nio.AsyncClient):  # type: ignore[misc]  # nio has no types
 
     async def _request(self, method: str, path: str, data: Any, patience_s: float) -> tuple[int, Any]:
         if self._http is None:
-            self._http = httpx.AsyncClient(trust_env=False, follow_redirects=False, verify=tls(self.homeserver))
+            self._http = httpx.AsyncClient(trust_env=False, follow_redirects=False, verify=_tls(self.homeserver))
         parts = urlsplit(path)
         query = "&".join(one for one in parts.query.split("&") if one and not one.startswith("access_token="))
         address = self.homeserver + urlunsplit(parts._replace(query=query))
@@ -183,6 +191,28 @@ class Connection(nio.AsyncClient):  # type: ignore[misc]  # nio has no types
         except httpx.TransportError as error:
             raise PlatformUnreachable(f"The homeserver does not answer ({type(error).__name__}).") from error
         return answer.status_code, _checked(answer)
+
+
+async def device_of(user: str, *, homeserver: str, token: str) -> str:
+    """The device that the token belongs to, "" for none. Raises PlatformRefused where it is not this user's."""
+    asking = Connection(homeserver=homeserver, user=user, device="", token=token, store=None)
+    try:
+        told = await asking.call("GET", "/account/whoami")
+    finally:
+        await asking.aclose()
+    if told.get("user_id") != user:
+        raise PlatformRefused(
+            "The access token is of another account than bots.matrix.user says. Write the bot's own name there, or its "
+            "own token into the file."
+        )
+    return str(told.get("device_id") or "")
+
+
+def _tls(address: str) -> ssl.SSLContext:
+    """The machine's own certificates for https; for http nothing is loaded, since nothing is checked."""
+    if address.lower().startswith("https://"):
+        return ssl.create_default_context()
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def _checked(answer: httpx.Response) -> Any:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from rag import __version__
 from rag.access import Audience, ChannelKind
-from rag.credentials.identified import SCOPES
+from rag.bots.platforms import PLATFORMS
+from rag.credentials.identified import PERSONAL
 from rag.filters import LANGUAGES, TYPES
 
 
@@ -123,6 +124,8 @@ def _parser() -> argparse.ArgumentParser:
 
     _keys(actions(command("keys", "API keys: who may ask from programs and from beyond this machine.")))
 
+    _bots(command("bot", "Answer in a chat, in a process of its own (Slack, Teams, Matrix)."), every)
+
     models = actions(command("models", "The model weights on this machine."))
     fetch = models("fetch", "Get weights, checked by sha256: those named, or what this machine needs.")
     fetch.add_argument("names", nargs="*", metavar="NAME", help="as `rag models` lists it")
@@ -141,6 +144,28 @@ def _parser() -> argparse.ArgumentParser:
     init = command("init", "Write a commented rag.toml.")
     init.add_argument("--force", action="store_true", help="write over an existing file")
     return top
+
+
+def _bots(command: argparse.ArgumentParser, every: argparse.ArgumentParser) -> None:
+    below = command.add_subparsers(dest="platform", required=True, metavar="PLATFORM|messages")
+    for platform in PLATFORMS.values():
+        about = f"Run the {platform.title} bot until it is stopped."
+        one = below.add_parser(platform.name, help=about, description=about, parents=[every])
+        one.set_defaults(action="run", out=None)
+        actions = one.add_subparsers(dest="action", metavar="ACTION")
+        about = "Try settings, credentials and the way to the service, and say what is missing."
+        actions.add_parser("check", help=about, description=about, parents=[every])
+        if platform.manifest:
+            about = "Write the manifest to upload at the platform."
+            manifest = actions.add_parser("manifest", help=about, description=about, parents=[every])
+            manifest.add_argument("--out", type=Path, metavar="FILE", help="write it there (stdout)")
+    about = "Which messages of bots show a document, and have them taken back."
+    messages = below.add_parser("messages", help=about, description=about, parents=[every])
+    messages.add_argument(
+        "--document", metavar="DOCUMENT", help="that show this one: an id, or its key once it is gone"
+    )
+    messages.add_argument("--gone", action="store_true", help="that show a document that is no longer there")
+    messages.add_argument("--remove", action="store_true", help="have their bots take these back")
 
 
 def _erasing(command: argparse.ArgumentParser) -> None:
@@ -216,7 +241,7 @@ def _keys(action: Callable[[str, str], argparse.ArgumentParser]) -> None:
     add.add_argument(
         "--scope",
         action="append",
-        choices=(*SCOPES, "all"),
+        choices=(*PERSONAL, "all"),
         help="what it is good for (search, ask and documents); may be repeated",
     )
     add.add_argument("--source", action="append", metavar="NAME", help="only this source; may be repeated")
@@ -224,6 +249,9 @@ def _keys(action: Callable[[str, str], argparse.ArgumentParser]) -> None:
     add.add_argument("--channel", choices=channels, default="intranet", help="where its answers are shown (intranet)")
     audiences = [audience.value for audience in Audience]
     add.add_argument("--audience", choices=audiences, default="direct", help="who else sees them there (direct)")
+    add.add_argument(
+        "--bot", choices=("slack", "teams", "matrix"), default="", help="for a bot there, and for nothing else"
+    )
     add.add_argument("--expires", type=_days, default=365, metavar="DAYS", help="good for so many days, or never (365)")
     revoke = action("revoke", "End a key at once; answers it asked for end too.")
     revoke.add_argument("id", metavar="ID", help="as `rag keys list` shows it")

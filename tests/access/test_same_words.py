@@ -89,7 +89,9 @@ def test_the_fuzzer_knows_every_route(doors: Doors) -> None:
         ("DELETE", "/api/documents/{key}"), ("GET", "/api/documents/{key}/original"),
         ("GET", "/api/documents/{key}/pages/{n}"),
         ("GET", "/api/documents/{key}/pages/{n}/marks"), ("GET", "/api/uploads"), ("GET", "/api/uploads/{receipt}"),
-        ("POST", "/api/feedback"), ("GET", "/api/progress"), ("GET", "/api/status"),
+        ("POST", "/api/feedback"),
+        ("POST", "/api/bots/standing"), ("POST", "/api/bots/messages"), ("GET", "/api/bots/withdrawals"),
+        ("POST", "/api/bots/withdrawn"), ("GET", "/api/progress"), ("GET", "/api/status"),
         ("POST", "/api/sources/{name}/confirm-removals"), ("GET", "/metrics"), ("GET", "/api/recent"),
         ("GET", "/v1/models"), ("GET", "/v1/models/{model}"), ("POST", "/v1/chat/completions"), ("POST", "/mcp"),
     }  # fmt: skip

@@ -168,7 +168,7 @@ class Room:
         try:
             first = json.loads(await reader.readline() or b"{}")
             if "hello" in first:
-                await self._events(first["hello"], reader, writer)
+                await self._events(first, reader, writer)
             elif first:
                 answer = await self._call(first)
                 if answer.get("away"):
@@ -181,9 +181,9 @@ class Room:
             self._listening.discard(writer)
             writer.close()
 
-    async def _events(self, token: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if token != self.token:
-            await _send(writer, {"no": "the token is not good"})
+    async def _events(self, hello: dict[str, Any], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if hello["hello"] != self.token or hello.get("only"):
+            await _send(writer, {"no": True} if hello["hello"] != self.token else {})
             return
         self._listening.add(writer)
         for delivery in list(self.deliveries.values()):
@@ -273,6 +273,16 @@ class RoomAdapter:
             return  # not acknowledged: it comes again
         with contextlib.suppress(OSError):
             await _send(writer, {"ack": said["delivery"]})
+
+    async def check(self) -> str:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._port, limit=_LINE_BYTES)
+        try:
+            await _send(writer, {"hello": self._token, "only": True})
+            if "no" in json.loads(await reader.readline()):
+                raise PlatformRefused("The room does not know this token. Give the bot another.")
+        finally:
+            writer.close()
+        return "the bot is in the room"
 
     async def members(self, place: Place) -> tuple[Account, ...] | None:
         found = (await self._call(do="members", place=place.conversation))["members"]

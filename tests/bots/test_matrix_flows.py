@@ -207,10 +207,10 @@ def test_a_room_that_is_opened_meanwhile_does_not_get_the_answer(play: Play) -> 
             where = f"/rooms/{quote(place.conversation)}/state/m.room.join_rules/"
             await aside(lambda: anna.call("PUT", where, {"join_rule": "public"}))
             assert await adapter.members(place) is None, "so nobody's rights are asked for"
-            with pytest.raises(PlatformRefused):
-                await adapter.edit(place, message, final("Nur für wenige"))
-            await adapter.edit(place, message, final("", notice="Das geht hier nicht."))
+            await adapter.edit(place, message, final("Nur für wenige"))
             assert "Nur für wenige" not in str(anna.timeline(place.conversation))
+            [reason] = texts(platform, place.conversation)
+            assert "mehr Personen mitlesen" in reason
 
     play(scene)
 
@@ -295,6 +295,17 @@ def test_the_token_of_another_account_is_refused_and_says_so(play: Play) -> None
         adapter = platform.adapter(user="@somebody:firma.example")
         with pytest.raises(PlatformRefused, match=r"bots\.matrix\.user"):
             await adapter.run(taken.take)
+
+    play(scene)
+
+
+def test_a_check_says_who_it_is_and_whether_it_reads_encrypted_rooms(play: Play) -> None:
+    async def scene(platform: MatrixPlatform, taken: Taken) -> None:
+        assert await platform.adapter().check() == f"it is let in as {platform.bot.id}, and reads encrypted rooms"
+        assert "switched off" in await platform.adapter(encryption=False).check()
+        platform.revoke()
+        with pytest.raises(PlatformRefused, match="token"):
+            await platform.adapter().check()
 
     play(scene)
 
