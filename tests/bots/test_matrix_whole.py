@@ -1,5 +1,5 @@
-"""The whole way as an administrator sets it up: documents, `rag serve` with a small model, `rag bot matrix`, somebody on
-a real homeserver. Every process is one of its own, guarded as in the house."""
+"""The whole way as an administrator sets it up: documents, `rag serve` with a small model, `rag bot matrix`, somebody
+who asks on a real homeserver. Every process is one of its own, guarded as in the house."""
 
 from __future__ import annotations
 
