@@ -82,9 +82,10 @@ class Connection(nio.AsyncClient):  # type: ignore[misc]  # nio has no types
         return str(told.get("displayname") or "")
 
     async def say(self, room: str, content: Mapping[str, Any], *, transaction: str, encrypted: bool) -> str:
-        """Put a message into a room; the id of its event. The same transaction again is the same event."""
+        """Put a message into a room; the id of its event. The same transaction again is the same event. A room that was
+        encrypted once stays so, whatever the homeserver says later."""
         kind = "m.room.message"
-        if encrypted:
+        if encrypted or (self.olm is not None and room in self.encrypted_rooms):
             async with self._sharing[room]:
                 kind, content = await self._sealed(room, kind, dict(content))
         path = f"/rooms/{quote(room, safe='')}/send/{kind}/{quote(transaction, safe='')}"
@@ -134,8 +135,8 @@ class Connection(nio.AsyncClient):  # type: ignore[misc]  # nio has no types
         Keys are trusted as they are first seen: the homeserver, which vouches for who somebody is, vouches for their
         devices too, and a device whose key changes afterwards is refused by the library.
         """
-        if room not in self.rooms:
-            raise PlatformUnreachable("The room has not been looked at yet.")
+        if room not in self.rooms or not self.rooms[room].encrypted:
+            raise PlatformUnreachable("The library has not looked at the room yet.")
         if not self.rooms[room].members_synced:
             await self.joined_members(room)
         if self.should_query_keys:
@@ -146,7 +147,7 @@ class Connection(nio.AsyncClient):  # type: ignore[misc]  # nio has no types
                 await self.share_group_session(room, ignore_unverified_devices=True)
                 if self._unshared is not None:
                     raise self._unshared
-            except BaseException:
+            except BaseException:  # the library would wait for this one for ever
                 self.sharing_session.pop(room, None)
                 self.olm.outbound_group_sessions.pop(room, None)
                 raise

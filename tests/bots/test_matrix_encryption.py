@@ -146,6 +146,30 @@ def test_in_an_encrypted_room_it_answers_in_the_thread_to_whoever_mentions_it(pl
     play(scene)
 
 
+def test_a_room_that_was_encrypted_is_never_spoken_to_in_the_clear(play: Play) -> None:
+    async def scene(platform: MatrixPlatform, taken: Taken) -> None:
+        anna = platform.people["anna"]
+        async with device(anna, platform.home / "anna") as client, receiving(platform.adapter(), taken) as adapter:
+            room = await room_of(platform)
+            await say(client, room, "Wie viele?")
+            place = (await taken.asked()).place
+
+            def denying(path: str, answer: Any) -> Any:
+                return (
+                    [one for one in answer if one["type"] != "m.room.encryption"] if path.endswith("/state") else answer
+                )
+
+            platform.wire.rewrite = denying
+            await aside(lambda: anna.call("PUT", f"/rooms/{quote(room)}/state/m.room.name", {"name": "x"}))
+            await asyncio.sleep(1)
+            await adapter.post(place, final("Nur verschlüsselt."), nonce="n1")
+            assert "Nur" not in str(platform.wire.sent)
+            [shown] = shown_in(await read(client, room), bot=platform.bot.id)
+            assert shown["content"]["body"] == "Nur verschlüsselt."
+
+    play(scene)
+
+
 def test_a_question_whose_key_comes_later_is_taken_then(play: Play) -> None:
     async def scene(platform: MatrixPlatform, taken: Taken) -> None:
         async with (

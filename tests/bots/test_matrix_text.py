@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from rag.bots.adapter import Reply, Source, Stage
 from rag.bots.matrix_text import MOST_BYTES, apart, content, edit, threaded
+from rag.texts import texts
 
 URL = "https://archivar.firma.example/?document=k7Qx&page=2#s=1"
 SOURCE = Source(marker=1, url=URL, title="Urlaub", place="S. 2")
@@ -240,6 +241,10 @@ def test_an_answer_in_a_thread_shows_below_the_question_where_threads_are_not_kn
         "is_falling_back": True,
         "m.in_reply_to": {"event_id": "$q"},
     }
+
+
+def test_both_languages_have_every_sentence() -> None:
+    assert set(texts("de", "matrix")) == set(texts("en", "matrix"))
 
 
 def size(made: dict[str, Any]) -> int:
