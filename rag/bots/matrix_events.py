@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 from urllib.parse import unquote
 
 from rag.bots.adapter import Verdict
@@ -18,6 +18,7 @@ MOST_CHARS: Final = 4_000
 """What is taken of a message; an event holds some 60,000."""
 
 _FALLBACK: Final = re.compile(r"\A(?:> [^\n]*\n)+\n?")
+_EVENT: Final = re.compile(r"\$[!-~]{1,254}")
 _LEAD: Final = re.compile(r"\A[\s:,;–-]+")
 _VERDICTS: Final = {"👍": Verdict.HELPFUL, "👎": Verdict.WRONG, "⏰": Verdict.OUTDATED, "⌛": Verdict.OUTDATED}
 _MEDIA: Final = frozenset({"m.image", "m.file", "m.audio", "m.video", "m.location"})
@@ -126,7 +127,7 @@ def _message(event: str, sender: str, content: Mapping[str, Any], *, names: tupl
     if relation.get("rel_type") == "m.replace" or not isinstance(body, str):
         return None
     root = relation.get("event_id")
-    thread = root if relation.get("rel_type") == "m.thread" and isinstance(root, str) else ""
+    thread = root if relation.get("rel_type") == "m.thread" and _is_event(root) else ""
     if content.get("msgtype") in _MEDIA:
         return Message(event=event, sender=sender, thread=thread, text="", addressed=False)
     if content.get("msgtype") != "m.text":
@@ -136,6 +137,11 @@ def _message(event: str, sender: str, content: Mapping[str, Any], *, names: tupl
     text, named = _without_name(text, names)
     addressed = commanded or _is_mentioned(content, names[0], named=named)
     return Message(event=event, sender=sender, thread=thread, text=text, addressed=addressed)
+
+
+def _is_event(named: object) -> TypeGuard[str]:
+    """Whether what a person's program wrote has the form of an event's id."""
+    return isinstance(named, str) and _EVENT.fullmatch(named) is not None
 
 
 def _without_command(text: str) -> tuple[str, bool]:
@@ -167,7 +173,7 @@ def _reaction(event: str, sender: str, content: Mapping[str, Any]) -> Reaction |
     if not isinstance(relation, Mapping) or relation.get("rel_type") != "m.annotation":
         return None
     message, key = relation.get("event_id"), relation.get("key")
-    if not isinstance(message, str) or not isinstance(key, str):
+    if not _is_event(message) or not isinstance(key, str):
         return None
     bare = _DECORATION.sub("", key)
     clock = len(bare) == 1 and ord(bare) in _CLOCKS

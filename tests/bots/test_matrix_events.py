@@ -73,6 +73,8 @@ def test_what_a_reply_quotes_is_left_out() -> None:
 def test_the_thread_is_the_event_that_it_hangs_on() -> None:
     assert message("x", **{"m.relates_to": {"rel_type": "m.thread", "event_id": "$root"}}).thread == "$root"
     assert message("x").thread == ""
+    for strange in ("$a $b", "root", "$", "$" + "x" * 300, "$a\n", 7, None):
+        assert message("x", **{"m.relates_to": {"rel_type": "m.thread", "event_id": strange}}).thread == "", strange
 
 
 @pytest.mark.parametrize("kind", ["m.notice", "m.emote", "m.key.verification.request", None, 7])
