@@ -32,7 +32,7 @@ from rag.credentials.keys import Keys
 from rag.credentials.sign_in import SignIn
 from rag.credentials.suspensions import Suspensions
 from rag.documents import ChunkId, DocumentId
-from rag.errors import RagError, SourceError
+from rag.errors import ModelError, RagError, SourceError
 from rag.filters import NONE, Filters
 from rag.govern.erase import Premises
 from rag.identity import Memberships
@@ -46,6 +46,7 @@ from rag.ingest.upkeep import Upkeep
 from rag.ingest.watch import Watch
 from rag.keeping import Keeping
 from rag.metrics import Metrics, Traced
+from rag.models import embedder as embedding
 from rag.models.embedder import open_embedder
 from rag.models.reranker import open_reranker
 from rag.models.resting import RestingReranker
@@ -65,7 +66,7 @@ from rag.store.ledger import Ledger
 from rag.store.owner import Ownership
 from rag.store.people import People
 from rag.uploads import Uploads
-from rag.writers import Writers
+from rag.writers import Writers, policy_of
 
 _log = logging.getLogger(__name__)
 
@@ -94,7 +95,7 @@ class App:
         self._close.enter_context(Ownership(settings.home))
         try:
             self.metrics = Metrics(version=rag.__version__, traces=self._traces())
-            self.writers = Writers(settings, self.metrics)
+            self.writers = Writers(settings, self.metrics, capacity=self.seats.allow)
             self._close.callback(self.writers.close)
             self.ledger = Ledger(settings.home / "ledger.sqlite")
             self._close.callback(self.ledger.close)
@@ -149,6 +150,9 @@ class App:
             threads=wanted.threads or None,
             precision=wanted.precision,  # type: ignore[arg-type]  # one of the three: checked by settings
             base_url=wanted.base_url,
+            digest=wanted.digest,
+            changed=self.settings.llm.changed,
+            policy=policy_of(self.settings),
         )
         self._close.callback(embedder.close)
         return embedder
@@ -234,7 +238,7 @@ class App:
         with self._opening:
             words, serving = self.pipeline.words, self.spaces.serving
             if self._retriever is None:
-                embedder = (serving or self.spaces.coming).embedder
+                embedder = embedding.for_answers((serving or self.spaces.coming).embedder)
                 self._retriever = Retriever(
                     ledger=self.ledger,
                     vectors=serving.vectors if serving else None,
@@ -399,13 +403,20 @@ class App:
         wanted = self.settings.retrieval
         rules = Rules(
             passages=wanted.passages,
-            prompt_tokens=wanted.prompt_tokens or _PROMPT_TOKENS[writer.info.runtime if writer else "embedded"],
+            prompt_tokens=wanted.prompt_tokens or _PROMPT_TOKENS[_runtime(writer)],
             evidence=wanted.evidence,
             max_answer_tokens=self.settings.llm.max_answer_tokens,
             unsupported=Unsupported(self.settings.answers.unsupported),
             patience_s=self.settings.answers.patience_s,
         )
-        return Answerer(retriever=retriever, audit=self.audit, model=writer, rules=rules, seats=self.seats)
+        return Answerer(
+            retriever=retriever,
+            audit=self.audit,
+            model=writer,
+            rules=rules,
+            seats=self.seats,
+            other_embedder=lambda: embedding.changed(self.spaces.coming.embedder),
+        )
 
     def search(
         self,
@@ -560,3 +571,11 @@ class App:
                     self.ledger.remove(document)
             pipeline.sweep()
         return len(documents)
+
+
+def _runtime(writer: LanguageModel | None) -> str:
+    """Where it runs; a server that does not answer now says so when it is asked for the answer."""
+    try:
+        return writer.info.runtime if writer is not None else "embedded"
+    except ModelError:
+        return "ollama"
