@@ -76,7 +76,15 @@ class OllamaServer:
 
     def local_models(self) -> list[dict[str, Any]]:
         """Entries of `/api/tags` that run on the premises, newest first as the server lists them."""
-        return [entry for entry in self._tags() if not _is_remote(entry) and not is_cloud_name(entry["name"])]
+        return [entry for entry in self._tags() if not self.is_remote(entry) and not is_cloud_name(entry["name"])]
+
+    def models(self) -> list[dict[str, Any]]:
+        """All entries of `/api/tags`, those too that run elsewhere (`is_remote`)."""
+        return self._tags()
+
+    def is_remote(self, entry: Mapping[str, Any]) -> bool:
+        """Whether an entry only stands for a model elsewhere."""
+        return any(entry.get(field) for field in _REMOTE_FIELDS)
 
     def only_embeds(self, entry: Mapping[str, Any]) -> bool:
         """Whether a listed model makes vectors, not text."""
@@ -113,7 +121,7 @@ class OllamaServer:
         wanted = full_name(model)
         for entry in self._tags():
             if entry["name"] == wanted:
-                _refuse_if(_is_remote(entry), model)
+                _refuse_if(self.is_remote(entry), model)
                 return entry
         raise ModelUnavailable(f"{self} has no model {model!r}. Get it with `ollama pull {model}`.")
 
@@ -203,10 +211,6 @@ def full_name(model: str) -> str:
 def is_cloud_name(model: str) -> bool:
     """Whether the name means a model in Ollama's cloud."""
     return model.endswith(("-cloud", ":cloud"))
-
-
-def _is_remote(entry: Mapping[str, Any]) -> bool:
-    return any(entry.get(field) for field in _REMOTE_FIELDS)
 
 
 def _refuse_if(elsewhere: bool, model: str) -> None:
