@@ -54,6 +54,7 @@ from rag.models.seats import Seats
 from rag.observing import Counted
 from rag.originals import Originals
 from rag.pages import Pages
+from rag.pinning import PinWatch
 from rag.ports import Embedder, IngestProgress, LanguageModel, Reranker, Step
 from rag.settings import EmbedderSettings, Settings
 from rag.signing_in import directory_of, sign_in_of
@@ -97,6 +98,7 @@ class App:
             self.metrics = Metrics(version=rag.__version__, traces=self._traces())
             self.writers = Writers(settings, self.metrics, capacity=self.seats.allow)
             self._close.callback(self.writers.close)
+            self.pins = PinWatch(settings)
             self.ledger = Ledger(settings.home / "ledger.sqlite")
             self._close.callback(self.ledger.close)
             self.keys = Keys(self.ledger)  # one for all threads, from the start: what ends there has ended everywhere

@@ -96,9 +96,15 @@ class Policy:
     accepted: Collection[str] = ()
     eu: bool = True
 
+    def accepts(self, name: str) -> bool:
+        """Whether a person accepted its licence."""
+        return (
+            name in self.accepted or f"{name}:latest" in self.accepted or name.removesuffix(":latest") in self.accepted
+        )
+
     def refusal(self, name: str, verdict: Verdict) -> str:
         """Why a model may not be used, and what to do; empty where it may."""
-        if name in self.accepted or f"{name}:latest" in self.accepted or name.removesuffix(":latest") in self.accepted:
+        if self.accepts(name):
             return ""
         way = (
             f"Choose another model; or, once somebody who may has read the licence and agrees, add "
