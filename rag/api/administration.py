@@ -85,7 +85,7 @@ def status(request: Request, app: AppOf, caller: AdminOf) -> Response:
     return json_response(
         {
             "version": rag.__version__,
-            "model": {**_model(app), "hosts": [asdict(host) for host in app.writers.hosts()]},
+            "model": {**_model(app), **_hosts(app)},
             "pins": [
                 {"key": one.pin.key, "model": one.model, "place": one.place, "problem": one.problem or None}
                 for one in app.pins.last
@@ -136,6 +136,12 @@ def _model(app: App) -> dict[str, Any]:
     form: dict[str, Any] = {"name": info.name, "digest": info.digest, "runtime": info.runtime, "problem": None}
     form |= {"use": info.use or None, "changed": info.changed}
     return {**form, "context_tokens": model.context_tokens, **_licence(info.name, info.licence)}
+
+
+def _hosts(app: App) -> dict[str, Any]:
+    """Each of several model servers."""
+    hosts = app.writers.hosts()
+    return {"hosts": [asdict(host) for host in hosts]} if hosts else {}
 
 
 def _licence(name: str, told: str = "") -> dict[str, str | None]:

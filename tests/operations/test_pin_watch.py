@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import time
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import pytest
 from rag.pinning import PinWatch, looked
 from rag.settings import EmbedderSettings, LlmSettings, Settings
 from tests.models.protocol_server import DIGEST, MODEL, tag
-from tests.models.scripted_server import ScriptedServer
+from tests.models.scripted_server import Exchange, ScriptedServer
 
 OTHER = "f" * 64
 
@@ -85,12 +85,15 @@ def test_a_change_is_logged_once_and_once_more_when_it_is_back(
 
 
 def test_it_looks_at_once_and_again_until_it_is_closed(tmp_path: Path, server: Ollama) -> None:
+    looks = threading.Semaphore(0)
+
+    def listed(exchange: Exchange) -> None:
+        looks.release()
+        exchange.reply({"models": [tag()]})
+
+    server.routes["GET /api/tags"] = listed
     watch = PinWatch(named(tmp_path, server.url), every_s=0.01)
     watch.start()
-    until = time.monotonic() + 20
-    while server.count("GET /api/tags") < 3 and time.monotonic() < until:
-        time.sleep(0.01)
+    assert all(looks.acquire(timeout=20) for _ in range(3))
     watch.close()
-    count = server.count("GET /api/tags")
-    assert count >= 3
     assert watch.last[0].digest == DIGEST
