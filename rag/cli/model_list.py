@@ -36,7 +36,7 @@ def listed(options: argparse.Namespace) -> int:
         )
         return FAILED if silent else OK
     rows = [_row(one, settings, policy) for one in found]
-    output.table(("name", "for", "size", "bits", "context", "licence", "digest", "where"), rows)
+    output.table(("name", "for", "size", "context", "licence", "digest", "where"), rows)
     for url, problem in silent.items():
         output.err.print(f"[yellow]{output.safe(url)}: {output.safe(problem)}[/]")
     for one in found:
@@ -121,13 +121,20 @@ def _row(one: Listed, settings: Settings, policy: Policy) -> tuple[str, ...]:
     return (
         one.name + used,
         ", ".join(one.capabilities) or "?",
-        one.size or (f"{one.size_bytes / 1e9:.1f} GB" if one.size_bytes else ""),
-        one.quantisation,
+        f"{one.size} {one.quantisation}".strip() or (f"{one.size_bytes / 1e9:.1f} GB" if one.size_bytes else ""),
         f"{one.context_tokens:,}" if one.context_tokens else "",
         f"{one.verdict.use.value}: {one.verdict.name}{refused}",
         one.digest[:12],
-        one.problem or (one.place if one.runtime != "catalogue" else f"catalogue, {one.weights}"),
+        one.problem or _where(one, settings),
     )
+
+
+def _where(one: Listed, settings: Settings) -> str:
+    """In few words; of several servers the number as the settings list them."""
+    if one.runtime == "catalogue":
+        return f"catalogue, {one.weights}"
+    several = one.place in settings.llm.base_urls and len(settings.llm.base_urls) > 1
+    return f"{one.runtime} {settings.llm.base_urls.index(one.place) + 1}" if several else one.runtime
 
 
 def _facts(one: Listed, settings: Settings, policy: Policy) -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.doors.conftest import Line, embed, version
+from tests.doors.conftest import Line, Writer, embed, version
 from tests.models.scripted_server import Exchange, ScriptedServer
 
 CHAT, WORDS = "qwen2.5:7b", "words:latest"
@@ -184,21 +184,38 @@ def test_an_update_to_a_licence_that_is_not_let_in_is_refused(line: Line, server
     assert "licences.allow" in done.stderr
 
 
+def corpus(folder: Path) -> Path:
+    """One document and one question that it answers."""
+    folder.mkdir()
+    document = {"_id": "d1", "title": "Urlaub", "text": "Der Urlaub beträgt im Kalenderjahr 30 Arbeitstage."}
+    question = {"_id": "q1", "text": "Wie viele Arbeitstage beträgt der Urlaub im Kalenderjahr?"}
+    (folder / "corpus.jsonl").write_text(json.dumps(document), encoding="utf-8")
+    (folder / "queries.jsonl").write_text(json.dumps(question), encoding="utf-8")
+    (folder / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\nq1\td1\t1\n", encoding="utf-8")
+    return folder
+
+
+def test_it_is_the_new_version_that_is_measured_and_then_pinned(line: Line, server: Ollama, tmp_path: Path) -> None:
+    line.json("models", "pin", CHAT)
+    server.pull()
+    server.routes["POST /api/chat"] = Writer().chat
+    gate = tmp_path / "gate.toml"
+    gate.write_text('[set]\n"answered" = 1.0\n', encoding="utf-8")
+    found = line.json("models", "update", CHAT, f"set={corpus(tmp_path / 'set')}", "--gate", gate)
+    assert found["pinned"] is True
+    assert server.count("POST /api/chat") == 1
+    assert settings(line)["llm"]["digest"] == f"sha256:{NEW}"
+
+
 @pytest.mark.parametrize(("least", "code", "digest"), [(0.0, 0, "2"), (1.01, 1, "4")])
 def test_the_embedders_new_version_is_pinned_only_once_it_passes_the_gate(
     line: Line, tmp_path: Path, least: float, code: int, digest: str
 ) -> None:
     text = line.config.read_text(encoding="utf-8")
     line.config.write_text(text.replace("[embedder]", f'[embedder]\ndigest = "sha256:{"4" * 64}"'), encoding="utf-8")
-    corpus = tmp_path / "set"
-    (corpus / "qrels").mkdir(parents=True)
-    document = {"_id": "d1", "title": "Urlaub", "text": "Der Urlaub beträgt im Kalenderjahr 30 Arbeitstage."}
-    (corpus / "corpus.jsonl").write_text(json.dumps(document), encoding="utf-8")
-    (corpus / "queries.jsonl").write_text(json.dumps({"_id": "q1", "text": "Wie viel Urlaub?"}), encoding="utf-8")
-    (corpus / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\nq1\td1\t1\n", encoding="utf-8")
     gate = tmp_path / "gate.toml"
     gate.write_text(f'[set]\n"recall@5" = {least}\n', encoding="utf-8")
-    found = line.json("models", "update", "words", f"set={corpus}", "--gate", gate, code=code)
+    found = line.json("models", "update", "words", f"set={corpus(tmp_path / 'set')}", "--gate", gate, code=code)
     assert found["pinned"] is (code == 0)
     assert bool(found["missed"]) is (code == 1)
     assert settings(line)["embedder"]["digest"] == f"sha256:{digest * 64}"
