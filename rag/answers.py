@@ -142,28 +142,33 @@ class Outcome(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why an answer is incomplete."""
+    """Why an answer is incomplete, or extracts only."""
 
     TOO_SLOW = "model_too_slow"
     STOPPED = "model_stopped"
     TOO_LONG = "answer_too_long"
+    CHANGED = "model_changed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelInfo:
     """Which model answered: the digest is Ollama's manifest digest, or the sha256 of a GGUF file, or empty.
 
-    `runtime` is ``ollama``, ``openai-compatible`` or ``embedded``. `licence`: as its server names it, where it does.
+    `runtime` is ``ollama``, ``openai-compatible`` or ``embedded``. `licence`: as its server names it, where it does;
+    `use`: what a company may do with it (`rag.models.licences.Use`), "" where nobody looked. `changed`: it is another
+    version than the pinned one, and answers all the same.
     """
 
     name: str
     digest: str = ""
     runtime: str = ""
     licence: str = field(default="", compare=False)
+    use: str = field(default="", compare=False)
+    changed: bool = field(default=False, compare=False)
 
-    def as_json(self) -> dict[str, str]:
+    def as_json(self) -> dict[str, Any]:
         """The public form."""
-        return {"name": self.name, "digest": self.digest}
+        return {"name": self.name, "digest": self.digest, **({"changed": True} if self.changed else {})}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

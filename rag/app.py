@@ -25,7 +25,7 @@ from rag.ask.conversation import Turn
 from rag.ask.lineage import described
 from rag.ask.listening import Telling
 from rag.ask.neutral import languages_of
-from rag.ask.release import Policy, divide, policy_of, within
+from rag.ask.release import Policy, divide, release_policy, within
 from rag.ask.retrieve import Retriever
 from rag.ask.searched import Retrieved
 from rag.ask.versions import newest_first
@@ -34,7 +34,7 @@ from rag.credentials.keys import Keys
 from rag.credentials.sign_in import SignIn
 from rag.credentials.suspensions import Suspensions
 from rag.documents import ChunkId, DocumentId
-from rag.errors import RagError, SourceError
+from rag.errors import ModelError, RagError, SourceError
 from rag.filters import NONE, Filters
 from rag.govern.erase import Premises
 from rag.identity import Memberships
@@ -48,6 +48,7 @@ from rag.ingest.upkeep import Upkeep
 from rag.ingest.watch import Watch
 from rag.keeping import Keeping
 from rag.metrics import Metrics, Traced
+from rag.models import embedder as embedding
 from rag.models.embedder import open_embedder
 from rag.models.reranker import open_reranker
 from rag.models.resting import RestingReranker
@@ -56,6 +57,7 @@ from rag.observing import Counted
 from rag.originals import Originals
 from rag.pages import Pages
 from rag.perceiving import perceiving_of
+from rag.pinning import PinWatch
 from rag.ports import Embedder, IngestProgress, LanguageModel, Reranker, Step
 from rag.settings import EmbedderSettings, Settings
 from rag.signing_in import accounts_of, directory_of, sign_in_of
@@ -69,7 +71,7 @@ from rag.store.ledger import Ledger
 from rag.store.owner import Ownership
 from rag.store.people import People
 from rag.uploads import Uploads
-from rag.writers import Writers
+from rag.writers import Writers, policy_of
 
 _log = logging.getLogger(__name__)
 
@@ -98,8 +100,9 @@ class App:
         self._close.enter_context(Ownership(settings.home))
         try:
             self.metrics = Metrics(version=rag.__version__, traces=self._traces())
-            self.writers = Writers(settings, self.metrics)
+            self.writers = Writers(settings, self.metrics, capacity=self.seats.allow)
             self._close.callback(self.writers.close)
+            self.pins = PinWatch(settings)
             self.ledger = Ledger(settings.home / "ledger.sqlite")
             self._close.callback(self.ledger.close)
             self.keys = Keys(self.ledger)  # one for all threads, from the start: what ends there has ended everywhere
@@ -153,6 +156,9 @@ class App:
             threads=wanted.threads or None,
             precision=wanted.precision,  # type: ignore[arg-type]  # one of the three: checked by settings
             base_url=wanted.base_url,
+            digest=wanted.digest,
+            changed=self.settings.llm.changed,
+            policy=policy_of(self.settings),
         )
         self._close.callback(embedder.close)
         return embedder
@@ -230,7 +236,7 @@ class App:
         with self._opening:
             words, serving = self.pipeline.words, self.spaces.serving
             if self._retriever is None:
-                embedder = (serving or self.spaces.coming).embedder
+                embedder = embedding.for_answers((serving or self.spaces.coming).embedder)
                 self._retriever = Retriever(
                     ledger=self.ledger,
                     vectors=serving.vectors if serving else None,
@@ -332,7 +338,7 @@ class App:
     @cached_property
     def policy(self) -> Policy:
         """What chats carry."""
-        return policy_of(self.settings.release)
+        return release_policy(self.settings.release)
 
     @cached_property
     def _one_accounts(self) -> Accounts:
@@ -418,14 +424,20 @@ class App:
         wanted = self.settings.retrieval
         rules = Rules(
             passages=wanted.passages,
-            prompt_tokens=wanted.prompt_tokens or _PROMPT_TOKENS[writer.info.runtime if writer else "embedded"],
+            prompt_tokens=wanted.prompt_tokens or _PROMPT_TOKENS[_runtime(writer)],
             evidence=wanted.evidence,
             max_answer_tokens=self.settings.llm.max_answer_tokens,
             unsupported=Unsupported(self.settings.answers.unsupported),
             patience_s=self.settings.answers.patience_s,
         )
         return Answerer(
-            retriever=retriever, audit=self.audit, model=writer, rules=rules, seats=self.seats, policy=self.policy
+            retriever=retriever,
+            audit=self.audit,
+            model=writer,
+            rules=rules,
+            seats=self.seats,
+            policy=self.policy,
+            other_embedder=lambda: embedding.changed(self.spaces.coming.embedder),
         )
 
     def search(
@@ -581,3 +593,11 @@ class App:
                     self.ledger.remove(document)
             pipeline.sweep()
         return len(documents)
+
+
+def _runtime(writer: LanguageModel | None) -> str:
+    """Where it runs; a server that does not answer now says so when it is asked for the answer."""
+    try:
+        return writer.info.runtime if writer is not None else "embedded"
+    except ModelError:
+        return "ollama"

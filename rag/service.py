@@ -29,11 +29,14 @@ from rag.govern.checks import Check
 from rag.govern.standing import ages, standings
 from rag.govern.why import Asked, because
 from rag.ingestion import Ingestion
+from rag.licensing import in_use
 from rag.question import question_of
+from rag.settings import Settings
 from rag.store.backup import back_up
 from rag.store.chain import COUNCIL
 from rag.store.rows import Entry, source_of
 from rag.withdrawing import Withdrawing
+from rag.writers import policy_of
 
 _HOW_LINKED = (
     "[bots.accounts] lists it, or the rule of its platform (people) links it; by e-mail, the platform has to vouch for "
@@ -310,6 +313,9 @@ class Service:
             found.append(checks.weights(settings.embedder.model, settings.models))
         found.append(checks.language_model(app.language_model, lambda: app.model_problem))
         found += checks.model_server(app.language_model, settings.ollama_url(), pinned=bool(settings.llm.digest))
+        found += checks.licences(_licences(settings))
+        found += checks.pins((one.pin.key, one.model, one.place, one.problem) for one in app.pins.look())
+        found += checks.hosts((host.number, host.url, host.problem) for host in app.writers.hosts())
         if app.reranker is not None:
             found.append(checks.reranker(app.reranker))
         keys = settings.home / "audit" / COUNCIL if settings.audit.works_council else None
@@ -371,3 +377,12 @@ class Service:
             part = self._app.ledger.entry(key)
             if part is not None:
                 yield from self._texts(part)
+
+
+def _licences(settings: Settings) -> Iterator[tuple[str, str, str, str, str]]:
+    """Of each model in use: key, name, use, licence, and why it is refused."""
+    policy = policy_of(settings)
+    for key, model in in_use(settings):
+        accepted = not policy.refusal(model.name, model.verdict) and policy.accepts(model.name)
+        use = "accepted" if accepted else model.verdict.use.value
+        yield key, model.name, use, model.verdict.name, policy.refusal(model.name, model.verdict)

@@ -25,6 +25,7 @@ from rag.secret_files import secret
 from rag.settings_auth import AUTH_TABLES, AuthSettings, auth_problems, problems_below
 from rag.settings_bots import BOTS_TABLES, BotsSettings, account_problem, email_problem
 from rag.settings_limits import LimitsSettings, ServerSettings
+from rag.settings_models import LicencesSettings, digest_problem, host_problem
 from rag.settings_operations import LogSettings, TelemetrySettings
 from rag.settings_option import option as _option
 from rag.settings_release import Cells, Fault, cells_of
@@ -85,6 +86,9 @@ class EmbedderSettings:
     )
     model: str = _option("e5-small", "model name; for ollama for instance bge-m3")
     base_url: str = _option("http://localhost:11434", "address of Ollama, for provider ollama", address=True)
+    digest: str = _option(
+        "", 'pinned digest, "sha256:…" (`rag models pin`); another version embeds nothing; empty: not pinned'
+    )
     precision: str = _option("auto", "auto: bf16 where the CPU has it", choices=("auto", "bf16", "f32"))
     threads: int = _option(0, "threads for ingestion; 0: all cores")
 
@@ -100,7 +104,16 @@ class LlmSettings:
     )
     base_url: str = _option("", "address of the model server; empty: the provider's usual one", address=True)
     model: str = _option("", "model name; empty: Ollama's first local chat model, or the embedded one that fits")
-    digest: str = _option("", 'pinned digest, "sha256:…"; empty: not pinned')
+    base_urls: tuple[str, ...] = _option(
+        (), "several servers of the same model, in place of base_url: the least busy one answers", address=True
+    )
+    digest: str = _option("", 'pinned digest, "sha256:…" (`rag models pin`); empty: not pinned')
+    changed: str = _option(
+        "refuse",
+        "what becomes of answers when a pinned model, or the embedder, is another version: refuse: only extracts from "
+        "the documents; warn: it answers, and the answer says so",
+        choices=("refuse", "warn"),
+    )
     context_tokens: int = _option(4096, "tokens of prompt and answer together (num_ctx)", least=512)
     max_answer_tokens: int = _option(300, "longest answer, tokens", least=1)
     connect_timeout_s: float = _option(
@@ -111,6 +124,11 @@ class LlmSettings:
     total_timeout_s: float = _option(600.0, "longest answer, seconds", least=0.1)
     threads: int = _option(0, "threads of the embedded model; 0: all cores (fewer is faster on a busy machine)")
     api_key_file: str = _option("", "file that holds the key of an openai-compatible server")
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The servers that are named; empty: the provider's usual one."""
+        return self.base_urls or ((self.base_url,) if self.base_url else ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,6 +250,7 @@ class Settings:
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     embedder: EmbedderSettings = EmbedderSettings()
     llm: LlmSettings = LlmSettings()
+    licences: LicencesSettings = field(default_factory=LicencesSettings)
     retrieval: RetrievalSettings = RetrievalSettings()
     answers: AnswersSettings = AnswersSettings()
     ingest: IngestSettings = IngestSettings()
@@ -250,7 +269,12 @@ class Settings:
 
     @property
     def slots(self) -> int:
-        """How many answers are written at the same time."""
+        """How many answers are written at the same time, by all model servers together."""
+        return self.slots_per_host * max(1, len(self.llm.base_urls))
+
+    @property
+    def slots_per_host(self) -> int:
+        """How many answers one model server writes at the same time."""
         return self.server.slots or (4 if self.llm.provider == "openai-compatible" else 1)
 
     @property
@@ -267,8 +291,8 @@ class Settings:
         reranker, usual = self.retrieval.reranker, EmbedderSettings().base_url
         servers = (
             self.embedder.base_url if self.embedder.provider == "ollama" else "",
-            (self.llm.base_url or usual) if self.llm.provider not in ("embedded", "none") else "",
             self.ollama_url() if self.ingest.vision_model else "",
+            *((self.llm.addresses or (usual,)) if self.llm.provider not in ("embedded", "none") else ()),
             reranker if "://" in reranker else "",
             self.auth.oidc.issuer,
             self.auth.ldap.url,
@@ -277,8 +301,8 @@ class Settings:
         return endpoints(allow=self.egress.allow, servers=filter(None, servers))
 
     def ollama_url(self) -> str:
-        """Where Ollama is looked for."""
-        return self.llm.base_url or EmbedderSettings().base_url
+        """Where Ollama is looked for: the first of its addresses."""
+        return next(iter(self.llm.addresses), EmbedderSettings().base_url)
 
     def api_key(self) -> str:
         """The model server's key, from its file; empty where none is named.
@@ -317,6 +341,7 @@ class Settings:
 TABLES: dict[str, type[Any]] = {
     "embedder": EmbedderSettings,
     "llm": LlmSettings,
+    "licences": LicencesSettings,
     "retrieval": RetrievalSettings,
     "answers": AnswersSettings,
     "ingest": IngestSettings,
@@ -388,11 +413,18 @@ class _Reader:
                 if name == "identity":
                     values["sids"] = self._sids(table.pop("sids", {}))
                 values[name] = self._table(TABLES[name], name, table)
+                if name == "llm":
+                    self._llm(values[name])
         names = [source.name for source in values.get("sources", ())]
         for index, name in enumerate(names):
             if name in names[:index]:
                 raise self._error("sources", "name", f'two sources are called "{name}"', index)
         return values
+
+    def _llm(self, llm: LlmSettings) -> None:
+        """What its keys cannot say together."""
+        hosts = host_problem(llm.provider, llm.base_url, llm.base_urls)
+        self._refuse("llm", 0, base_urls=hosts, digest=digest_problem(llm.provider, llm.digest))
 
     def _members(self, group: str, value: Any) -> tuple[str, ...]:
         members = self._strings("groups", group, value)
@@ -508,6 +540,7 @@ class _Reader:
             listed = self._strings(table, key, value, index)
             if entry.metadata["hosts"]:
                 self._check_hosts(table, key, listed)
+            self._check_each(table, key, listed, entry)
             return listed
         if type(value) is not kind:
             raise self._error(table, key, f"{key} takes {_KINDS[kind]}, not {_told(key, value)}", index)
@@ -516,13 +549,24 @@ class _Reader:
             raise self._error(table, key, f"{key} is one of {', '.join(choices)}, not {value!r}", index)
         if kind in (int, float) and not entry.metadata["least"] <= value <= entry.metadata["most"]:
             raise self._error(table, key, f"{key} is {_bounds(entry)}, not {value!r}", index)
-        remote = entry.metadata["address"] or (entry.metadata["place"] and "://" in value)
-        if remote and re.search(r"://.*[@?#]", value):  # it is not repeated
+        if entry.metadata["address"] or (entry.metadata["place"] and "://" in value):
+            self._check_address(table, key, value, index)
+        return value
+
+    def _check_each(self, table: str, key: str, listed: tuple[str, ...], entry: Field[Any]) -> None:
+        for value in listed:
+            among = entry.metadata["among"]
+            if among and value not in among:
+                raise self._error(table, key, f'{key} lists some of {", ".join(among)}; "{value}" is none of them')
+            if entry.metadata["address"]:
+                self._check_address(table, key, value or " ", 0)
+
+    def _check_address(self, table: str, key: str, value: str, index: int) -> None:
+        if re.search(r"://.*[@?#]", value):  # it is not repeated
             what = f"{key} holds a user, a password or a query; an address is no place for a secret: name a file with"
             raise self._error(table, key, f"{what} llm.api_key_file or retrieval.reranker_api_key_file", index)
-        if remote and value and not _is_address(value):
+        if value and not _is_address(value):
             raise self._error(table, key, f"{key} is an address such as http://localhost:11434, not {value!r}", index)
-        return value
 
     def _check_hosts(self, table: str, key: str, listed: tuple[str, ...]) -> None:
         for entry in listed:

@@ -53,6 +53,7 @@ class Model(Form):
 
     name: str
     digest: str
+    changed: bool | None = Field(default=None, description="true: another version than the pinned one answered")
 
 
 class Answer(Form):
@@ -69,7 +70,7 @@ class Answer(Form):
     asked: str
     left_out: int
     disagreements: list[list[Citation]]
-    reason: str | None = Field(description="why it is incomplete")
+    reason: str | None = Field(description="why it is incomplete, or extracts only")
 
 
 class Link(Form):

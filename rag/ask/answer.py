@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 import logging
 import time
-from collections.abc import Generator, Iterator, Sequence, Set
+from collections.abc import Callable, Generator, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -37,7 +37,7 @@ from rag.ask.speed import SPEEDS, ReadingSpeeds
 from rag.ask.statements import Statement, StatementStream
 from rag.ask.versions import newest_first
 from rag.ask.versions import speaking as speaking_of
-from rag.errors import ModelError, ModelTimeout, ModelUnavailable
+from rag.errors import ModelChanged, ModelError, ModelTimeout, ModelUnavailable
 from rag.filters import NONE, Filters
 from rag.language import language_of_question
 from rag.models.seats import Seats
@@ -81,7 +81,8 @@ class Rules:
 class Answerer:
     """Answers questions. `model` is None where no language model can run: then the passages speak for themselves.
     `seats` are the model's; who asks takes one before it goes on behind `Found` that `writes`. `policy` says what
-    chats carry."""
+    chats carry. `other_embedder`: whether questions are embedded by another version than the pinned one, which the
+    answer then says."""
 
     retriever: Retriever
     audit: AuditLog
@@ -90,6 +91,7 @@ class Answerer:
     speeds: ReadingSpeeds = field(default=SPEEDS)
     seats: Seats = field(default_factory=lambda: Seats(1))
     policy: Policy = STANDARD
+    other_embedder: Callable[[], bool] = lambda: False
 
     def ask(
         self,
@@ -155,6 +157,7 @@ class Answerer:
             yield Found(passages=recheck.left(seen), evidence=0.0, settled=False)
         found = self.retriever.read(searched)
         course.mark("retrieve")
+        course.warned = self.other_embedder()
         released = divide(found.passages, channel, self.policy)
         shown = self._showable(found.passages, asked, recheck)
         enough = found.evidence >= self.rules.evidence
@@ -263,7 +266,9 @@ class Answerer:
     ) -> Iterator[AnswerEvent]:
         stream, finish = StatementStream(), "stop"
         wanted = recheck.listening.wanted
-        generation = Generation(max_tokens=self.rules.max_answer_tokens, schema=prompt.SCHEMA, wanted=wanted)
+        generation = Generation(
+            max_tokens=self.rules.max_answer_tokens, schema=prompt.SCHEMA, wanted=wanted, anew=course.unshown
+        )
         salt = self.audit.pseudonym(recheck.principal.user)[:8]
         info = None
         try:
@@ -276,6 +281,9 @@ class Answerer:
             course.mark("prompt")
             recheck.insist(shown)
             for delta in recheck.while_waiting(shown, model.stream(messages, generation)):
+                if delta.anew:  # its server died, and nothing was shown yet
+                    stream = StatementStream()
+                    course.forget()
                 if delta.text:
                     course.mark("first_token")
                 if delta.usage is not None:
@@ -287,8 +295,9 @@ class Answerer:
             self._learn(course, new_tokens)
         except ModelError as error:
             _log.warning("The language model failed", extra={"action": "model_failed", "kind": type(error).__name__})
-            if isinstance(error, ModelUnavailable) and not course.written and not course.held:
-                yield from self._extracts(course, found, shown, recheck)
+            if isinstance(error, ModelUnavailable | ModelChanged) and course.unshown() and not course.held:
+                reason = Reason.CHANGED if isinstance(error, ModelChanged) else None
+                yield from self._extracts(course, found, shown, recheck, reason)
                 return
             finish = "slow" if isinstance(error, ModelTimeout) else "cut"
         else:
@@ -419,9 +428,14 @@ class Answerer:
         return tuple(found)
 
     def _extracts(
-        self, course: Course, found: Retrieved, shown: Sequence[Passage], recheck: Recheck
+        self,
+        course: Course,
+        found: Retrieved,
+        shown: Sequence[Passage],
+        recheck: Recheck,
+        reason: Reason | None = None,
     ) -> Iterator[AnswerEvent]:
-        """Without a model: the sentences nearest to the question, quoted."""
+        """Without a model: the sentences nearest to the question, quoted; `reason` why there is none."""
         units = cite.units_of(shown[: self.rules.prompt_passages])
         nearness = self._nearness(course, found, units)
         for number in sorted(range(len(units)), key=lambda n: -nearness[n])[:_EXTRACTS]:
@@ -429,7 +443,7 @@ class Answerer:
             recheck.insist(shown)
             yield course.shown(Sentence(text=units[number].text, citations=citations, supported=bool(citations)))
         recheck.insist(shown)
-        yield course.done(Outcome.EXTRACTS, shown)
+        yield course.done(Outcome.EXTRACTS, shown, reason=reason)
 
 
 def _outcome(course: Course, finish: str) -> Outcome:

@@ -31,7 +31,7 @@ class Before:
 class Course:
     """One question under way. `asked` is what it was read as, `speaker` the model's digest or name, `options` how its
     answer is made, `before` set where an earlier answer is given again, `pointers` what may be pointed at besides,
-    at the moment it is asked."""
+    at the moment it is asked, `warned` where the embedder is another version than the pinned one."""
 
     question: str
     asked: str
@@ -54,6 +54,16 @@ class Course:
     timing_ms: dict[str, float] = field(default_factory=dict)
     pointers: Callable[[], tuple[Pointer, ...]] = tuple
     closed: bool = False
+    warned: bool = False
+
+    def unshown(self) -> bool:
+        """Whether nothing that the model wrote has been shown."""
+        return not self.written
+
+    def forget(self) -> None:
+        """Begin anew with what the model writes; nothing of it was shown."""
+        self.held, self.heard, self.dropped = [], set(), 0
+        self.citations.clear()
 
     def mark(self, stage: str) -> None:
         """Note when a stage was reached first."""
@@ -121,10 +131,11 @@ class Course:
     ) -> Done:
         """The answer, its audit record closed."""
         model = info or ModelInfo(name="")
+        model = replace(model, changed=model.changed or self.warned)
         self.mark("total")
         answer = Answer(
             question=self.question,
-            text="\n".join(line for line in self._lines(outcome, reason) if line),
+            text="\n".join(line for line in self._lines(outcome, reason, changed=model.changed) if line),
             outcome=outcome,
             citations=tuple(self.citations),
             passages=tuple(shown),
@@ -149,14 +160,15 @@ class Course:
         )
         return Done(answer=answer)
 
-    def _lines(self, outcome: Outcome, reason: Reason | None) -> list[str]:
+    def _lines(self, outcome: Outcome, reason: Reason | None, *, changed: bool) -> list[str]:
         words = texts(self.language)
         lines = [" ".join(self.written)] if self.written else []
+        last = [words["model_changed"]] if changed else []
         if outcome is Outcome.EXTRACTS:
-            return [words["extracts"], *self.written]
+            return [words.get(f"extracts.{reason}", words["extracts"]), *self.written, *last]
         if outcome is not Outcome.ANSWERED:
             lines.append(words.get(f"{outcome.value}.{reason}", words[outcome.value]))
-        return lines + [disagreement_line(found, self.language) for found in self.disagreements]
+        return lines + [disagreement_line(found, self.language) for found in self.disagreements] + last
 
 
 def printed(sentence: Sentence, language: str) -> str:

@@ -105,7 +105,7 @@ SPELLED: Final = dict(zip(("nothing", "bare-link", "link", "full"), Release, str
 """How much, as rag.toml writes it."""
 
 
-def policy_of(cells: Mapping[tuple[str, str, str], str]) -> Policy:
+def release_policy(cells: Mapping[tuple[str, str, str], str]) -> Policy:
     """The policy of the settings: (chat, audience, class) → how much, each as rag.toml writes it."""
     return Policy(
         said={

@@ -126,7 +126,12 @@ def _parser() -> argparse.ArgumentParser:
 
     _bots(command("bot", "Answer in a chat, in a process of its own (Slack, Teams, Matrix)."), every)
 
-    models = actions(command("models", "The model weights on this machine."))
+    models = actions(command("models", "Which models there are, under which licence; fetch, pin and update them."))
+    shown = models("show", "All that is known of one model: what it can do, its digest, its licence and duties.")
+    shown.add_argument("name", metavar="NAME", help="as `rag models` lists it")
+    pinned = models("pin", "Use this version only: write its digest into rag.toml, whose comments stay.")
+    pinned.add_argument("name", metavar="NAME", help="as `rag models` lists it")
+    _updating(models("update", "What changed in a model since it was pinned; with a gate, pin the new version."))
     fetch = models("fetch", "Get weights, checked by sha256: those named, or what this machine needs.")
     fetch.add_argument("names", nargs="*", metavar="NAME", help="as `rag models` lists it")
     fetch.add_argument(
@@ -176,6 +181,18 @@ def _erasing(command: argparse.ArgumentParser) -> None:
     command.add_argument("--allow", action="store_true", help="let these be read again once their files have changed")
     command.add_argument("--verify", type=Path, metavar="FILE", help="check that this home wrote the certificate so")
     command.add_argument("--language", choices=("de", "en"), help="of the certificate's page (the terminal's)")
+
+
+def _updating(command: argparse.ArgumentParser) -> None:
+    command.add_argument("name", nargs="?", metavar="NAME", help="as `rag models` lists it (the pinned one)")
+    command.add_argument(
+        "folders", nargs="*", metavar="[NAME=]FOLDER", help="questions to measure it on, as `rag eval`"
+    )
+    command.add_argument(
+        "--gate", type=Path, metavar="FILE", help="pin it only where it reaches the figures in this TOML"
+    )
+    command.add_argument("--keep", type=Path, metavar="DIR", help="keep the indexes made, for another run")
+    command.add_argument("--limit", type=_positive, metavar="N", help="only the first N questions of each set")
 
 
 def _asking(command: argparse.ArgumentParser) -> None:

@@ -18,6 +18,7 @@ from rag.cli.door import owned, settings_of
 from rag.egress import is_local
 from rag.egress.closing import closed
 from rag.errors import SettingsError
+from rag.licensing import refuse_at_start
 
 _log = logging.getLogger(__name__)
 
@@ -34,6 +35,7 @@ def serve(options: argparse.Namespace) -> int:
     import uvicorn
 
     tls = _tls(options)
+    refuse_at_start(settings_of(options))
     _many_connections()
     with (
         closing(tls) if tls else nullcontext(),
@@ -42,6 +44,7 @@ def serve(options: argparse.Namespace) -> int:
         _local_door(app) as stop_ingesting,
         _watching(app, wanted=not options.no_watch) as stop_watching,
         _purging(app),
+        _pins_watched(app),
         _opening(app),
     ):
         from rag.api.http import create_app
@@ -112,7 +115,8 @@ def _tls(options: argparse.Namespace) -> Renewal | None:
 
 def watch(options: argparse.Namespace) -> int:
     """Keep the index level until SIGTERM or Ctrl-C."""
-    with owned(settings_of(options)) as app, _local_door(app), _purging(app):
+    refuse_at_start(settings_of(options))
+    with owned(settings_of(options)) as app, _local_door(app), _purging(app), _pins_watched(app):
         loop = app.watch()
 
         def stop(number: int, frame: FrameType | None) -> None:
@@ -218,6 +222,16 @@ def _purging(app: App) -> Iterator[None]:
         yield
     finally:
         daily.close()
+
+
+@contextmanager
+def _pins_watched(app: App) -> Iterator[None]:
+    """Pinned models are looked at now and every hour."""
+    app.pins.start()
+    try:
+        yield
+    finally:
+        app.pins.close()
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -54,8 +54,7 @@ class OllamaDescriber:
             ModelUnavailable: no server, no such model, one that runs elsewhere, or one that sees nothing.
         """
         self._server.entry(self._model)
-        self._server.refuse_remote(self._model)
-        if not self._server.sees(self._model):
+        if "vision" not in self._server.shown_here(self._model).capabilities:
             raise ModelUnavailable(
                 f"{self._model} cannot read pictures. Name a vision model in ingest.vision_model: one that "
                 f"`ollama show` lists with the capability vision."

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rag.answers import ModelInfo
-from rag.errors import ContextOverflow, ModelUnavailable
+from rag.errors import ContextOverflow, LicenceRefused, ModelUnavailable
 from rag.models.chat_completions import ChatCompletions
+from rag.models.licences import Policy, judge
 from rag.models.streaming import Limits
 from rag.models.token_bound import TokenBound
 from rag.ports import Delta, Generation, Message
@@ -25,6 +26,7 @@ class OpenAiCompatibleModel:
         base_url: str,
         context_tokens: int = 4096,
         api_key: str = "",
+        policy: Policy | None = None,
         limits: Limits | None = None,
     ) -> None:
         if not base_url.startswith(("http://", "https://")):
@@ -41,13 +43,14 @@ class OpenAiCompatibleModel:
         self._context_tokens = context_tokens
         self._bound = TokenBound()
         self._counts_exactly = True
+        self._policy = policy or Policy()
 
     @property
     def info(self) -> ModelInfo:
-        """The name; such servers tell no digest.
+        """The name; such servers tell no digest, and no licence: that is judged by the name.
 
         Raises:
-            ModelUnavailable: no server, or it has no such model.
+            ModelUnavailable: no server, it has no such model, or LicenceRefused.
         """
         offered = self._protocol.models()
         if not self._model and offered:
@@ -56,7 +59,10 @@ class OpenAiCompatibleModel:
             raise ModelUnavailable(
                 f"{self._server} has no model {self._model!r} (llm.model). It offers: {', '.join(offered) or 'none'}."
             )
-        return ModelInfo(name=self._model, runtime="openai-compatible")
+        verdict = judge(name=self._model)
+        if refusal := self._policy.refusal(self._model, verdict):
+            raise LicenceRefused(refusal)
+        return ModelInfo(name=self._model, runtime="openai-compatible", use=verdict.use.value)
 
     @property
     def context_tokens(self) -> int:
@@ -87,6 +93,10 @@ class OpenAiCompatibleModel:
                 f"{self._context_tokens}. Raise it if the model can take more, or give it fewer passages."
             )
         return self._bound.checked(messages, self._protocol.stream(name, messages, generation), server=self._server)
+
+    def loaded(self) -> bool:
+        """Such servers tell nothing of it."""
+        return False
 
     def close(self) -> None:
         """Nothing is held between generations."""

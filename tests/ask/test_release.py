@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from rag.access import Audience, Channel, ChannelKind, Confidentiality
 from rag.answers import Passage
-from rag.ask.release import SPELLED, STANDARD, Policy, Release, divide, policy_of, release, within
+from rag.ask.release import SPELLED, STANDARD, Policy, Release, divide, release, release_policy, within
 from rag.documents import Chunk, ChunkId, DocumentId, Span
 from rag.errors import SettingsError
 from rag.filters import NONE
@@ -160,7 +160,7 @@ def test_what_a_policy_gives_that_is_no_release_is_nothing(odd: Any) -> None:
 
 def settled(folder: Path, text: str) -> Policy:
     (folder / "rag.toml").write_text(text)
-    return policy_of(load(config=folder / "rag.toml", home=folder, environ={}).release)
+    return release_policy(load(config=folder / "rag.toml", home=folder, environ={}).release)
 
 
 def test_one_word_is_for_closed_rooms_and_wider_ones_are_named(tmp_path: Path) -> None:

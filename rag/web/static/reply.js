@@ -8,6 +8,7 @@ import { Sources } from "./sources.js";
 import { age, caution, dated, element, language, place, say } from "./texts.js";
 
 const PATIENCE_S = 6;
+const WORSE = { model_too_slow: "incomplete_too_slow", model_changed: "extracts_changed" };
 const templates = document.getElementById("outcomes").content;
 
 export class Reply {
@@ -98,7 +99,7 @@ export class Reply {
     this.answer = answer;
     this.end();
     this.root.dataset.outcome = answer.outcome;
-    this.outcome(answer.reason === "model_too_slow" ? "incomplete_too_slow" : answer.outcome);
+    this.outcome(WORSE[answer.reason] ?? answer.outcome);
     this.notice(answer);
     this.remarks(answer);
     const facts = [
@@ -123,6 +124,7 @@ export class Reply {
     const side = (one) => `„${one.quote}“ (${one.title})${dated(one)}`;
     const said = (answer.disagreements ?? []).map(([one, other]) => say("disagree", { one: side(one), other: side(other) }));
     if (answer.asked && answer.asked !== answer.question) said.unshift(say("asked", { question: answer.asked }));
+    if (answer.model.changed) said.push(say("model_changed"));
     if (answer.left_out) said.push(say("left_out", { n: answer.left_out }));
     this.part(".remarks").replaceChildren(...said.map((text) => element("p", "", text)));
     this.part(".remarks").hidden = said.length === 0;
