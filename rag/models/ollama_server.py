@@ -77,6 +77,23 @@ class OllamaServer:
         """Entries of `/api/tags` that run on the premises, newest first as the server lists them."""
         return [entry for entry in self._tags() if not _is_remote(entry) and not is_cloud_name(entry["name"])]
 
+    def running(self) -> list[dict[str, Any]]:
+        """Entries of `/api/ps`: what is loaded now, with `size`, `size_vram` and `context_length`.
+
+        Raises:
+            ModelUnavailable: no server.
+        """
+        models = self._json("GET", "/api/ps").get("models")
+        return models if isinstance(models, list) else []
+
+    def shown(self, model: str) -> dict[str, Any]:
+        """What `/api/show` says of a model.
+
+        Raises:
+            ModelUnavailable: no server, or it has no such model.
+        """
+        return self._show(model)
+
     def only_embeds(self, entry: Mapping[str, Any]) -> bool:
         """Whether a listed model makes vectors, not text."""
         return "completion" not in self._show(str(entry["name"])).get("capabilities", ["completion"])
