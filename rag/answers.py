@@ -197,11 +197,14 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """The first event of an answer: the evidence, before the first word. `writes`: what follows needs a model."""
+    """The first event of an answer: the evidence, before the first word. `writes`: what follows needs a model. One that
+    is not `settled` is what the searches found, before it was read: another follows, in its final order and with its
+    evidence."""
 
     passages: tuple[Passage, ...]
     evidence: float
     writes: bool = True
+    settled: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

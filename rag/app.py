@@ -26,7 +26,8 @@ from rag.ask.lineage import described
 from rag.ask.listening import Telling
 from rag.ask.neutral import languages_of
 from rag.ask.release import divide, within
-from rag.ask.retrieve import Retrieved, Retriever
+from rag.ask.retrieve import Retriever
+from rag.ask.searched import Retrieved
 from rag.ask.versions import newest_first
 from rag.credentials.keys import Keys
 from rag.credentials.sign_in import SignIn
@@ -374,9 +375,11 @@ class App:
         reason: str | None = None,
         model: str | None = None,
         conversation: Sequence[Turn] = (),
+        early: bool = False,
     ) -> Counted:
         """Answer a question, event by event; `model` names another model than the settings do, `conversation` is what
-        was said before, as the asker tells it; `acting` and `reason` as the audit takes them."""
+        was said before, as the asker tells it; `acting` and `reason` as the audit takes them, `early` as the answerer
+        does."""
 
         def asked() -> Telling:
             return self.answerer(model).ask(
@@ -387,6 +390,7 @@ class App:
                 acting=acting,
                 reason=reason,
                 conversation=conversation,
+                early=early,
             )
 
         return Counted(asked, self.metrics)

@@ -20,6 +20,7 @@ def event_json(event: AnswerEvent) -> Event:
     if isinstance(event, Found):
         return {
             "event": "passages",
+            "settled": event.settled,
             "evidence": round(event.evidence, 4),
             "passages": [passage.as_json() for passage in event.passages],
         }

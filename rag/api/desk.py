@@ -160,6 +160,11 @@ class Desk:
 
     # ---- on the event loop ----
 
+    def _sighted(self, asked: Asked, event: Found) -> None:
+        if asked.stage is not Stage.ENDED and not asked.gone:
+            asked.passages = event.passages
+            asked.inbox.put_nowait((event, None))
+
     def _found(self, asked: Asked, event: AnswerEvent) -> None:
         if asked.stage is Stage.ENDED:
             return
@@ -281,6 +286,9 @@ class Desk:
             if not asked.gone:
                 asked.iterator = asked.context.run(asked.make)
                 event = asked.context.run(next, asked.iterator)
+                while isinstance(event, Found) and not event.settled:
+                    asked.later(self._sighted, asked, event)
+                    event = asked.context.run(next, asked.iterator)
                 asked.later(self._found, asked, event)
                 return
         except StopIteration:

@@ -47,7 +47,7 @@ def event_form(event: AnswerEvent | Waiting) -> tuple[str, dict[str, Any]]:
     if isinstance(event, Waiting):
         return "queue", {"position": event.position, "of": event.of}
     if isinstance(event, Found):
-        return "passages", found_form(event.passages, event.evidence)
+        return "passages", found_form(event.passages, event.evidence) | {"settled": event.settled}
     if isinstance(event, Sentence):
         citations = [citation_form(citation) for citation in event.citations]
         return "sentence", {"text": event.text, "supported": event.supported, "citations": citations}

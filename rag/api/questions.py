@@ -90,12 +90,14 @@ class Narrowing(BaseModel):
 class Ask(BaseModel):
     """A question. What this version cannot honour is refused, never ignored: an answer that silently left out a filter
     would be a wrong answer. `sources` limits the search to sources of these names; `conversation` is what was said
-    before, oldest first: it is used for this question and not kept."""
+    before, oldest first: it is used for this question and not kept. `early`, with `stream`: the passages come as soon
+    as they are found (`settled` false), and once more, in their final order, when they have been read."""
 
     model_config = ConfigDict(extra="forbid")
     question: Question
     sources: Annotated[Sources, Field(min_length=1)] | None = None
     stream: bool = False
+    early: bool = False
     conversation: Annotated[list[SaidBefore], Field(max_length=MAX_TURNS)] = []
     filters: Narrowing = Narrowing()
 
@@ -125,6 +127,7 @@ async def ask(wanted: Ask, request: Request, app: AppOf, caller: AskerOf) -> Res
         channel=caller.channel,
         filters=caller.narrowed(wanted.filters.of(wanted.sources)),
         conversation=[Turn(role=said.role, content=said.content) for said in wanted.conversation],
+        early=wanted.early and wanted.stream,
     )
     desk: Desk = request.app.state.desk
     events = desk.ask(make, caller=caller)

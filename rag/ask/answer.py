@@ -1,6 +1,7 @@
 """The whole flow of a question: retrieve, release, weigh, audit, prompt, generate, check each sentence, answer.
 
-Events come in this order: `Found` (the evidence, before the first word), any number of `Sentence`, one `Done`. A
+Events come in this order: `Found` (the evidence, before the first word), any number of `Sentence`, one `Done`; where it
+is wished early, one `Found` more before it is read. A
 sentence is shown when it has been checked, not before, and nothing shown is taken back. Before the prompt, before each
 sentence and while the model is waited for, the ledger is asked again: when the person may no longer read one of the
 passages, the answer is incomplete and ends there.
@@ -28,7 +29,8 @@ from rag.ask.listening import Listening, Telling, Unheard
 from rag.ask.markers import without_markers
 from rag.ask.recheck import Recheck, RightsLost
 from rag.ask.release import divide, within
-from rag.ask.retrieve import Retrieved, Retriever
+from rag.ask.retrieve import Retriever
+from rag.ask.searched import Retrieved
 from rag.ask.sentences import sentences
 from rag.ask.speed import SPEEDS, ReadingSpeeds
 from rag.ask.statements import Statement, StatementStream
@@ -94,16 +96,18 @@ class Answerer:
         acting: str | None = None,
         reason: str | None = None,
         conversation: Sequence[Turn] = (),
+        early: bool = False,
     ) -> Telling:
         """Answer one question, event by event. Closing the iterator stops the model. `reason`: why somebody may read
-        what is not theirs, for the audit.
+        what is not theirs, for the audit. `early`: what the searches find is told at once, as `Found` that is not
+        settled, before it is read and told in its final order.
 
         Raises, with the first event:
             StoreError: no durable audit record could be made; nothing was shown.
         """
         return Telling(
             functools.partial(
-                self._answered, question, principal, channel, filters, acting, reason, tuple(conversation)
+                self._answered, question, principal, channel, filters, acting, reason, tuple(conversation), early
             )
         )
 
@@ -116,19 +120,32 @@ class Answerer:
         acting: str | None,
         reason: str | None,
         conversation: Sequence[Turn],
+        early: bool,
         listening: Listening,
     ) -> Generator[AnswerEvent, None, None]:
         began = time.perf_counter()
         asked = self._stand_alone(question, conversation, listening)
         course = self.course(question, asked, began=began)
-        found = self.retriever.retrieve(
+        recheck = Recheck(ledger=self.retriever.ledger, principal=principal, channel=channel, listening=listening)
+        searched = self.retriever.search(
             asked, principal=principal, k=self.rules.passages, filters=within(filters, channel)
         )
+        if early and (seen := self._showable(self.retriever.best(searched), asked, recheck)):
+            course.mark("search")
+            self.audit.open(
+                question=question,
+                principal=principal,
+                channel=channel,
+                passages=seen,
+                acting=acting,
+                reason=reason,
+                event="searched",
+            )
+            yield Found(passages=recheck.left(seen), evidence=0.0, settled=False)
+        found = self.retriever.read(searched)
         course.mark("retrieve")
         released = divide(found.passages, channel)
-        recheck = Recheck(ledger=self.retriever.ledger, principal=principal, channel=channel, listening=listening)
-        standing = described(released.full, self.retriever.ledger, principal)
-        shown = recheck.left(newest_first(standing, asked))
+        shown = self._showable(found.passages, asked, recheck)
         enough = found.evidence >= self.rules.evidence
         course.receipt = self.audit.open(
             question=question,
@@ -142,6 +159,11 @@ class Answerer:
             links=[passage.key for passage in released.links],
         )
         yield from self.told(course, found, shown, links=bool(released.links), enough=enough, recheck=recheck)
+
+    def _showable(self, passages: Sequence[Passage], asked: str, recheck: Recheck) -> tuple[Passage, ...]:
+        """Those that the channel may carry in full and the person may read now, in the order they are shown in."""
+        standing = described(divide(passages, recheck.channel).full, self.retriever.ledger, recheck.principal)
+        return recheck.left(newest_first(standing, asked))
 
     def course(self, question: str, asked: str, *, began: float, before: Before | None = None) -> Course:
         """A question under way, nothing found yet."""

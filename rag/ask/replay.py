@@ -21,7 +21,7 @@ from rag.ask.evidence import Features
 from rag.ask.lineage import described
 from rag.ask.recheck import Recheck
 from rag.ask.release import Release, release
-from rag.ask.retrieve import Retrieved
+from rag.ask.searched import Retrieved
 from rag.documents import Span
 from rag.errors import ModelError, SettingsError
 from rag.ports import Generation

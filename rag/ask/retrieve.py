@@ -18,6 +18,7 @@ from rag.ask.fuse import fuse
 from rag.ask.joining import joined
 from rag.ask.neutral import LANGUAGES, Languages
 from rag.ask.rank import Ranked, rank
+from rag.ask.searched import Candidates, Hits, Retrieved, Searched, Wanted
 from rag.ask.variety import distinct, varied
 from rag.documents import ChunkId
 from rag.errors import IndexDamaged, StoreError
@@ -36,48 +37,8 @@ _ENOUGH = 20
 _READABLE = 64  # of the candidates, the best are fetched from the ledger; the others where they are not enough
 _HOLDING = 1000  # of a phrase that stands in more chunks, those that fit the question's words best
 
-Hits = list[tuple[ChunkId, float]]
-
 _beside = ThreadPoolExecutor(32, thread_name_prefix="words")
 """Words are looked for while the question is embedded: neither needs the other, and neither holds the interpreter."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retrieved:
-    """The passages, best first, and the calibrated probability that they answer the question; `grant`: what was
-    searched."""
-
-    passages: tuple[Passage, ...]
-    evidence: float
-    question_vector: Vector
-    features: Features
-    grant: Grant
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Wanted:
-    """What is searched for, by whom; `vector` is the question's."""
-
-    question: str
-    vector: Vector
-    grant: Grant
-    principal: Principal
-    without: Set[ChunkId]
-    k: int
-
-    def left(self, hits: Hits) -> Hits:
-        """Those that are wanted."""
-        return [hit for hit in hits if hit[0] not in self.without] if self.without else hits
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Candidates:
-    """Both lists, what they come to together (readable, current, each text once), and the language of each."""
-
-    dense: Hits
-    lexical: Hits
-    passages: tuple[Passage, ...]
-    spoken: Mapping[ChunkId, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,13 +72,34 @@ class Retriever:
 
         Rights are applied in both queries and checked again against the ledger; nothing else decides what is shown.
         """
+        return self.read(self.search(question, principal=principal, k=k, filters=filters, without=without))
+
+    def search(
+        self,
+        question: str,
+        *,
+        principal: Principal,
+        k: int,
+        filters: Filters = NONE,
+        without: Set[ChunkId] = frozenset(),
+    ) -> Searched:
+        """The first half of `retrieve`, some tens of milliseconds: what both searches find, none of it read yet."""
         grant = self._holding(question, self.ledger.grant(principal, filters))
         words = _beside.submit(self.lexical, question, grant, _MANY[0])
         vector = self.embedder.embed_question(question)
-        wanted = _Wanted(question=question, vector=vector, grant=grant, principal=principal, without=without, k=k)
+        wanted = Wanted(question=question, vector=vector, grant=grant, principal=principal, without=without, k=k)
         found = self._candidates(wanted, words)
+        return Searched(wanted=wanted, found=found)
+
+    def best(self, searched: Searched) -> tuple[Passage, ...]:
+        """The k best by what the searches say alone."""
+        return self._listed(varied(searched.found.passages), k=searched.wanted.k)
+
+    def read(self, searched: Searched) -> Retrieved:
+        """The second half, some hundreds: the best read again, which decides their order and the evidence."""
+        wanted, found = searched.wanted, searched.found
         ranked = rank(
-            question,
+            wanted.question,
             found.passages,
             spoken=found.spoken,
             embedder=self.embedder,
@@ -125,16 +107,19 @@ class Retriever:
             reranker=self.reranker,
         )
         listed = varied(ranked.passages)
-        features = self._features(wanted, found, ranked, listed[:k])
+        features = self._features(wanted, found, ranked, listed[: wanted.k])
         return Retrieved(
-            passages=tuple(joined(listed, k=k, texts=self.ledger.document_texts)),
-            evidence=self.calibrations.probability(features) if listed[:k] else 0.0,
-            question_vector=vector,
+            passages=self._listed(listed, k=wanted.k),
+            evidence=self.calibrations.probability(features) if listed[: wanted.k] else 0.0,
+            question_vector=wanted.vector,
             features=features,
-            grant=grant,
+            grant=wanted.grant,
         )
 
-    def _candidates(self, wanted: _Wanted, words: Future[Hits]) -> _Candidates:
+    def _listed(self, passages: Sequence[Passage], *, k: int) -> tuple[Passage, ...]:
+        return tuple(joined(passages, k=k, texts=self.ledger.document_texts))
+
+    def _candidates(self, wanted: Wanted, words: Future[Hits]) -> Candidates:
         """What both searches find, fused, each text once. Where copies of one file fill the lists, longer ones; `words`
         finds the first of them."""
         for many in _MANY:
@@ -155,9 +140,9 @@ class Retriever:
             passages = self._distinct(dict(steady(fused.items())), wanted)
             if len(passages) >= _ENOUGH or not full:
                 break
-        return _Candidates(dense=dense, lexical=lexical, passages=passages, spoken=spoken)
+        return Candidates(dense=dense, lexical=lexical, passages=passages, spoken=spoken)
 
-    def _distinct(self, fused: Mapping[ChunkId, float], wanted: _Wanted) -> tuple[Passage, ...]:
+    def _distinct(self, fused: Mapping[ChunkId, float], wanted: Wanted) -> tuple[Passage, ...]:
         """Those that may be read, each text once: of the best, or of all where the best are too few."""
         best = dict(islice(fused.items(), max(_READABLE, 2 * wanted.k)))
         passages = tuple(distinct(self.ledger.passages(best, wanted.principal)))
@@ -165,7 +150,7 @@ class Retriever:
             return passages
         return tuple(distinct(self.ledger.passages(fused, wanted.principal)))
 
-    def _trust(self, wanted: _Wanted, lexical: Hits) -> float:
+    def _trust(self, wanted: Wanted, lexical: Hits) -> float:
         """How far the words may be trusted: the share of the question's idf mass in the best of their first hits."""
         best = self.ledger.passages(dict(lexical[:3]), wanted.principal)
         return max(self._coverage(wanted, [passage.chunk.indexed_text for passage in best]), default=0.0)
@@ -183,7 +168,7 @@ class Retriever:
             for name, score in zip(lacking, scores, strict=True)
         ]
 
-    def _lexical_of(self, wanted: _Wanted, dense: Hits, lexical: Hits) -> Hits:
+    def _lexical_of(self, wanted: Wanted, dense: Hits, lexical: Hits) -> Hits:
         """The word scores of what only the vectors found."""
         known = {name for name, _ in lexical}
         lacking = [name for name, _ in dense if name not in known]
@@ -193,7 +178,7 @@ class Retriever:
             self.damaged(self.words, error)
             return []
 
-    def _features(self, wanted: _Wanted, found: _Candidates, ranked: Ranked, shown: Sequence[Passage]) -> Features:
+    def _features(self, wanted: Wanted, found: Candidates, ranked: Ranked, shown: Sequence[Passage]) -> Features:
         read = (passage.chunk for passage in shown if passage.chunk.id in ranked.agreement)
         best = next(read, shown[0].chunk if shown else None)
         agreement = ranked.agreement.get(best.id) if best else None
@@ -264,7 +249,7 @@ class Retriever:
             self.damaged(self.words, error)
             return []
 
-    def _coverage(self, wanted: _Wanted, texts: Sequence[str]) -> list[float]:
+    def _coverage(self, wanted: Wanted, texts: Sequence[str]) -> list[float]:
         try:
             return self.words.coverage(wanted.question, texts, grant=wanted.grant)
         except IndexDamaged as error:

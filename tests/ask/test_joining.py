@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rag.answers import Passage
 from rag.ask.cite import citation, units_of, verify
 from rag.ask.joining import MOST_CHARS, MOST_CHUNKS, joined
-from rag.ask.retrieve import Retrieved
+from rag.ask.searched import Retrieved
 from rag.documents import Chunk, ChunkId, DocumentId, Span
 from rag.identity import person
 from tests.standins import Shelf

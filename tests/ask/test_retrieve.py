@@ -8,7 +8,7 @@ import pytest
 
 from rag.ask.calibration import SHIPPED, Calibrations
 from rag.ask.rank import READ
-from rag.ask.retrieve import Retrieved
+from rag.ask.searched import Retrieved
 from rag.identity import person
 from tests.standins import Shelf
 

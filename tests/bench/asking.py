@@ -37,10 +37,12 @@ class Told:
         return [name for _, name, _ in self.events]
 
 
-async def ask(address: str, *, user: str, question: str, stream: bool = True, leave_after: str = "") -> Told:
+async def ask(
+    address: str, *, user: str, question: str, stream: bool = True, early: bool = False, leave_after: str = ""
+) -> Told:
     """Ask as `user` (header X-User); hang up after the first event called `leave_after`."""
     told = Told(user=user)
-    body = json.dumps({"question": question, "stream": stream}).encode()
+    body = json.dumps({"question": question, "stream": stream, "early": early}).encode()
     return await _spoken(address, told, "POST /api/ask", body, leave_after)
 
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -27,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.asking import Told, ask, get, jain
-from tests.bench.machine import environment, whole
+from tests.bench.machine import allow_sockets, environment, whole
 
 QUESTIONS = (
     "Wann beginnt die Spätschicht?",
@@ -40,7 +39,7 @@ _LONGEST_S = 600
 
 def measure() -> dict[str, Any]:
     """All figures, one server after the other in the same home."""
-    _allow_sockets()
+    allow_sockets()
     with _home() as home:
         with _server(home) as (address, _):
             alone = asyncio.run(_one_by_one(address))
@@ -64,7 +63,7 @@ async def _one_by_one(address: str) -> dict[str, Any]:
         await ask(address, user="warm", question=QUESTIONS[0])
     before = len(json.loads((await get(address, "/bench/spent")).body))
     told = [
-        await ask(address, user="one", question=QUESTIONS[n % len(QUESTIONS)], stream=n % 2 == 0)
+        await ask(address, user="one", question=QUESTIONS[n % len(QUESTIONS)], stream=n % 2 == 0, early=True)
         for n in range(whole("LOAD_ALONE", 100))
     ]
     spent = json.loads((await get(address, "/bench/spent")).body)[before:]
@@ -219,12 +218,6 @@ def _server(home: Path, **environ: str) -> Iterator[tuple[str, int]]:
         finally:
             process.stdin.close()
             process.wait(60)
-
-
-def _allow_sockets() -> None:
-    """A stream is a socket at either end."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(max(soft, 8192), hard), hard))
 
 
 def _resident_mb(process: int) -> float:

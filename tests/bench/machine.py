@@ -103,6 +103,12 @@ def environment() -> dict[str, str]:
     return own | {"PYTHONPATH": str(ROOT)}
 
 
+def allow_sockets() -> None:
+    """A stream is a socket at either end."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(max(soft, 8192), hard), hard))
+
+
 def whole(name: str, default: int) -> int:
     """A size from the environment."""
     return int(os.environ.get(name, default))

@@ -70,7 +70,7 @@ def measure() -> dict[str, Any]:
     count = whole("BENCH_SCALE", 100_000)
     world = made_up.World.of(count)
     asked = questions(world)
-    with _home(count) as home, _opened(home, world, asked) as retriever:
+    with home(count) as place, opened(place, world, asked) as retriever:
         index = retriever.vectors
         assert index is not None and index.loading is not None and index.mirror is not None
         files = {str(share): _dense_ms(retriever, share, asked, few=10) for share in _SHARES}
@@ -105,16 +105,18 @@ def questions(world: made_up.World) -> dict[str, Vector]:
 
 
 @contextmanager
-def _home(count: int) -> Iterator[Path]:
+def home(count: int) -> Iterator[Path]:
+    """A made-up home of so many chunks."""
     with tempfile.TemporaryDirectory() as folder:
-        home = Path(os.environ.get("ARCHIVAR_BENCH_CACHE") or folder) / f"scale-{count}"
-        if not (home / "whole").exists():
-            made_up.build(home, count)
-        yield home
+        place = Path(os.environ.get("ARCHIVAR_BENCH_CACHE") or folder) / f"scale-{count}"
+        if not (place / "whole").exists():
+            made_up.build(place, count)
+        yield place
 
 
 @contextmanager
-def _opened(home: Path, world: made_up.World, asked: dict[str, Vector]) -> Iterator[Retriever]:
+def opened(home: Path, world: made_up.World, asked: dict[str, Vector]) -> Iterator[Retriever]:
+    """A retriever over it; the vectors are not loaded into memory yet."""
     ledger = Ledger(home / "ledger.sqlite")
     index = VectorIndex(home / "chroma", fingerprint=made_up.FINGERPRINT, dimension=made_up.DIMENSION)
     index.mirror = Mirror(made_up.DIMENSION, most_bytes=1 << 31)
@@ -222,8 +224,13 @@ def _timed(work: Callable[[str], Any], texts: list[str]) -> dict[str, float]:
             began = time.perf_counter()
             work(text)
             taken.append((time.perf_counter() - began) * 1000)
-        rounds.append((float(np.quantile(taken, 0.5)), float(np.quantile(taken, 0.95))))
-    return {name: round(statistics.median(row[n] for row in rounds), 2) for n, name in enumerate(("p50", "p95"))}
+        rounds.append(spread(taken))
+    return {name: round(statistics.median(row[name] for row in rounds), 2) for name in ("p50", "p95")}
+
+
+def spread(taken: list[float]) -> dict[str, float]:
+    """Median and 95th percentile."""
+    return {f"p{share}": round(float(np.percentile(taken, share)), 2) for share in (50, 95)}
 
 
 def _clients(retriever: Retriever, asked: dict[str, Vector]) -> dict[str, Any]:

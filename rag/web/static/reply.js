@@ -57,11 +57,13 @@ export class Reply {
     if (name === "done") this.done(data);
   }
 
+  /** Shown as soon as they are found; how likely they answer is known when they have been read. */
   found(data) {
-    const { passages } = data;
+    const { passages, settled } = data;
+    this.sources.show(passages);
+    if (!settled) return this.step("search", say("reading", { n: passages.length }));
     this.passages = data;
     this.foundAt = Date.now();
-    this.sources.show(passages);
     this.foundText = passages.length === 1 ? say("found_one") : say("found_many", { n: passages.length });
     this.step("write", this.foundText);
   }

@@ -18,8 +18,11 @@ export class Sources {
     return this.passages.length === 0;
   }
 
+  /** Show them; what stands there in this order already is left alone, and with it where the keyboard is. */
   show(passages) {
+    const before = this.passages.map(places).join();
     this.passages = passages;
+    if (passages.length && before === passages.map(places).join()) return;
     this.items = passages.map((passage) => this.item(passage));
     this.list.replaceChildren(...this.items);
     this.items.slice(FIRST).forEach((item) => (item.hidden = true));
@@ -81,4 +84,8 @@ function beginning({ text, headings }) {
   const last = headings.at(-1) ?? "";
   const body = last && text.startsWith(last) ? text.slice(last.length) : text;
   return body.slice(0, 240).replace(/[#|*]+/g, " ").replace(/\s+/g, " ").trim();
+}
+
+function places({ key, span }) {
+  return `${key}:${span}`;
 }

@@ -18,7 +18,7 @@ export async function* ask(question, conversation, scope, signal) {
   const response = await answered("/api/ask", {
     method: "POST",
     headers: { ...HEADERS, "Content-Type": "application/json", Accept: "text/event-stream" },
-    body: JSON.stringify({ question, conversation, ...scope, stream: true }),
+    body: JSON.stringify({ question, conversation, ...scope, stream: true, early: true }),
     signal,
   });
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();

@@ -29,7 +29,7 @@ from rag.app import App
 from rag.ask.conversation import Turn
 from rag.ask.course import printed
 from rag.ask.evidence import Features
-from rag.ask.retrieve import Retrieved
+from rag.ask.searched import Retrieved
 from rag.credentials.keys import Keys
 from rag.credentials.sign_in import SignIn
 from rag.credentials.suspensions import Suspensions
@@ -85,6 +85,7 @@ class House:
     clock: Callable[[], float] = time.monotonic
     asked: list[tuple[str, Principal, Channel, frozenset[str] | None]] = field(default_factory=list)
     filters: list[Filters] = field(default_factory=list)
+    early: list[bool] = field(default_factory=list)
     conversations: list[tuple[Turn, ...]] = field(default_factory=list)
     kept: list[Iterator[AnswerEvent]] = field(default_factory=list)  # held, so that only `close` closes an answer
     closed: threading.Event = field(default_factory=threading.Event)
@@ -173,7 +174,9 @@ class House:
         channel: Channel,
         filters: Filters = NONE,
         conversation: Sequence[Turn] = (),
+        early: bool = False,
     ) -> Iterator[AnswerEvent]:
+        self.early.append(early)
         self.conversations.append(tuple(conversation))
         self.asked.append((question, principal, channel, filters))
         self.filters.append(filters)

@@ -70,6 +70,20 @@ def test_the_evidence_comes_before_the_first_word_and_the_answer_last(client: Te
     assert found[-1][1] == client.post("/api/ask", json=ASK).json()
 
 
+def test_the_passages_come_twice_where_they_are_wanted_early(client: TestClient, house: House) -> None:
+    def script(question: str, passages: Sequence[Passage]) -> Iterator[AnswerEvent]:
+        yield Found(passages=tuple(passages), evidence=0.0, settled=False)
+        yield from answered(question, passages)
+
+    house.script = script
+    found = events(client.post("/api/ask", json={**ASK, "stream": True, "early": True}).text)
+    assert [name for name, _ in found] == ["passages", "passages", "sentence", "sentence", "done"]
+    assert [data["settled"] for name, data in found if name == "passages"] == [False, True]
+    client.post("/api/ask", json={**ASK, "early": True})
+    client.post("/api/ask", json={**ASK, "stream": True})
+    assert house.early == [True, False, False]
+
+
 def test_a_sentence_is_sent_when_it_is_checked_and_not_held_until_the_end(house: House) -> None:
     seen = threading.Event()
 
