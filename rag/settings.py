@@ -107,6 +107,9 @@ class LlmSettings:
     first_token_timeout_s: float = _option(180.0, "longest wait for the first token, seconds", least=0.1)
     between_tokens_timeout_s: float = _option(60.0, "longest wait for each token after it, seconds", least=0.1)
     total_timeout_s: float = _option(600.0, "longest answer, seconds", least=0.1)
+    thinking_tokens: int = _option(
+        1024, "most tokens a thinking model may think before it answers; of the context, beside prompt and answer"
+    )
     threads: int = _option(0, "threads of the embedded model; 0: all cores (fewer is faster on a busy machine)")
     api_key_file: str = _option("", "file that holds the key of an openai-compatible server")
 

@@ -36,7 +36,7 @@ from rag.ask.speed import SPEEDS, ReadingSpeeds
 from rag.ask.statements import Statement, StatementStream
 from rag.ask.versions import newest_first
 from rag.ask.versions import speaking as speaking_of
-from rag.errors import ModelError, ModelTimeout, ModelUnavailable
+from rag.errors import ContextOverflow, ModelError, ModelTimeout, ModelUnavailable
 from rag.filters import NONE, Filters
 from rag.language import language_of_question
 from rag.models.seats import Seats
@@ -45,11 +45,19 @@ from rag.store.audit import AuditLog
 
 _log = logging.getLogger(__name__)
 
-_REASONS = {"slow": Reason.TOO_SLOW, "cut": Reason.STOPPED, "length": Reason.TOO_LONG}
+_REASONS = {
+    "slow": Reason.TOO_SLOW,
+    "cut": Reason.STOPPED,
+    "length": Reason.TOO_LONG,
+    "thought": Reason.THOUGHT,
+    "overflow": Reason.OVERFLOW,
+}
 """Why an answer is incomplete, by how the model's writing ended."""
 _EXTRACTS = 3
 _WORDS_WEIGH = 0.15
 """What holding all words of the question is worth beside a cosine."""
+_LEAST_SHARE = 0.25
+"""Of the room for passages: what is tried at last where a prompt did not fit after all."""
 _LEAST_TOKENS = 250
 """Passage tokens that are always given, however slow the model."""
 
@@ -240,7 +248,11 @@ class Answerer:
         shown: Sequence[Passage],
         model: LanguageModel,
         recheck: Recheck,
+        *,
+        share: float = 1.0,
     ) -> Iterator[AnswerEvent]:
+        """What the model writes, checked. `share` of the room for passages is used; where the prompt does not fit, it
+        is halved as long as nothing was shown, and at last the passages speak for themselves."""
         stream, finish = StatementStream(), "stop"
         wanted = recheck.listening.wanted
         generation = Generation(max_tokens=self.rules.max_answer_tokens, schema=prompt.SCHEMA, wanted=wanted)
@@ -249,7 +261,7 @@ class Answerer:
         try:
             info = model.info
             course.speaker = info.digest or info.name
-            given, messages, new_tokens = self._given(course, found, shown, model, salt)
+            given, messages, new_tokens = self._given(course, found, shown, model, salt, share=share)
             course.left_out = given.left_out
             course.given(given, model=model, generation=generation)
             checker = self._checker(course, given.passages)
@@ -267,10 +279,15 @@ class Answerer:
             self._learn(course, new_tokens)
         except ModelError as error:
             _log.warning("The language model failed", extra={"action": "model_failed", "kind": type(error).__name__})
-            if isinstance(error, ModelUnavailable) and not course.written and not course.held:
-                yield from self._extracts(course, found, shown, recheck)
+            overflow, silent = isinstance(error, ContextOverflow), not course.written and not course.held
+            if overflow and silent and share > _LEAST_SHARE and course.before is None:
+                course.begin_again()
+                yield from self._generated(course, found, shown, model, recheck, share=share / 2)
                 return
-            finish = "slow" if isinstance(error, ModelTimeout) else "cut"
+            if silent and (overflow or isinstance(error, ModelUnavailable)):
+                yield from self._extracts(course, found, shown, recheck, reason=Reason.OVERFLOW if overflow else None)
+                return
+            finish = "overflow" if overflow else "slow" if isinstance(error, ModelTimeout) else "cut"
         else:
             course.disagreements = self._disagreements(course, checker, given.passages)
         recheck.insist(shown)
@@ -279,7 +296,14 @@ class Answerer:
     # ---- what the model reads ----
 
     def _given(
-        self, course: Course, found: Retrieved, shown: Sequence[Passage], model: LanguageModel, salt: str
+        self,
+        course: Course,
+        found: Retrieved,
+        shown: Sequence[Passage],
+        model: LanguageModel,
+        salt: str,
+        *,
+        share: float = 1.0,
     ) -> tuple[Given, list[Message], int]:
         """What of the passages fits, the prompt, and how many tokens of it are new to the model."""
         passages = speaking_of(shown, course.asked)[: self.rules.prompt_passages]
@@ -292,6 +316,7 @@ class Answerer:
 
         empty = model.count_tokens(prompted([]))
         room = min(self.rules.prompt_tokens, model.context_tokens - self.rules.max_answer_tokens - empty)
+        room = int(room * share)
 
         def cost(texts: Sequence[str]) -> int:
             return model.count_tokens(prompted(texts)) - empty
@@ -399,9 +424,15 @@ class Answerer:
         return tuple(found)
 
     def _extracts(
-        self, course: Course, found: Retrieved, shown: Sequence[Passage], recheck: Recheck
+        self,
+        course: Course,
+        found: Retrieved,
+        shown: Sequence[Passage],
+        recheck: Recheck,
+        *,
+        reason: Reason | None = None,
     ) -> Iterator[AnswerEvent]:
-        """Without a model: the sentences nearest to the question, quoted."""
+        """Without a model, or where nothing fits it: the sentences nearest to the question, quoted."""
         units = cite.units_of(shown[: self.rules.prompt_passages])
         nearness = self._nearness(course, found, units)
         for number in sorted(range(len(units)), key=lambda n: -nearness[n])[:_EXTRACTS]:
@@ -409,7 +440,7 @@ class Answerer:
             recheck.insist(shown)
             yield course.shown(Sentence(text=units[number].text, citations=citations, supported=bool(citations)))
         recheck.insist(shown)
-        yield course.done(Outcome.EXTRACTS, shown)
+        yield course.done(Outcome.EXTRACTS, shown, reason=reason)
 
 
 def _outcome(course: Course, finish: str) -> Outcome:

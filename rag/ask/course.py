@@ -74,6 +74,11 @@ class Course:
             extracted=self.extracted,
         )
 
+    def begin_again(self) -> None:
+        """Forget what the model said of a prompt that did not fit; nothing of it was shown."""
+        self.heard.clear()
+        self.dropped = 0
+
     def repeated(self, text: str) -> bool:
         """Whether the model said just this before, as small ones do."""
         said = " ".join(text.lower().split())
@@ -150,7 +155,7 @@ class Course:
         words = texts(self.language)
         lines = [" ".join(self.written)] if self.written else []
         if outcome is Outcome.EXTRACTS:
-            return [words["extracts"], *self.written]
+            return [words.get(f"extracts.{reason}", words["extracts"]), *self.written]
         if outcome is not Outcome.ANSWERED:
             lines.append(words.get(f"{outcome.value}.{reason}", words[outcome.value]))
         return lines + [disagreement_line(found, self.language) for found in self.disagreements]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -49,6 +49,14 @@ class OllamaServer:
             timeout=self._timeout(read_s),
             event_hooks=wire.event_hooks if wire else {},
         )
+
+    def chat(self, client: Any, body: Mapping[str, Any]) -> Iterator[Any]:
+        """The parts of a chat. Not through the client's own method: it knows neither `truncate` nor `shift`, without
+        which what is too long is cut."""
+        from ollama import ChatResponse
+
+        parts: Iterator[Any] = client._request(ChatResponse, "POST", "/api/chat", json=dict(body), stream=True)
+        return parts
 
     def is_there(self, *, patience_s: float) -> bool:
         """Whether it answers at once."""

@@ -98,7 +98,8 @@ export class Reply {
     this.answer = answer;
     this.end();
     this.root.dataset.outcome = answer.outcome;
-    this.outcome(answer.reason === "model_too_slow" ? "incomplete_too_slow" : answer.outcome);
+    const told = { model_too_slow: "_too_slow", model_thought_too_long: "_thought", prompt_too_long: "_overflow" };
+    this.outcome(answer.outcome + (told[answer.reason] ?? ""));
     this.notice(answer);
     this.remarks(answer);
     const facts = [
