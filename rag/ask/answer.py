@@ -56,8 +56,8 @@ _REASONS = {
 _EXTRACTS = 3
 _WORDS_WEIGH = 0.15
 """What holding all words of the question is worth beside a cosine."""
-_LEAST_SHARE = 0.25
-"""Of the room for passages: what is tried at last where a prompt did not fit after all."""
+_TRIES = 3
+"""How often a prompt that did not fit after all is tried, each time with half as much of the passages."""
 _LEAST_TOKENS = 250
 """Passage tokens that are always given, however slow the model."""
 
@@ -249,11 +249,12 @@ class Answerer:
         model: LanguageModel,
         recheck: Recheck,
         *,
-        share: float = 1.0,
+        most: int | None = None,
+        tries: int = _TRIES,
     ) -> Iterator[AnswerEvent]:
-        """What the model writes, checked. `share` of the room for passages is used; where the prompt does not fit, it
-        is halved as long as nothing was shown, and at last the passages speak for themselves."""
-        stream, finish = StatementStream(), "stop"
+        """What the model writes, checked. `most` tokens of passages are given; where the prompt does not fit, half as
+        many are tried as long as nothing was shown, and at last the passages speak for themselves."""
+        stream, finish, new_tokens = StatementStream(), "stop", 0
         wanted = recheck.listening.wanted
         generation = Generation(max_tokens=self.rules.max_answer_tokens, schema=prompt.SCHEMA, wanted=wanted)
         salt = self.audit.pseudonym(recheck.principal.user)[:8]
@@ -261,7 +262,7 @@ class Answerer:
         try:
             info = model.info
             course.speaker = info.digest or info.name
-            given, messages, new_tokens = self._given(course, found, shown, model, salt, share=share)
+            given, messages, new_tokens = self._given(course, found, shown, model, salt, most=most)
             course.left_out = given.left_out
             course.given(given, model=model, generation=generation)
             checker = self._checker(course, given.passages)
@@ -280,9 +281,10 @@ class Answerer:
         except ModelError as error:
             _log.warning("The language model failed", extra={"action": "model_failed", "kind": type(error).__name__})
             overflow, silent = isinstance(error, ContextOverflow), not course.written and not course.held
-            if overflow and silent and share > _LEAST_SHARE and course.before is None:
+            if overflow and silent and new_tokens and tries > 1 and course.before is None:
                 course.begin_again()
-                yield from self._generated(course, found, shown, model, recheck, share=share / 2)
+                half = new_tokens // 2
+                yield from self._generated(course, found, shown, model, recheck, most=half, tries=tries - 1)
                 return
             if silent and (overflow or isinstance(error, ModelUnavailable)):
                 yield from self._extracts(course, found, shown, recheck, reason=Reason.OVERFLOW if overflow else None)
@@ -303,7 +305,7 @@ class Answerer:
         model: LanguageModel,
         salt: str,
         *,
-        share: float = 1.0,
+        most: int | None = None,
     ) -> tuple[Given, list[Message], int]:
         """What of the passages fits, the prompt, and how many tokens of it are new to the model."""
         passages = speaking_of(shown, course.asked)[: self.rules.prompt_passages]
@@ -316,7 +318,7 @@ class Answerer:
 
         empty = model.count_tokens(prompted([]))
         room = min(self.rules.prompt_tokens, model.context_tokens - self.rules.max_answer_tokens - empty)
-        room = int(room * share)
+        room = room if most is None else min(room, most)
 
         def cost(texts: Sequence[str]) -> int:
             return model.count_tokens(prompted(texts)) - empty
