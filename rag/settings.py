@@ -23,6 +23,7 @@ from rag.errors import SettingsError
 from rag.models.catalogue import default_directory
 from rag.secret_files import secret
 from rag.settings_auth import AUTH_TABLES, AuthSettings, auth_problems, problems_below
+from rag.settings_cost import CostSettings
 from rag.settings_limits import LimitsSettings, ServerSettings
 from rag.settings_operations import LogSettings, TelemetrySettings
 from rag.settings_option import option as _option
@@ -235,6 +236,7 @@ class Settings:
     auth: AuthSettings = field(default_factory=AuthSettings)
     server: ServerSettings = field(default_factory=ServerSettings)
     limits: LimitsSettings = field(default_factory=LimitsSettings)
+    cost: CostSettings = field(default_factory=CostSettings)
 
     @property
     def slots(self) -> int:
@@ -316,6 +318,7 @@ TABLES: dict[str, type[Any]] = {
     "auth": AuthSettings,
     "server": ServerSettings,
     "limits": LimitsSettings,
+    "cost": CostSettings,
 }
 SPELLING = {"class": "confidentiality"}  # `class` cannot be a field's name
 

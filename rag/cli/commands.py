@@ -286,6 +286,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "ask": ask,
     "audit": _later("rag.cli.audit:audit"),
     "backup": _later("rag.cli.backup:backup"),
+    "cost": _later("rag.cli.cost:tell"),
     "demo": _later("rag.cli.demo:demo"),
     "doctor": _later("rag.cli.doctor:doctor"),
     "documents": documents,
