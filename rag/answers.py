@@ -142,12 +142,14 @@ class Outcome(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why an answer is incomplete, or extracts only."""
+    """Why an answer is incomplete, or why extracts stand in its place."""
 
     TOO_SLOW = "model_too_slow"
     STOPPED = "model_stopped"
     TOO_LONG = "answer_too_long"
     CHANGED = "model_changed"
+    THOUGHT = "model_thought_too_long"
+    OVERFLOW = "prompt_too_long"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

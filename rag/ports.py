@@ -165,22 +165,25 @@ class Message:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
     """What a model says it did. `prompt_tokens` counts cached ones too, `cached_tokens` are those of them it had in its
-    cache; None where the server does not tell."""
+    cache; None where the server does not tell. `finish` is "thought" where it thought until its budget was used up, and
+    wrote no answer."""
 
     prompt_tokens: int | None
     output_tokens: int | None
-    finish: Literal["stop", "length", "cut"]
+    finish: Literal["stop", "length", "cut", "thought"]
     cached_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delta:
     """A piece of generated text; the last one carries the usage. `anew`: what was given so far is void, and the text
-    begins from its start (only where `Generation.anew` allowed it)."""
+    begins from its start (only where `Generation.anew` allowed it). `thought`: pieces of thinking, about a token each,
+    that came in its place; what was thought is told to nobody."""
 
     text: str = ""
     usage: Usage | None = None
     anew: bool = False
+    thought: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

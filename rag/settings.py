@@ -24,6 +24,7 @@ from rag.models.catalogue import default_directory
 from rag.secret_files import secret
 from rag.settings_auth import AUTH_TABLES, AuthSettings, auth_problems, problems_below
 from rag.settings_bots import BOTS_TABLES, BotsSettings, account_problem, email_problem
+from rag.settings_cost import CostSettings
 from rag.settings_limits import LimitsSettings, ServerSettings
 from rag.settings_models import LicencesSettings, digest_problem, host_problem
 from rag.settings_operations import LogSettings, TelemetrySettings
@@ -122,6 +123,9 @@ class LlmSettings:
     first_token_timeout_s: float = _option(180.0, "longest wait for the first token, seconds", least=0.1)
     between_tokens_timeout_s: float = _option(60.0, "longest wait for each token after it, seconds", least=0.1)
     total_timeout_s: float = _option(600.0, "longest answer, seconds", least=0.1)
+    thinking_tokens: int = _option(
+        1024, "most tokens a thinking model may think before it answers; of the context, beside prompt and answer"
+    )
     threads: int = _option(0, "threads of the embedded model; 0: all cores (fewer is faster on a busy machine)")
     api_key_file: str = _option("", "file that holds the key of an openai-compatible server")
 
@@ -266,6 +270,7 @@ class Settings:
     limits: LimitsSettings = field(default_factory=LimitsSettings)
     bots: BotsSettings = field(default_factory=BotsSettings)
     release: Cells = field(default_factory=dict)
+    cost: CostSettings = field(default_factory=CostSettings)
 
     @property
     def slots(self) -> int:
@@ -355,6 +360,7 @@ TABLES: dict[str, type[Any]] = {
     "server": ServerSettings,
     "limits": LimitsSettings,
     "bots": BotsSettings,
+    "cost": CostSettings,
 }
 SPELLING = {"class": "confidentiality"}  # `class` cannot be a field's name
 

@@ -83,6 +83,7 @@ class Writers:
                 first_token_s=wanted.first_token_timeout_s,
                 between_tokens_s=wanted.between_tokens_timeout_s,
                 total_s=wanted.total_timeout_s,
+                thinking_tokens=wanted.thinking_tokens,
             ),
         )
         if isinstance(model, Hosts) and name == wanted.model:

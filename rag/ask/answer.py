@@ -37,7 +37,7 @@ from rag.ask.speed import SPEEDS, ReadingSpeeds
 from rag.ask.statements import Statement, StatementStream
 from rag.ask.versions import newest_first
 from rag.ask.versions import speaking as speaking_of
-from rag.errors import ModelChanged, ModelError, ModelTimeout, ModelUnavailable
+from rag.errors import ContextOverflow, ModelChanged, ModelError, ModelTimeout, ModelUnavailable
 from rag.filters import NONE, Filters
 from rag.language import language_of_question
 from rag.models.seats import Seats
@@ -46,13 +46,21 @@ from rag.store.audit import AuditLog
 
 _log = logging.getLogger(__name__)
 
-_REASONS = {"slow": Reason.TOO_SLOW, "cut": Reason.STOPPED, "length": Reason.TOO_LONG}
+_REASONS = {
+    "slow": Reason.TOO_SLOW,
+    "cut": Reason.STOPPED,
+    "length": Reason.TOO_LONG,
+    "thought": Reason.THOUGHT,
+    "overflow": Reason.OVERFLOW,
+}
 """Why an answer is incomplete, by how the model's writing ended."""
 _EXTRACTS = 3
 _POINTERS = 5
 """What may only be pointed at is named so often at most."""
 _WORDS_WEIGH = 0.15
 """What holding all words of the question is worth beside a cosine."""
+_TRIES = 3
+"""How often a prompt that did not fit after all is tried, each time with half as much of the passages."""
 _LEAST_TOKENS = 250
 """Passage tokens that are always given, however slow the model."""
 
@@ -263,8 +271,13 @@ class Answerer:
         shown: Sequence[Passage],
         model: LanguageModel,
         recheck: Recheck,
+        *,
+        most: int | None = None,
+        tries: int = _TRIES,
     ) -> Iterator[AnswerEvent]:
-        stream, finish = StatementStream(), "stop"
+        """What the model writes, checked. `most` tokens of passages are given; where the prompt does not fit, half as
+        many are tried as long as nothing was shown, and at last the passages speak for themselves."""
+        stream, finish, new_tokens = StatementStream(), "stop", 0
         wanted = recheck.listening.wanted
         generation = Generation(
             max_tokens=self.rules.max_answer_tokens, schema=prompt.SCHEMA, wanted=wanted, anew=course.unshown
@@ -274,7 +287,7 @@ class Answerer:
         try:
             info = model.info
             course.speaker = info.digest or info.name
-            given, messages, new_tokens = self._given(course, found, shown, model, salt)
+            given, messages, new_tokens = self._given(course, found, shown, model, salt, most=most)
             course.left_out = given.left_out
             course.given(given, model=model, generation=generation)
             checker = self._checker(course, given.passages)
@@ -295,11 +308,17 @@ class Answerer:
             self._learn(course, new_tokens)
         except ModelError as error:
             _log.warning("The language model failed", extra={"action": "model_failed", "kind": type(error).__name__})
-            if isinstance(error, ModelUnavailable | ModelChanged) and course.unshown() and not course.held:
-                reason = Reason.CHANGED if isinstance(error, ModelChanged) else None
-                yield from self._extracts(course, found, shown, recheck, reason)
+            overflow, silent = isinstance(error, ContextOverflow), course.unshown() and not course.held
+            if overflow and silent and new_tokens and tries > 1 and course.before is None:
+                course.forget()
+                half = new_tokens // 2
+                yield from self._generated(course, found, shown, model, recheck, most=half, tries=tries - 1)
                 return
-            finish = "slow" if isinstance(error, ModelTimeout) else "cut"
+            if silent and (overflow or isinstance(error, ModelUnavailable | ModelChanged)):
+                reason = Reason.OVERFLOW if overflow else Reason.CHANGED if isinstance(error, ModelChanged) else None
+                yield from self._extracts(course, found, shown, recheck, reason=reason)
+                return
+            finish = "overflow" if overflow else "slow" if isinstance(error, ModelTimeout) else "cut"
         else:
             course.disagreements = self._disagreements(course, checker, given.passages)
         recheck.insist(shown)
@@ -308,7 +327,14 @@ class Answerer:
     # ---- what the model reads ----
 
     def _given(
-        self, course: Course, found: Retrieved, shown: Sequence[Passage], model: LanguageModel, salt: str
+        self,
+        course: Course,
+        found: Retrieved,
+        shown: Sequence[Passage],
+        model: LanguageModel,
+        salt: str,
+        *,
+        most: int | None = None,
     ) -> tuple[Given, list[Message], int]:
         """What of the passages fits, the prompt, and how many tokens of it are new to the model."""
         passages = speaking_of(shown, course.asked)[: self.rules.prompt_passages]
@@ -321,6 +347,7 @@ class Answerer:
 
         empty = model.count_tokens(prompted([]))
         room = min(self.rules.prompt_tokens, model.context_tokens - self.rules.max_answer_tokens - empty)
+        room = room if most is None else min(room, most)
 
         def cost(texts: Sequence[str]) -> int:
             return model.count_tokens(prompted(texts)) - empty
@@ -433,9 +460,10 @@ class Answerer:
         found: Retrieved,
         shown: Sequence[Passage],
         recheck: Recheck,
+        *,
         reason: Reason | None = None,
     ) -> Iterator[AnswerEvent]:
-        """Without a model: the sentences nearest to the question, quoted; `reason` why there is none."""
+        """Without a model, or where nothing fits it: the sentences nearest to the question, quoted."""
         units = cite.units_of(shown[: self.rules.prompt_passages])
         nearness = self._nearness(course, found, units)
         for number in sorted(range(len(units)), key=lambda n: -nearness[n])[:_EXTRACTS]:

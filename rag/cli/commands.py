@@ -297,6 +297,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "audit": _later("rag.cli.audit:audit"),
     "bot": _later("rag.cli.bots:bot"),
     "backup": _later("rag.cli.backup:backup"),
+    "cost": _later("rag.cli.cost:tell"),
     "demo": _later("rag.cli.demo:demo"),
     "doctor": _later("rag.cli.doctor:doctor"),
     "documents": documents,

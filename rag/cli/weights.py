@@ -21,6 +21,10 @@ def models(options: argparse.Namespace) -> int:
         from rag.cli import model_pins
 
         return model_pins.pin(options) if options.action == "pin" else model_pins.update(options)
+    if options.action == "fit":
+        from rag.cli.fit import fit
+
+        return fit(options)
     if options.action != "fetch":
         from rag.cli import model_list
 

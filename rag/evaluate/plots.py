@@ -112,6 +112,58 @@ def histogram(title: str, values: Sequence[float], *, unit: str, width: int = 54
     return _svg(title, said, width, height, parts)
 
 
+def costs(
+    title: str,
+    own: Callable[[float], float],
+    beside: Sequence[tuple[str, float, float | None]],
+    *,
+    most: float,
+    now: float = 0.0,
+    width: int = 640,
+    height: int = 340,
+) -> Markup:
+    """What a thousand answers cost by how many there are a day, up to `most`, both on logarithmic axes. `beside`: name,
+    price of a thousand, and where the own machine becomes cheaper. `now` is marked where it is not 0."""
+    left, right, top, bottom = 64, 150, 16, 52
+    first, last = 0.0, max(1.0, math.ceil(math.log10(max(most, 10))))
+    values = [own(most), own(1), *(thousand for _, thousand, _ in beside if thousand > 0)]
+    low, high = math.floor(math.log10(max(min(values), 1e-6))), math.ceil(math.log10(max(values)))
+    high = max(high, low + 1)
+
+    def x(per_day: float) -> float:
+        return left + (math.log10(per_day) - first) / (last - first) * (width - left - right)
+
+    def y(cost: float) -> float:
+        share = (math.log10(max(cost, 10.0**low)) - low) / (high - low)
+        return height - bottom - share * (height - top - bottom)
+
+    parts = []
+    for power in range(low, high + 1):
+        parts.append(_line(left, y(10.0**power), width - right, y(10.0**power), "grid"))
+        parts.append(_text(left - 8, y(10.0**power) + 4, f"{10.0**power:g}", "end"))
+    for power in range(int(last) + 1):
+        parts.append(_line(x(10.0**power), top, x(10.0**power), height - bottom, "grid"))
+        parts.append(_text(x(10.0**power), height - bottom + 18, f"{10**power:,}", "middle"))
+    steps = [10 ** (math.log10(max(most, 10)) * number / 80) for number in range(81)]
+    path = " ".join(f"{x(per_day):.1f},{y(own(per_day)):.1f}" for per_day in steps)
+    parts.append(f'<polyline class="curve" points="{path}"/>')
+    parts.append(_text(x(steps[-1]) + 8, y(own(steps[-1])) + 4, "own machine", "strong-text"))
+    for name, thousand, even in beside:
+        parts.append(_line(left, y(thousand), width - right, y(thousand), "guide"))
+        parts.append(_text(width - right + 8, y(thousand) + 4, _short(name, 20)))
+        if even is not None and 1 <= even <= most:
+            parts.append(f'<circle class="strong" cx="{x(even):.1f}" cy="{y(thousand):.1f}" r="5"/>')
+    if 1 <= now <= most:
+        parts.append(f'<circle class="dot" cx="{x(now):.1f}" cy="{y(own(now)):.1f}" r="5"/>')
+        parts.append(_text(x(now) + 8, y(own(now)) - 8, "now", "halo"))
+    parts.append(_text(left + (width - left - right) / 2, height - 8, "answers a day", "middle"))
+    said = f"Own machine {own(1):.4g} at one answer a day, {own(most):.4g} at {most:,.0f}. " + "; ".join(
+        f"{name}: {thousand:.4g}, " + (f"break-even at {even:,.0f} a day" if even else "always cheaper")
+        for name, thousand, even in beside
+    )
+    return _svg(title, said, width, height, parts)
+
+
 def _row(row: Row, y: float, x: _Scale, width: int, *, signed: bool) -> str:
     figure, strong = row.figure, "strong" if row.strong else "dot"
     return "".join(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Literal
 
 import httpx
@@ -69,9 +70,16 @@ class ChatCompletions:
         count = _object(answer).get("input_tokens") if answer.status_code == httpx.codes.OK else None
         return count if isinstance(count, int) else None
 
-    def stream(self, model: str, messages: Sequence[Message], generation: Generation) -> Iterator[Delta]:
-        """Generate; closing the iterator hangs up, which stops the server."""
-        body = self._body(model, messages, generation)
+    def stream(
+        self,
+        model: str,
+        messages: Sequence[Message],
+        generation: Generation,
+        *,
+        extra: Mapping[str, Any] = MappingProxyType({}),
+    ) -> Iterator[Delta]:
+        """Generate; closing the iterator hangs up, which stops the server. `extra` goes into the request's body."""
+        body = self._body(model, messages, generation) | dict(extra)
         wire = Wire()
         return generate(
             lambda: self._read(body, wire),
@@ -115,7 +123,9 @@ class ChatCompletions:
                     usage = event.get("usage") or usage
                     for choice in event.get("choices", []):
                         finish = _finish(choice) or finish
-                        yield Delta(text=choice.get("delta", {}).get("content") or "")
+                        said = choice.get("delta") or {}
+                        thought = bool(said.get("reasoning_content") or said.get("reasoning"))
+                        yield Delta(text=said.get("content") or "", thought=int(thought))
         except httpx.TransportError as error:
             raise self._failure(error) from error
         except ValueError as error:

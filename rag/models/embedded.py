@@ -59,7 +59,7 @@ class EmbeddedModel:
             limits=limits or Limits(),
             api_key=key,
             unix_socket=str(self._room / "llm.sock"),
-            extra={"cache_prompt": True},
+            extra={"cache_prompt": True, "chat_template_kwargs": {"enable_thinking": False}},
         )
 
     @property

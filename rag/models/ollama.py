@@ -3,7 +3,7 @@
 What Ollama does not do by itself is done here: the context length is always sent, time limits are ours, models that
 run elsewhere (`…-cloud`, or with a remote host) are refused, the digest is checked against the pin before every
 answer, and the server's count of prompt tokens is compared with what was sent, because Ollama cuts a prompt that is
-too long from the front without a word.
+too long from the front without a word. Servers that know `truncate` and `shift` refuse it instead.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from rag.answers import ModelInfo
 from rag.errors import ContextOverflow, LicenceRefused, ModelUnavailable
 from rag.models.licences import Policy
 from rag.models.ollama_server import OllamaServer, beginning, full_name
+from rag.models.ollama_traits import Traits, traits
 from rag.models.pins import Pin
 from rag.models.streaming import Broken, Limits, Wire, generate
-from rag.models.token_bound import TokenBound
+from rag.models.token_bound import TokenBound, certainly, droppable
 from rag.ports import Delta, Generation, Message, Usage
 
 
@@ -68,6 +69,7 @@ class OllamaModel:
         self._keep_alive = keep_alive
         self._bound = TokenBound()
         self._known_digest, self._licence, self._use = "", "", ""
+        self._traits = Traits()
 
     @property
     def info(self) -> ModelInfo:
@@ -96,17 +98,29 @@ class OllamaModel:
         verdict = shown.verdict(self._model)
         if refusal := self._policy.refusal(self._model, verdict):
             raise LicenceRefused(refusal)
+        self._traits = traits(self._server.content(self._model), version=self._server.version())
         self._licence, self._use = beginning(shown.licence), verdict.use.value
         self._bound, self._known_digest = TokenBound(), digest
 
     @property
     def context_tokens(self) -> int:
-        """Prompt and answer together may not be longer; sent as `num_ctx` with every request."""
-        return self._context_tokens
+        """Prompt and answer together may not be longer: `num_ctx`, less what a thinking model may think."""
+        return max(self._num_ctx - self._thinking_tokens, self._num_ctx // 2)
+
+    @property
+    def _num_ctx(self) -> int:
+        """The settings' context, or what the model was trained for where that is less: the server gives no more."""
+        return min(self._context_tokens, self._traits.context_tokens or self._context_tokens)
+
+    @property
+    def _thinking_tokens(self) -> int:
+        return self._limits.thinking_tokens if self._traits.thinks else 0
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
-        """An upper bound: Ollama has no endpoint that counts."""
-        return self._bound.upper(messages)
+        """An upper bound: Ollama has no endpoint that counts. Where the server may cut a prompt, with room for the
+        messages it would leave out first: only then does its own count prove that nothing was."""
+        likely = self._bound.upper(messages) + (0 if self._traits.refuses else droppable(messages))
+        return min(likely, certainly(messages))
 
     def stream(self, messages: Sequence[Message], generation: Generation) -> Iterator[Delta]:
         """Generate. Closing the iterator stops the model.
@@ -115,13 +129,13 @@ class OllamaModel:
             ContextOverflow: the prompt and `max_tokens` do not fit, or the server read fewer tokens than were sent.
             ModelUnavailable, ModelTimeout, ModelChanged: see `rag.errors`.
         """
-        needed = self.count_tokens(messages) + generation.max_tokens
-        if needed > self._context_tokens:
-            raise ContextOverflow(
-                f"The prompt and its answer need up to {needed} tokens, llm.context_tokens allows "
-                f"{self._context_tokens}. Raise it if the model can take more, or give it fewer passages."
-            )
         _ = self.info  # pinned, local and there
+        needed = self.count_tokens(messages) + generation.max_tokens
+        if needed > self.context_tokens:
+            raise ContextOverflow(
+                f"The prompt and its answer need up to {needed} tokens, llm.context_tokens and the model allow "
+                f"{self.context_tokens}. Raise it if the model can take more, or give it fewer passages."
+            )
         wire = Wire()
         deltas = generate(
             lambda: self._read(messages, generation, wire),
@@ -130,7 +144,14 @@ class OllamaModel:
             server=str(self._server),
             wanted=generation.wanted,
         )
-        return self._bound.checked(messages, deltas, server=str(self._server))
+        return self._bound.checked(
+            messages,
+            deltas,
+            server=str(self._server),
+            context_tokens=self._num_ctx,
+            answer_tokens=generation.max_tokens,
+            refuses=self._traits.refuses,
+        )
 
     def loaded(self) -> bool:
         """Whether the server has it in memory now (`/api/ps`); False where it cannot tell."""
@@ -142,15 +163,7 @@ class OllamaModel:
     def _read(self, messages: Sequence[Message], generation: Generation, wire: Wire) -> Iterator[Delta]:
         with self._server.client(read_s=self._limits.total_s, wire=wire) as client:
             try:
-                for part in client.chat(
-                    model=self._model,
-                    messages=[{"role": message.role, "content": message.content} for message in messages],
-                    stream=True,
-                    think=False,
-                    format=dict(generation.schema) if generation.schema is not None else None,
-                    options=self._options(generation),
-                    keep_alive=self._keep_alive,
-                ):
+                for part in self._server.chat(client, self._body(messages, generation)):
                     yield _delta(part)
                     if part.done:
                         return
@@ -160,10 +173,23 @@ class OllamaModel:
                 raise self._server.failure(error, model=self._model) from error
         raise Broken(f"{self._server} hung up in the middle.")
 
+    def _body(self, messages: Sequence[Message], generation: Generation) -> dict[str, Any]:
+        body: dict[str, Any] = {
+            "model": self._model,
+            "messages": [{"role": message.role, "content": message.content} for message in messages],
+            "stream": True,
+            "think": self._traits.think,
+            "truncate": False,
+            "shift": False,
+            "options": self._options(generation),
+            "keep_alive": self._keep_alive,
+        }
+        return body | ({"format": dict(generation.schema)} if generation.schema is not None else {})
+
     def _options(self, generation: Generation) -> Mapping[str, Any]:
         options: dict[str, Any] = {
-            "num_ctx": self._context_tokens,
-            "num_predict": generation.max_tokens,
+            "num_ctx": self._num_ctx,
+            "num_predict": generation.max_tokens + self._thinking_tokens,
             "temperature": generation.temperature,
             "seed": generation.seed,
         }
@@ -172,8 +198,9 @@ class OllamaModel:
 
 def _delta(part: Any) -> Delta:
     """Text and, at the end, usage. What the model thought is a field of its own and stays out."""
+    thought = int(bool(part.message.thinking))
     if not part.done:
-        return Delta(text=part.message.content or "")
+        return Delta(text=part.message.content or "", thought=thought)
     finish: Literal["stop", "length"] = "length" if part.done_reason == "length" else "stop"
     usage = Usage(prompt_tokens=part.prompt_eval_count, output_tokens=part.eval_count, finish=finish)
-    return Delta(text=part.message.content or "", usage=usage)
+    return Delta(text=part.message.content or "", usage=usage, thought=thought)

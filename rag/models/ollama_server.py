@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -51,6 +51,14 @@ class OllamaServer:
             event_hooks=wire.event_hooks if wire else {},
         )
 
+    def chat(self, client: Any, body: Mapping[str, Any]) -> Iterator[Any]:
+        """The parts of a chat. Not through the client's own method: it knows neither `truncate` nor `shift`, without
+        which what is too long is cut."""
+        from ollama import ChatResponse
+
+        parts: Iterator[Any] = client._request(ChatResponse, "POST", "/api/chat", json=dict(body), stream=True)
+        return parts
+
     def is_there(self, *, patience_s: float) -> bool:
         """Whether it answers at once."""
         try:
@@ -86,6 +94,14 @@ class OllamaServer:
         """Whether an entry only stands for a model elsewhere."""
         return any(entry.get(field) for field in _REMOTE_FIELDS)
 
+    def content(self, model: str) -> dict[str, Any]:
+        """The whole answer of `/api/show` for a model.
+
+        Raises:
+            ModelUnavailable: no server, or it has no such model.
+        """
+        return self._json("POST", "/api/show", {"model": model})
+
     def only_embeds(self, entry: Mapping[str, Any]) -> bool:
         """Whether a listed model makes vectors, not text."""
         return "chat" not in self.shown(str(entry["name"])).capabilities
@@ -96,7 +112,7 @@ class OllamaServer:
         Raises:
             ModelUnavailable: no server, or it has no such model.
         """
-        return of_answer(self._json("POST", "/api/show", {"model": model}))
+        return of_answer(self.content(model))
 
     def running(self) -> list[dict[str, Any]]:
         """Entries of `/api/ps`: the models that are loaded there now; none where the server cannot tell.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
 
 from rag.answers import ModelInfo
 from rag.errors import ContextOverflow, LicenceRefused, ModelUnavailable
@@ -11,6 +13,9 @@ from rag.models.licences import Policy, judge
 from rag.models.streaming import Limits
 from rag.models.token_bound import TokenBound
 from rag.ports import Delta, Generation, Message
+
+_UNTHINKING: Final[Mapping[str, Any]] = {"chat_template_kwargs": {"enable_thinking": False}}
+"""Keeps a model from thinking where its template can: vLLM, SGLang and llama.cpp pass it on."""
 
 
 class OpenAiCompatibleModel:
@@ -44,6 +49,8 @@ class OpenAiCompatibleModel:
         self._bound = TokenBound()
         self._counts_exactly = True
         self._policy = policy or Policy()
+        self._thinks = False
+        self._thinking_tokens = (limits or Limits()).thinking_tokens
 
     @property
     def info(self) -> ModelInfo:
@@ -92,7 +99,29 @@ class OpenAiCompatibleModel:
                 f"The prompt and its answer need up to {needed} tokens, llm.context_tokens allows "
                 f"{self._context_tokens}. Raise it if the model can take more, or give it fewer passages."
             )
-        return self._bound.checked(messages, self._protocol.stream(name, messages, generation), server=self._server)
+        return self._bound.checked(
+            messages,
+            self._thinking_allowed(name, messages, generation),
+            server=self._server,
+            context_tokens=None if self._counts_exactly else self._context_tokens,
+            answer_tokens=generation.max_tokens,
+        )
+
+    def _thinking_allowed(self, name: str, messages: Sequence[Message], generation: Generation) -> Iterator[Delta]:
+        """The stream. A model that shows itself to be thinking is asked not to, and gets room for what it thinks all
+        the same; where it had said nothing yet it begins again so, once."""
+        if not self._thinks:
+            told = self._protocol.stream(name, messages, generation)
+            for delta in told:
+                self._thinks = self._thinks or delta.thought > 0
+                if delta.usage is not None and delta.usage.finish == "thought":
+                    break
+                yield delta
+            else:
+                return
+        room = self._context_tokens - self.count_tokens(messages) - generation.max_tokens
+        longer = generation.max_tokens + max(0, min(room, self._thinking_tokens))
+        yield from self._protocol.stream(name, messages, replace(generation, max_tokens=longer), extra=_UNTHINKING)
 
     def loaded(self) -> bool:
         """Such servers tell nothing of it."""

@@ -16,7 +16,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any
@@ -39,12 +39,14 @@ _CONNECTED = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How long a model may take, in seconds. The first token includes loading the model and reading the prompt."""
+    """How long a model may take, in seconds. The first token includes loading the model and reading the prompt; one
+    that is thought counts as a token. `thinking_tokens` may be thought before the answer begins."""
 
     connect_s: float = 5.0
     first_token_s: float = 300.0
     between_tokens_s: float = 60.0
     total_s: float = 900.0
+    thinking_tokens: int = 1024
 
 
 class Broken(ModelUnavailable):
@@ -104,9 +106,10 @@ def generate(
     """
     given = False
     try:
-        for delta in without_thinking(_paced(source, wire=wire, limits=limits, server=server, wanted=wanted)):
-            given = given or bool(delta.text)
-            yield delta
+        with contextlib.closing(_paced(source, wire=wire, limits=limits, server=server, wanted=wanted)) as paced:
+            for delta in without_thinking(paced, budget=limits.thinking_tokens):
+                given = given or bool(delta.text)
+                yield delta
     except Broken:
         if not given:
             raise
@@ -115,7 +118,7 @@ def generate(
 
 def _paced(
     source: Callable[[], Iterator[Delta]], *, wire: Wire, limits: Limits, server: str, wanted: Callable[[], bool]
-) -> Iterator[Delta]:
+) -> Generator[Delta, None, None]:
     inbox: queue.SimpleQueue[Delta | BaseException | None] = queue.SimpleQueue()
 
     def read() -> None:

@@ -8,8 +8,9 @@ brackets of such tags are exchanged in the prompt.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from rag.ports import Delta
+from rag.ports import Delta, Usage
 
 _BLOCKS = {
     "<think>": "</think>",
@@ -40,6 +41,11 @@ class Thinking:
 
     def __init__(self) -> None:
         self._held, self._closing, self._after = "", "", False
+
+    @property
+    def within(self) -> bool:
+        """Whether it is thinking now."""
+        return bool(self._closing)
 
     def feed(self, piece: str) -> str:
         """What can be given now; what may be the beginning of a mark waits."""
@@ -93,13 +99,26 @@ class Thinking:
         return text
 
 
-def without_thinking(deltas: Iterator[Delta]) -> Iterator[Delta]:
-    """The deltas without what the model thinks; the last one keeps its usage."""
-    thinking = Thinking()
+def without_thinking(deltas: Iterator[Delta], *, budget: int | None = None) -> Iterator[Delta]:
+    """The deltas without what the model thinks; the last one keeps its usage.
+
+    Once more than `budget` pieces (about a token each) were thought and nothing was said, it ends there; its usage says
+    "thought", as it does where the server stopped it at its limit before it had said a word.
+    """
+    thinking, thought, said = Thinking(), 0, False
     for delta in deltas:
         text = thinking.feed(delta.text) + (thinking.end() if delta.usage is not None else "")
-        if text or delta.usage is not None:
-            yield Delta(text=text, usage=delta.usage)
+        hidden = delta.thought + (1 if delta.text and thinking.within else 0)
+        thought += hidden
+        said = said or bool(text.strip())
+        usage = delta.usage
+        if usage is not None and thought and not said and usage.finish == "length":
+            usage = replace(usage, finish="thought")
+        if text or usage is not None or hidden:
+            yield Delta(text=text, usage=usage, thought=hidden)
+        if usage is None and not said and budget is not None and thought > budget:
+            yield Delta(usage=Usage(prompt_tokens=None, output_tokens=None, finish="thought"))
+            return
     rest = thinking.end()
     if rest:
         yield Delta(text=rest)

@@ -1,14 +1,22 @@
-"""Bounds on the tokens of a prompt for servers that do not count them.
+"""Bounds on the tokens of a prompt for servers that do not count them, and what they prove afterwards.
 
-The upper bound weighs characters as the tokenizers in use split them: letters fall into pieces of two and more,
+The likely bound weighs characters as the tokenizers in use split them: letters fall into pieces of two and more,
 digits and signs stand alone, every other character may cost its bytes. It is above the true count for text people
-write; each answer's own count raises it should it ever have been too low, and sharpens it otherwise. The lower bound
-rests on pieces never reaching across white space, and on the ratio seen so far.
+write; each answer's own count raises it should it ever have been too low, and sharpens it otherwise. The certain bound
+takes a token a byte, which no tokenizer of a language model exceeds. The lower bound rests on pieces never reaching
+across white space, and on the ratio seen so far.
+
+A server that cuts what is too long leaves out the oldest messages but for the system's, and then the beginning of what
+remains, until it fits its context, which it then fills. So a count that would still fit with all those messages added,
+at a token a byte, and that leaves the room for the answer, is proof that nothing is missing; any other count is none,
+and is treated as a loss. Source: Ollama, server/prompt.go
+(`chatPrompt`) and the runners' truncation.
 """
 
 from __future__ import annotations
 
 import math
+import re
 import threading
 from collections.abc import Iterator, Sequence
 
@@ -22,6 +30,11 @@ _LEAST_FACTOR = 0.75  # the next prompt may be in a language that needs more tha
 _CLEARLY_LESS = 0.7
 _TELLING_TOKENS = 200  # shorter prompts are mostly template
 _OBSERVATIONS = 3
+_CERTAINLY_MESSAGE, _CERTAINLY_PROMPT = 16, 96
+_UNREADABLE = re.compile(r"[A-Za-z0-9+/=_-]{20,}")
+"""What may be no word: base64, keys, hashes. Their letters do not fall into pieces."""
+_CHANGES = re.compile(r"[a-z][A-Z0-9]|[0-9][A-Za-z]")
+_CHANGES_LEAST, _UNREADABLE_COST = 3, 0.8
 
 
 class TokenBound:
@@ -30,17 +43,21 @@ class TokenBound:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._lowest, self._highest, self._seen = math.inf, 0.0, 0
+        self._blind = False
 
     def upper(self, messages: Sequence[Message]) -> int:
-        """At least the tokens of the prompt."""
+        """At least the tokens of the prompt, for text that people write; for certain, once the server has shown that it
+        does not tell what it reads."""
         with self._lock:
             learned = self._highest * _MARGIN
             factor = max(learned, _LEAST_FACTOR if self._seen >= _OBSERVATIONS else 1.0)
-        return math.ceil(_weight(messages) * factor) + _overhead(messages)
+            blind = self._blind
+        certain = certainly(messages)
+        return certain if blind else min(certain, math.ceil(_weight(messages) * factor) + _overhead(messages))
 
     def lower(self, messages: Sequence[Message]) -> int:
         """At most the tokens of the prompt."""
-        words = sum(len(message.content.split()) for message in messages)
+        words = _words(messages)
         with self._lock:
             if self._seen < _OBSERVATIONS:
                 return words
@@ -55,23 +72,75 @@ class TokenBound:
                 self._highest = max(self._highest, counted / max(weight, 1))
                 self._seen += 1
 
-    def checked(self, messages: Sequence[Message], deltas: Iterator[Delta], *, server: str) -> Iterator[Delta]:
+    def checked(
+        self,
+        messages: Sequence[Message],
+        deltas: Iterator[Delta],
+        *,
+        server: str,
+        context_tokens: int | None = None,
+        answer_tokens: int = 1,
+        refuses: bool = False,
+    ) -> Iterator[Delta]:
         """The deltas; in the end the server's count is compared with what was sent.
 
+        `context_tokens` is what the server was told to give, None where it was told nothing, `answer_tokens` what of it
+        was left for the answer; `refuses` whether it is known to refuse what is too long rather than cut it.
+
         Raises:
-            ContextOverflow: the server read clearly less than was sent: it cut the prompt in silence.
+            ContextOverflow: the server read less than was sent, or may have: it cut the prompt in silence.
         """
         for delta in deltas:
-            counted = delta.usage.prompt_tokens if delta.usage else None
-            if counted is not None:
-                least = self.lower(messages)
-                if counted < least:
-                    raise ContextOverflow(
-                        f"{server} read {counted} tokens of a prompt of at least {least}: its beginning was cut off. "
-                        f"Lower llm.context_tokens to what the server really gives, or let the server give more."
-                    )
-                self.learn(messages, counted)
+            if delta.usage is not None and delta.usage.finish != "cut" and not refuses:
+                counted = delta.usage.prompt_tokens
+                self._insist(messages, counted, server=server, context=context_tokens, left=answer_tokens)
+            if delta.usage is not None and delta.usage.prompt_tokens is not None:
+                self.learn(messages, delta.usage.prompt_tokens)
             yield delta
+
+    def _insist(
+        self, messages: Sequence[Message], counted: int | None, *, server: str, context: int | None, left: int
+    ) -> None:
+        fits = context is not None and certainly(messages) <= context
+        if counted is None:
+            if context is not None and not fits:
+                with self._lock:
+                    self._blind = True
+                raise ContextOverflow(
+                    f"{server} does not tell how much of the prompt it read, and it may have been too long. "
+                    f"From now on it is given less."
+                )
+            return
+        least = _words(messages) if fits else self.lower(messages)  # what certainly fits was not cut
+        if counted < least:
+            raise ContextOverflow(
+                f"{server} read {counted} tokens of a prompt of at least {least}: its beginning was cut off. "
+                f"Lower llm.context_tokens to what the server really gives, or let the server give more."
+            )
+        if context is not None and not fits and counted + max(left, droppable(messages)) > context:
+            self.learn(messages, counted)
+            raise ContextOverflow(
+                f"{server} read {counted} tokens, and may have left out what did not fit its {context}. Raise "
+                f"llm.context_tokens if the model can take more, or give it fewer passages."
+            )
+
+
+def certainly(messages: Sequence[Message]) -> int:
+    """At least the tokens of the prompt, whatever is in it."""
+    return _CERTAINLY_PROMPT + sum(_bytes(message) for message in messages)
+
+
+def droppable(messages: Sequence[Message]) -> int:
+    """At least the tokens of the messages a server leaves out first: all but the system's and the last."""
+    return sum(_bytes(message) for message in messages[:-1] if message.role != "system")
+
+
+def _words(messages: Sequence[Message]) -> int:
+    return sum(len(message.content.split()) for message in messages)
+
+
+def _bytes(message: Message) -> int:
+    return len(message.content.encode("utf-8", "replace")) + _CERTAINLY_MESSAGE
 
 
 def _overhead(messages: Sequence[Message]) -> int:
@@ -79,7 +148,15 @@ def _overhead(messages: Sequence[Message]) -> int:
 
 
 def _weight(messages: Sequence[Message]) -> float:
-    return sum(_cost(character) for message in messages for character in message.content)
+    return sum(_text_weight(message.content) for message in messages)
+
+
+def _text_weight(text: str) -> float:
+    weight = sum(map(_cost, text))
+    for found in _UNREADABLE.finditer(text):
+        if len(_CHANGES.findall(found[0])) >= _CHANGES_LEAST:
+            weight += max(0.0, _UNREADABLE_COST * len(found[0]) - sum(map(_cost, found[0])))
+    return weight
 
 
 def _cost(character: str) -> float:

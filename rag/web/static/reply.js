@@ -8,7 +8,12 @@ import { Sources } from "./sources.js";
 import { age, caution, dated, element, language, place, say } from "./texts.js";
 
 const PATIENCE_S = 6;
-const WORSE = { model_too_slow: "incomplete_too_slow", model_changed: "extracts_changed" };
+const BECAUSE = {
+  model_too_slow: "_too_slow",
+  model_thought_too_long: "_thought",
+  prompt_too_long: "_overflow",
+  model_changed: "_changed",
+};
 const templates = document.getElementById("outcomes").content;
 
 export class Reply {
@@ -99,7 +104,7 @@ export class Reply {
     this.answer = answer;
     this.end();
     this.root.dataset.outcome = answer.outcome;
-    this.outcome(WORSE[answer.reason] ?? answer.outcome);
+    this.outcome(answer.outcome + (BECAUSE[answer.reason] ?? ""));
     this.notice(answer);
     this.remarks(answer);
     const facts = [

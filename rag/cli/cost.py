@@ -1,0 +1,186 @@
+"""`rag cost`: what answers cost on this machine, now and at capacity, beside the prices the user gives."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import asdict, replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from rag import __version__
+from rag.ask import prompt
+from rag.cli import OK, output
+from rag.cli.door import settings_of
+from rag.errors import ModelUnavailable, SettingsError
+from rag.evaluate import cost, plots
+from rag.evaluate.cost import Cost, Usage
+from rag.metrics import Metrics
+from rag.models.fit.energy import Energy
+from rag.ports import Generation, Message
+from rag.settings import Settings
+from rag.writers import Writers
+
+_ANSWERS = 3
+_USUAL_TOKENS = 540
+"""Passage tokens of a usual prompt, where the settings name none."""
+
+
+def tell(options: argparse.Namespace) -> int:
+    """Reckon, and print or write it.
+
+    Raises:
+        SettingsError: `[cost]` lacks something, or a file cannot be used.
+        ModelUnavailable: there are no metrics, and no model to measure.
+    """
+    settings = settings_of(options)
+    if lacking := cost.missing(settings.cost):
+        raise SettingsError(
+            f"{', '.join(lacking)} must be set to more than 0 in rag.toml: no price is assumed here.", key=lacking[0]
+        )
+    prices = cost.prices(options.prices) if options.prices else []
+    usage = _usage(options, settings)
+    found = cost.reckon(settings.cost, usage, slots=settings.slots, prices=prices)
+    if options.out:
+        options.out.write_text(page(settings.cost.currency, usage, found), encoding="utf-8")
+    if options.json:
+        output.print_json(_json(settings.cost.currency, usage, found))
+    else:
+        _print(settings.cost.currency, usage, found)
+    return OK
+
+
+def _usage(options: argparse.Namespace, settings: Settings) -> Usage:
+    usage = _of_file(options.metrics) if options.metrics else _measured(settings)
+    return replace(usage, per_day=float(options.per_day)) if options.per_day else usage
+
+
+def _of_file(path: Path) -> Usage:
+    try:
+        text, saved = path.read_text(encoding="utf-8", errors="replace"), path.stat().st_mtime
+    except OSError as error:
+        raise SettingsError(f"The metrics {path} cannot be read: {error.strerror}.") from error
+    return cost.measured(text, now=saved)
+
+
+def _measured(settings: Settings) -> Usage:
+    """A few answers of the settings' own model to prompts of the usual size, each another one."""
+    writers = Writers(settings, Metrics(version=__version__))
+    try:
+        model = writers.get()
+        if model is None:
+            raise ModelUnavailable(f"There is no model to measure. {writers.problem}".strip())
+        room = settings.retrieval.prompt_tokens or _USUAL_TOKENS
+        read = wrote = 0
+        energy, began = Energy(), time.perf_counter()
+        for number in range(_ANSWERS):
+            messages = _prompt(number, room)
+            *_, last = model.stream(
+                messages, Generation(max_tokens=settings.llm.max_answer_tokens, schema=prompt.SCHEMA)
+            )
+            told = last.usage
+            read += (told.prompt_tokens if told else None) or model.count_tokens(messages)
+            wrote += (told.output_tokens if told else None) or 0
+        seconds, joules = (time.perf_counter() - began) / _ANSWERS, energy.joules
+    finally:
+        writers.close()
+    return Usage(
+        tokens_in=read / _ANSWERS,
+        tokens_out=wrote / _ANSWERS,
+        seconds=seconds,
+        source=f"a short measurement of {model.info.name}, {_ANSWERS} answers",
+        joules=(joules or 0.0) / _ANSWERS,
+    )
+
+
+def _prompt(number: int, room: int) -> list[Message]:
+    """A prompt with about so many tokens of made-up passages; four characters a token, about."""
+    *before, last = prompt.messages("Wann wird der Beleg geprüft?", [], salt=f"{number}", language="de")
+    lines: list[str] = []
+    length = 0
+    while length < room * 4:
+        lines.append(f"Beleg {number}-{len(lines)} wird am {len(lines) % 28 + 1}. des Monats geprüft und abgelegt.")
+        length += len(lines[-1])
+    content = last.content.replace("<passages>\n", "<passages>\n[1] Belege\n" + "\n".join(lines) + "\n", 1)
+    return [*before, Message(role="user", content=content)]
+
+
+# ---- what is said ----
+
+
+def _json(currency: str, usage: Usage, found: Cost) -> dict[str, Any]:
+    return {
+        "currency": currency,
+        "usage": asdict(usage),
+        "fixed_per_day": found.fixed_per_day,
+        "per_answer": found.per_answer,
+        "capacity_per_day": found.capacity_per_day,
+        "thousand_at_capacity": found.thousand(found.capacity_per_day),
+        "thousand_now": found.thousand(usage.per_day) if usage.per_day else None,
+        "beside": [asdict(one) for one in found.beside],
+    }
+
+
+def _lines(currency: str, usage: Usage, found: Cost) -> list[str]:
+    energy = f", {usage.joules:.0f} J by the processor's counters" if usage.joules else ", energy by the watts given"
+    lines = [
+        f"An answer: {usage.tokens_in:.0f} tokens read, {usage.tokens_out:.0f} written, {usage.seconds:.1f} s "
+        f"({usage.source}){energy}.",
+        f"The machine: {found.fixed_per_day:.2f} {currency} a day, and {1000 * found.per_answer:.3f} {currency} more "
+        f"for a thousand answers.",
+        f"At capacity ({found.capacity_per_day:,.0f} answers a day): "
+        f"{found.thousand(found.capacity_per_day):.2f} {currency} for a thousand answers.",
+    ]
+    if usage.per_day:
+        lines.append(
+            f"Now ({usage.per_day:,.1f} answers a day): {found.thousand(usage.per_day):.2f} {currency} for a thousand."
+        )
+    else:
+        lines.append("How many answers there are now is not known: give --per-day, or --metrics of the service.")
+    return lines
+
+
+def _rows(currency: str, found: Cost) -> list[tuple[str, str, str]]:
+    rows = []
+    for one in found.beside:
+        if one.break_even_per_day is None:
+            even = "never: it is cheaper at any volume"
+        else:
+            even = f"{one.break_even_per_day:,.0f} a day" + ("" if one.within else ", more than this machine writes")
+        rows.append((one.price.name, f"{one.thousand:.2f} {currency}", even))
+    return rows
+
+
+def _print(currency: str, usage: Usage, found: Cost) -> None:
+    for line in _lines(currency, usage, found):
+        output.out.print(output.safe(line))
+    if found.beside:
+        output.table(("beside", "a thousand answers", "own machine cheaper from"), _rows(currency, found))
+    else:
+        output.err.print("[dim]Give --prices FILE to see it beside interfaces that are paid by the token.[/]")
+
+
+def page(currency: str, usage: Usage, found: Cost) -> str:
+    """The same as one HTML file with its plot, which needs nothing beside it."""
+    plot = plots.costs(
+        f"{currency} for a thousand answers",
+        found.thousand,
+        [(one.price.name, one.thousand, one.break_even_per_day) for one in found.beside],
+        most=found.capacity_per_day,
+        now=usage.per_day,
+    )
+    environment = Environment(
+        loader=PackageLoader("rag.evaluate"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    return environment.get_template("cost.html").render(
+        style=Markup(files("rag.evaluate").joinpath("templates/page.css").read_text(encoding="utf-8")),  # noqa: S704 - ours
+        currency=currency,
+        lines=_lines(currency, usage, found),
+        rows=_rows(currency, found),
+        plot=plot,
+        version=__version__,
+    )

@@ -1,0 +1,169 @@
+"""What an answer costs, by hand and by the command."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rag.cli import run
+from rag.errors import SettingsError
+from rag.evaluate import cost
+from rag.evaluate.cost import Price, Usage
+from rag.metrics import Metrics
+from rag.models.fit.energy import Energy
+from rag.settings_cost import CostSettings
+
+OWN = CostSettings(hardware_price=3652.5, lifetime_years=5, watts_idle=50, watts_busy=150, price_kwh=0.30)
+"""2.00 a day for the machine, 0.36 for waiting."""
+USAGE = Usage(tokens_in=1500, tokens_out=100, seconds=12, source="test")
+CLOUD = Price(name="cloud", input=2.0, output=10.0)
+"""0.004 an answer."""
+
+
+def test_the_machine_costs_the_same_whether_it_is_asked_or_not() -> None:
+    found = cost.reckon(OWN, USAGE)
+    assert found.fixed_per_day == pytest.approx(2.36)
+    assert found.per_answer == pytest.approx(100 * 12 / 3.6e6 * 0.30)
+    assert found.capacity_per_day == 7200
+    assert found.thousand(236) == pytest.approx(10.1)
+
+
+def test_the_break_even_is_where_both_cost_the_same() -> None:
+    found = cost.reckon(OWN, USAGE, prices=[CLOUD])
+    (beside,) = found.beside
+    assert beside.thousand == pytest.approx(4.0)
+    assert beside.break_even_per_day is not None and beside.within
+    assert found.thousand(beside.break_even_per_day) == pytest.approx(beside.thousand)
+
+
+def test_a_price_below_the_own_current_has_no_break_even() -> None:
+    (beside,) = cost.reckon(OWN, USAGE, prices=[Price(name="gift", input=0.0, output=0.01)]).beside
+    assert (beside.break_even_per_day, beside.within) == (None, False)
+
+
+def test_a_break_even_beyond_the_capacity_is_told_as_such() -> None:
+    (beside,) = cost.reckon(replace(OWN, hardware_price=10**6), USAGE, prices=[CLOUD]).beside
+    assert beside.break_even_per_day is not None and not beside.within
+
+
+def test_energy_that_was_measured_counts_in_place_of_the_watts() -> None:
+    assert cost.reckon(OWN, replace(USAGE, joules=3600)).per_answer == pytest.approx(0.0003)
+
+
+@given(st.floats(1, 1e6), st.floats(1, 1e6))
+def test_more_answers_never_cost_more_each(one: float, other: float) -> None:
+    found = cost.reckon(OWN, USAGE)
+    few, many = sorted((one, other))
+    assert found.thousand(many) <= found.thousand(few)
+
+
+# ---- prices ----
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("prices.toml", '[[prices]]\nname = "cloud"\ninput = 2\noutput = 10.0\n'),
+        ("prices.csv", "name,input,output\ncloud,2,10\n"),
+    ],
+)
+def test_the_price_table_is_toml_or_csv(name: str, content: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(content)
+    assert cost.prices(tmp_path / name) == [CLOUD]
+
+
+@pytest.mark.parametrize("content", ["", "[[prices]]\nname = 'x'\n", "[[prices]]\nname='x'\ninput=-1\noutput=1\n", "x"])
+def test_a_table_that_cannot_be_used_is_refused_by_its_name(content: str, tmp_path: Path) -> None:
+    (tmp_path / "prices.toml").write_text(content)
+    with pytest.raises(SettingsError, match=r"prices\.toml"):
+        cost.prices(tmp_path / "prices.toml")
+
+
+# ---- tokens ----
+
+
+def metrics() -> str:
+    counted = Metrics(version="test")
+    for _ in range(4):
+        counted.model_used(read=1500, wrote=100)
+        counted.ended("answered", {"retrieve": 20, "prompt": 30, "first_token": 1000, "total": 12_000})
+    counted.ended("nothing_found", {"retrieve": 20, "total": 12_000})
+    return counted.render().decode()
+
+
+def test_tokens_are_those_the_service_counted() -> None:
+    text = metrics()
+    started = float(
+        next(line for line in text.splitlines() if line.startswith("process_start_time_seconds ")).split()[1]
+    )
+    found = cost.measured(text, now=started + 2 * 86_400)
+    assert (found.tokens_in, found.tokens_out, found.seconds, found.per_day) == (1500, 100, 12, 2)
+
+
+def test_a_service_that_answered_nothing_is_said() -> None:
+    with pytest.raises(SettingsError, match="no answer"):
+        cost.measured(Metrics(version="test").render().decode(), now=0)
+
+
+def test_the_processors_counters_are_read_past_their_end(tmp_path: Path) -> None:
+    assert Energy(tmp_path).joules is None
+    for zone, value in (("intel-rapl:0", 900), ("intel-rapl:0:0", 5)):
+        (tmp_path / zone).mkdir()
+        (tmp_path / zone / "energy_uj").write_text(f"{value}000000\n")
+        (tmp_path / zone / "max_energy_range_uj").write_text("1000000000\n")
+    energy = Energy(tmp_path)
+    (tmp_path / "intel-rapl:0/energy_uj").write_text("950000000\n")
+    assert energy.joules == 50
+    (tmp_path / "intel-rapl:0/energy_uj").write_text("100000000\n")
+    assert energy.joules == 200
+
+
+# ---- the command ----
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> list[str]:
+    (tmp_path / "rag.toml").write_text(
+        "[egress]\nlockdown = 'off'\n[cost]\nhardware_price = 3652.5\nlifetime_years = 5\n"
+        "watts_idle = 50\nwatts_busy = 150\nprice_kwh = 0.3\n"
+    )
+    (tmp_path / "metrics.txt").write_text(metrics())
+    os.utime(tmp_path / "metrics.txt")
+    (tmp_path / "prices.csv").write_text("name,input,output\n<b>cloud</b>,2,10\n")
+    return ["cost", "--config", str(tmp_path / "rag.toml"), "--metrics", str(tmp_path / "metrics.txt")]
+
+
+def test_the_command_tells_both_sides_and_draws_them(
+    written: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "cost.html"
+    arguments = [*written, "--prices", str(tmp_path / "prices.csv"), "--per-day", "100", "--out", str(page), "--json"]
+    assert run(arguments) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["thousand_now"] == pytest.approx(23.7, abs=0.1)
+    assert said["beside"][0]["break_even_per_day"] == pytest.approx(605, abs=1)
+    html = page.read_text()
+    assert "<svg" in html and "&lt;b&gt;cloud&lt;/b&gt;" in html and "<b>cloud" not in html
+    assert "http://" not in html.replace("http://www.w3.org", "") and "<script" not in html
+
+
+def test_without_a_table_only_the_own_side_is_told(written: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*written, "--per-day", "236"]) == 0
+    said = capsys.readouterr()
+    assert "10.10 EUR for a thousand" in said.out
+    assert "--prices" in said.err
+
+
+def test_what_the_machine_costs_is_asked_for_and_not_assumed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "rag.toml").write_text("[egress]\nlockdown = 'off'\n[cost]\nprice_kwh = 0.3\n")
+    assert run(["cost", "--config", str(tmp_path / "rag.toml")]) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "cost.hardware_price, cost.lifetime_years, cost.watts_busy" in said

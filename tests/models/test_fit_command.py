@@ -1,0 +1,88 @@
+"""`rag models fit` as it is typed, with a model file and with an Ollama that is asked."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from rag.cli import run
+from tests.models.fit_files import write_gguf
+from tests.models.protocol_server import MODEL, tag
+from tests.models.scripted_server import ScriptedServer
+from tests.models.test_fit import LLAMA
+
+NOBODY = "http://127.0.0.1:9"
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return write_gguf(tmp_path / "small.gguf", LLAMA, [("token_embd.weight", (4096, 1000), 12)])
+
+
+def settings(tmp_path: Path, url: str) -> Path:
+    path = tmp_path / "rag.toml"
+    path.write_text(f'[llm]\nprovider = "ollama"\nbase_url = "{url}"\ncontext_tokens = 2048\n')
+    return path
+
+
+def fit(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    code = run([str(argument) for argument in ("models", "fit", "--quick", *arguments)])
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+def test_a_file_is_judged_and_settings_are_recommended(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = fit(capsys, model, "--config", settings(tmp_path, NOBODY), "--context", 4096)
+    assert code == 0
+    assert "Recommended" in out
+    assert "context_tokens = 4096" in out
+    assert "threads = " in out
+
+
+def test_as_json_every_part_of_the_memory_is_told(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = fit(capsys, model, "--config", settings(tmp_path, NOBODY), "--json")
+    said = json.loads(out)
+    assert code == 0
+    assert said["context_tokens"] == 2048
+    (row,) = said["models"]
+    assert row["memory_bytes"] == sum(row["memory_parts"].values())
+    assert row["place"] in ("fits in memory", "fits in GPU")
+    assert row["memory_parts"]["cache"] == 256 * 2**20
+    assert said["recommended"]["model"] == str(model)
+    assert said["machine"]["bandwidth_bytes_s"] > 0
+
+
+def test_ollama_s_models_are_judged_by_what_it_shows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    routes = {
+        "GET /api/tags": lambda exchange: exchange.reply({"models": [tag(size=5 * 10**9)]}),
+        "POST /api/show": lambda exchange: exchange.reply(
+            {"model_info": LLAMA, "details": {"quantization_level": "Q4_K_M"}}
+        ),
+        "GET /api/ps": lambda exchange: exchange.reply(
+            {"models": [{"name": MODEL, "size": 6 * 10**9, "size_vram": 3 * 10**9, "context_length": 4096}]}
+        ),
+    }
+    with ScriptedServer(routes) as server:
+        code, out, _ = fit(capsys, MODEL, "--config", settings(tmp_path, server.url), "--json")
+    said = json.loads(out)
+    assert code == 0
+    assert said["models"][0]["memory_parts"]["weights"] == 5 * 10**9
+    assert said["models"][0]["runtime"] == "ollama"
+    assert said["ollama_running"] == [
+        {"name": MODEL, "size": 6 * 10**9, "size_vram": 3 * 10**9, "context_length": 4096}
+    ]
+
+
+def test_a_model_that_is_not_there_is_said_and_the_others_are_judged(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = fit(capsys, model, tmp_path / "gone.gguf", "--config", settings(tmp_path, NOBODY))
+    assert code == 1
+    assert "gone.gguf cannot be read" in err.replace("\n", " ")
+    assert "small" in out
