@@ -396,8 +396,12 @@ class App:
         with self._opening:
             retriever = self.retriever
         writer = self.language_model(model)
+        return Answerer(retriever=retriever, audit=self.audit, model=writer, rules=self.rules(writer), seats=self.seats)
+
+    def rules(self, writer: LanguageModel | None) -> Rules:
+        """How answers are made with this model, by the settings."""
         wanted = self.settings.retrieval
-        rules = Rules(
+        return Rules(
             passages=wanted.passages,
             prompt_tokens=wanted.prompt_tokens or _PROMPT_TOKENS[writer.info.runtime if writer else "embedded"],
             evidence=wanted.evidence,
@@ -405,7 +409,6 @@ class App:
             unsupported=Unsupported(self.settings.answers.unsupported),
             patience_s=self.settings.answers.patience_s,
         )
-        return Answerer(retriever=retriever, audit=self.audit, model=writer, rules=rules, seats=self.seats)
 
     def search(
         self,

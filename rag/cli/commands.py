@@ -24,7 +24,7 @@ from rag.texts import texts
 def run(options: argparse.Namespace) -> int:
     """Run the command that was typed; returns its exit code."""
     logs.set_up(level="INFO" if options.verbose else "ERROR", words=options.verbose)
-    if options.command not in _OPEN and not _proves(options):
+    if not _is_open(options) and not _proves(options):
         settings = settings_of(options)  # closed first: the command's libraries start threads
         if options.command in ("serve", "watch"):
             _log_as(settings.logs, verbose=options.verbose)
@@ -278,6 +278,13 @@ def _proves(options: argparse.Namespace) -> bool:
     """The proof opens no store either: it starts the commands themselves, each of which closes itself."""
     return bool(getattr(options, "prove_offline", False))
 
+
+def _is_open(options: argparse.Namespace) -> bool:
+    return options.command in _OPEN and getattr(options, "action", None) not in _CLOSED
+
+
+_CLOSED = frozenset({"compare"})
+"""Actions of those commands that do open one."""
 
 _OPEN = frozenset({"init", "models"})
 """Commands that open no store: `models fetch` is the one that may download."""

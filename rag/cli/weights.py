@@ -17,6 +17,10 @@ _SMALL_MEMORY_BYTES = 6 * 1024**3
 
 def models(options: argparse.Namespace) -> int:
     """List, or fetch by name; without a name what this machine needs."""
+    if options.action == "compare":
+        from rag.cli.compare import compare
+
+        return compare(options)
     directory = settings_of(options).models
     if options.action != "fetch":
         return _list(options, directory)
