@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any
 
 import rag
-from rag import system_accounts
+from rag import adapting, system_accounts
 from rag.access import Channel, Principal
 from rag.ask.answer import Answerer, Rules, Unsupported
 from rag.ask.calibration import calibrations
@@ -139,9 +139,19 @@ class App:
     @cached_property
     def embedder(self) -> Embedder:
         """What turns text into vectors."""
-        return self._open_embedder(self.settings.embedder)
+        return self._open_embedder(self.settings.embedder, self._adapter)
 
-    def _open_embedder(self, wanted: EmbedderSettings) -> Embedder:
+    @property
+    def _adapter(self) -> str:
+        return adapting.adopted(self.ledger) if self.settings.embedder.adapter == "auto" else ""
+
+    def _reopened_embedder(self, made_by: str) -> Embedder:
+        """As it was opened before; `adapter` tells which one it had."""
+        wanted = json.loads(made_by)
+        adapter = wanted.pop("adapter", "")
+        return self._open_embedder(EmbedderSettings(**wanted), adapter)
+
+    def _open_embedder(self, wanted: EmbedderSettings, adapter: str) -> Embedder:
         embedder = open_embedder(
             wanted.provider,
             models=self.settings.models,
@@ -151,7 +161,7 @@ class App:
             base_url=wanted.base_url,
         )
         self._close.callback(embedder.close)
-        return embedder
+        return adapting.adapted(embedder, adapter, self.ledger)
 
     @cached_property
     def spaces(self) -> Spaces:
@@ -160,8 +170,8 @@ class App:
             self.settings.home,
             self.ledger,
             self.embedder,
-            made_by=json.dumps(asdict(self.settings.embedder)),
-            reopen=lambda made_by: self._open_embedder(EmbedderSettings(**json.loads(made_by))),
+            made_by=json.dumps(asdict(self.settings.embedder) | {"adapter": self._adapter}),
+            reopen=self._reopened_embedder,
             scan_bytes=self.settings.retrieval.scan_mb << 20,
         )
         self._close.callback(spaces.close)

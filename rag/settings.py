@@ -85,6 +85,9 @@ class EmbedderSettings:
     base_url: str = _option("http://localhost:11434", "address of Ollama, for provider ollama", address=True)
     precision: str = _option("auto", "auto: bf16 where the CPU has it", choices=("auto", "bf16", "f32"))
     threads: int = _option(0, "threads for ingestion; 0: all cores")
+    adapter: str = _option(
+        "auto", "auto: the one that `rag tune embedder` fitted and adopted, if any; none", choices=("auto", "none")
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -132,6 +132,8 @@ def _parser() -> argparse.ArgumentParser:
 
     _comparing(models("compare", "Language models side by side on your own documents."))
 
+    _tuning(command("tune", "Fit the embedder to your documents, or export what a model can be trained on."), every)
+
     _evaluating(command("eval", "Measure retrieval and answers on questions whose answers are known."))
 
     _examining(command("doctor", "Check this installation and say what to mend; or prove that nothing leaves."))
@@ -273,6 +275,23 @@ def _comparing(command: argparse.ArgumentParser) -> None:
     command.add_argument("--judge", metavar="MODEL@sha256:…", help="a model that judges besides; changes no rank")
     command.add_argument("--out", type=Path, metavar="DIR", help="where the result goes (compare in the home)")
     command.add_argument("--again", action="store_true", help="rank the answers in DIR anew; no model is asked")
+
+
+def _tuning(command: argparse.ArgumentParser, every: argparse.ArgumentParser) -> None:
+    below = command.add_subparsers(dest="action", required=True, metavar="ACTION")
+
+    def action(name: str, about: str) -> argparse.ArgumentParser:
+        return below.add_parser(name, help=about, description=about, parents=[every])
+
+    fit = action("embedder", "Fit an adapter to your documents; adopted only if it finds more on what was held back.")
+    fit.add_argument(
+        "folders",
+        nargs="*",
+        metavar="[NAME=]FOLDER",
+        help="questions with their documents; headings are learned from too",
+    )
+    fit.add_argument("--dry-run", action="store_true", help="only say what it would bring")
+    action("revert", "Take the adapter back.")
 
 
 def _examining(command: argparse.ArgumentParser) -> None:

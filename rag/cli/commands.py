@@ -313,6 +313,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "sources": sources,
     "status": status,
     "subject": _later("rag.cli.erase:subject"),
+    "tune": _later("rag.cli.tune:tune"),
     "watch": _later("rag.cli.serve:watch"),
     "why": why,
 }

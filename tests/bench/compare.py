@@ -58,7 +58,7 @@ def _spoilt(messages: Sequence[Message]) -> list[Message]:
 
 def measure() -> dict[str, Any]:
     """Rank them, and rank them again over 20 draws of the same questions."""
-    with sample_app() as app:
+    with sample_app(first_token_timeout_s=1200.0, total_timeout_s=3600.0) as app:  # a busy machine is no fault
 
         def opening(one: Contestant) -> LanguageModel:
             if one != BROKEN:
