@@ -131,6 +131,7 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     _comparing(models("compare", "Language models side by side on your own documents."))
+    _voting(models("vote", "A page to choose between their answers without names; --count counts the votes."))
 
     _tuning(command("tune", "Fit the embedder to your documents, or export what a model can be trained on."), every)
 
@@ -275,6 +276,14 @@ def _comparing(command: argparse.ArgumentParser) -> None:
     command.add_argument("--judge", metavar="MODEL@sha256:…", help="a model that judges besides; changes no rank")
     command.add_argument("--out", type=Path, metavar="DIR", help="where the result goes (compare in the home)")
     command.add_argument("--again", action="store_true", help="rank the answers in DIR anew; no model is asked")
+
+
+def _voting(command: argparse.ArgumentParser) -> None:
+    command.add_argument("directory", nargs="?", type=Path, metavar="DIR", help="what compare wrote (in the home)")
+    command.add_argument("--count", nargs="+", type=Path, metavar="FILE", help="files of votes, one for each person")
+    command.add_argument("--questions", type=Path, metavar="FILE", help="what compare was given")
+    command.add_argument("--seed", type=int, metavar="N", help="draws the same order again")
+    command.add_argument("--anew", action="store_true", help="write another page and key")
 
 
 def _tuning(command: argparse.ArgumentParser, every: argparse.ArgumentParser) -> None:

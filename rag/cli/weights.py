@@ -17,6 +17,10 @@ _SMALL_MEMORY_BYTES = 6 * 1024**3
 
 def models(options: argparse.Namespace) -> int:
     """List, or fetch by name; without a name what this machine needs."""
+    if options.action == "vote":
+        from rag.cli.vote import vote
+
+        return vote(options)
     if options.action == "compare":
         from rag.cli.compare import compare
 
