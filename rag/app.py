@@ -406,7 +406,14 @@ class App:
         with self._opening:
             retriever = self.retriever
         writer = self.language_model(model)
-        return Answerer(retriever=retriever, audit=self.audit, model=writer, rules=self.rules(writer), seats=self.seats)
+        return Answerer(
+            retriever=retriever,
+            audit=self.audit,
+            model=writer,
+            rules=self.rules(writer),
+            seats=self.seats,
+            prompts=self.settings.prompts,
+        )
 
     def rules(self, writer: LanguageModel | None) -> Rules:
         """How answers are made with this model, by the settings."""

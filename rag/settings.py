@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from rag import house_prompts
 from rag.access import Confidentiality
 from rag.egress.endpoints import Endpoint, endpoint, endpoints
 from rag.errors import SettingsError
+from rag.house_prompts import HousePrompt
 from rag.models.catalogue import default_directory
 from rag.secret_files import secret
 from rag.settings_auth import AUTH_TABLES, AuthSettings, auth_problems, problems_below
@@ -59,6 +61,7 @@ class SourceSettings:
     include: tuple[str, ...] = _option((), 'only files that match one of these patterns, e.g. "**/*.pdf"; empty: all')
     exclude: tuple[str, ...] = _option((), "no files that match one of these patterns")
     ocr: bool = _option(True, "read scans and pictures of text in this source")
+    prompt: str = _option("", "file of what a model is told besides about these documents (TOML, beside this one)")
     rules: tuple[RuleSettings, ...] = ()
 
     @property
@@ -235,6 +238,8 @@ class Settings:
     auth: AuthSettings = field(default_factory=AuthSettings)
     server: ServerSettings = field(default_factory=ServerSettings)
     limits: LimitsSettings = field(default_factory=LimitsSettings)
+    prompts: Mapping[str, HousePrompt] = field(default_factory=dict)
+    """Source → what a model is told besides."""
 
     @property
     def slots(self) -> int:
@@ -341,6 +346,12 @@ def load(*, config: Path | None, home: Path | None, environ: Mapping[str, str]) 
             line = re.search(r"at line (\d+)", str(error))
             raise SettingsError(f"{path} is not valid TOML: {error}.", line=int(line[1]) if line else None) from error
         values |= _Reader(path, text).settings(tables)
+        beside = path.absolute().parent
+        values["prompts"] = {
+            one.name: house_prompts.read(beside / Path(one.prompt).expanduser())
+            for one in values.get("sources", ())
+            if one.prompt
+        }
     return Settings(**values)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import logging
 import time
-from collections.abc import Generator, Iterator, Sequence, Set
+from collections.abc import Generator, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -36,6 +36,7 @@ from rag.ask.versions import newest_first
 from rag.ask.versions import speaking as speaking_of
 from rag.errors import ModelError, ModelTimeout, ModelUnavailable
 from rag.filters import NONE, Filters
+from rag.house_prompts import HousePrompt, prompts_of
 from rag.language import language_of_question
 from rag.models.seats import Seats
 from rag.ports import Generation, LanguageModel, Message
@@ -75,7 +76,8 @@ class Rules:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answerer:
     """Answers questions. `model` is None where no language model can run: then the passages speak for themselves.
-    `seats` are the model's; who asks takes one before it goes on behind `Found` that `writes`."""
+    `seats` are the model's; who asks takes one before it goes on behind `Found` that `writes`. `prompts`: source → what
+    the model is told besides."""
 
     retriever: Retriever
     audit: AuditLog
@@ -83,6 +85,7 @@ class Answerer:
     rules: Rules
     speeds: ReadingSpeeds = field(default=SPEEDS)
     seats: Seats = field(default_factory=lambda: Seats(1))
+    prompts: Mapping[str, HousePrompt] = field(default_factory=dict)
 
     def ask(
         self,
@@ -256,16 +259,30 @@ class Answerer:
 
     # ---- what the model reads ----
 
+    def first(self, shown: Sequence[Passage], asked: str) -> Sequence[Passage]:
+        """Those of the passages that a model is given, as far as they fit."""
+        return speaking_of(shown, asked)[: self.rules.prompt_passages]
+
+    def house(self, passages: Sequence[Passage]) -> tuple[HousePrompt, ...]:
+        """What the house wants said besides about these."""
+        return prompts_of((one.chunk.document_id.partition(":")[0] for one in passages), self.prompts)
+
     def _given(
         self, course: Course, found: Retrieved, shown: Sequence[Passage], model: LanguageModel, salt: str
     ) -> tuple[Given, list[Message], int]:
         """What of the passages fits, the prompt, and how many tokens of it are new to the model."""
-        passages = speaking_of(shown, course.asked)[: self.rules.prompt_passages]
+        passages = self.first(shown, course.asked)
+        course.house = self.house(passages)
 
         def prompted(texts: Sequence[str]) -> list[Message]:
             kept = [(passage, text) for passage, text in zip(passages, texts, strict=False) if text]
             return prompt.messages(
-                course.asked, [p for p, _ in kept], [t for _, t in kept], salt=salt, language=course.language
+                course.asked,
+                [p for p, _ in kept],
+                [t for _, t in kept],
+                salt=salt,
+                language=course.language,
+                house=course.house,
             )
 
         empty = model.count_tokens(prompted([]))
@@ -284,7 +301,9 @@ class Answerer:
         if course.before is not None:
             fits, course.extracted = course.before.fits, course.before.extracted
         given = self._extract(course, found, passages, fits) if course.extracted else budget.whole(passages, fits=fits)
-        messages = prompt.messages(course.asked, given.passages, given.texts, salt=salt, language=course.language)
+        messages = prompt.messages(
+            course.asked, given.passages, given.texts, salt=salt, language=course.language, house=course.house
+        )
         return given, messages, model.count_tokens(messages) - empty
 
     def _extract(self, course: Course, found: Retrieved, passages: Sequence[Passage], fits: budget.Fits) -> Given:

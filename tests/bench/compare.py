@@ -2,7 +2,8 @@
 
 The broken one is the 0.5 B model told in another family's template, of which only the end fits its context, as a server
 with a small ``num_ctx`` cuts it: silently. ``BENCH_QUESTIONS`` says how many golden questions are asked (default 12, of
-which a third have no answer); ``BENCH_OUT`` keeps the page.
+which a third have no answer), ``BENCH_MODELS`` which models (default all three, parted by commas); ``BENCH_OUT`` keeps
+the page.
 """
 
 from __future__ import annotations
@@ -65,8 +66,9 @@ def measure() -> dict[str, Any]:
                 return opened(one, app.settings)
             return Broken(opened(contestant("embedded:qwen2.5-0.5b"), app.settings))
 
+        named = os.environ.get("BENCH_MODELS", ",".join(MODELS)).split(",")
         plan = Plan(
-            models=(*map(contestant, MODELS), BROKEN), questions=some(int(os.environ.get("BENCH_QUESTIONS", "12")))
+            models=(*map(contestant, named), BROKEN), questions=some(int(os.environ.get("BENCH_QUESTIONS", "12")))
         )
         found = contest.compare(app, plan, principal=app.person("local"), opening=opening)
         out = Path(os.environ.get("BENCH_OUT") or app.settings.home / "compare")

@@ -85,7 +85,13 @@ def _tried(
     progress: Progress,
 ) -> tuple[Entry, Speed]:
     with measured(own_memory=one.provider == "embedded") as cost, closing(start(one)) as model:
-        answerer = Answerer(retriever=app.retriever, audit=app.audit, model=None, rules=app.rules(model))
+        answerer = Answerer(
+            retriever=app.retriever,
+            audit=app.audit,
+            model=None,
+            rules=app.rules(model),
+            prompts=app.settings.prompts,
+        )
         found = trial.run(
             answerer,
             gathered,
