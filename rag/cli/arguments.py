@@ -301,6 +301,10 @@ def _tuning(command: argparse.ArgumentParser, every: argparse.ArgumentParser) ->
     )
     fit.add_argument("--dry-run", action="store_true", help="only say what it would bring")
     action("revert", "Take the adapter back.")
+    pairs = action("export", "Helpful answers as examples in chat form, to train a model elsewhere (audited).")
+    pairs.add_argument("--out", type=Path, required=True, metavar="DIR", help="pairs.jsonl and a Modelfile for Ollama")
+    pairs.add_argument("--base", metavar="NAME", help="the model that is trained, as Ollama has it (llm.model)")
+    _reading(pairs)
 
 
 def _examining(command: argparse.ArgumentParser) -> None:

@@ -5,19 +5,20 @@ from __future__ import annotations
 import argparse
 
 from rag import adapting
-from rag.auditing import OWNER
+from rag.auditing import OWNER, reader
 from rag.cli import OK, output
 from rag.cli.door import owned, settings_of
+from rag.cli.evaluation import writable
 from rag.errors import SettingsError
 from rag.evaluate import sets
-from rag.evaluate.models.report import interval
-from rag.evaluate.tuning import embedder
+from rag.evaluate.models.report import interval, keep, lines
+from rag.evaluate.tuning import embedder, export
 from rag.evaluate.tuning.embedder import Found
 
 
 def tune(options: argparse.Namespace) -> int:
     """Run the action that was typed."""
-    actions = {"embedder": _embedder, "revert": _revert}
+    actions = {"embedder": _embedder, "export": _export, "revert": _revert}
     return actions[options.action](options)
 
 
@@ -52,6 +53,29 @@ def _said(found: Found, adopted: bool) -> str:
         "Adopted. The next `rag ingest` puts it in place; until then the embedder before answers. `rag tune revert` "
         "takes it back."
     )
+
+
+def _export(options: argparse.Namespace) -> int:
+    """Write ``pairs.jsonl`` and a ``Modelfile``, for their owner alone."""
+    settings = settings_of(options)
+    base = options.base or settings.llm.model or "./base.gguf"
+    written = export.modelfile(base, context_tokens=settings.llm.context_tokens)
+    writable(options.out)
+    with output.Bar() as bar, owned(settings) as app:
+        who = reader(app, user=options.user, reason=options.reason, glass=False)
+        found = export.export(app, who, seen=lambda done, total: bar.one("answers given again", done, total))
+    keep(options.out / "pairs.jsonl", lines([one.as_json() for one in found.examples]))
+    keep(options.out / "Modelfile", written)
+    if options.json:
+        output.print_json({"pairs": len(found.examples), "left_out": found.left_out, "written": str(options.out)})
+        return OK
+    output.out.print(
+        f"{output.counted(len(found.examples), 'pair')} in {output.safe(str(options.out))}, and a Modelfile."
+    )
+    for reason, number in found.left_out.items():
+        output.out.print(f"[dim]left out, {reason}: {number}[/]")
+    output.err.print("[dim]The pairs hold text of documents: no erasure here reaches them.[/]")
+    return OK
 
 
 def _revert(options: argparse.Namespace) -> int:

@@ -3,4 +3,5 @@
 pairs       a question and the documents that answer it, given or made of headings; parted by document
 fitting     pairs and vectors → a linear adapter. Pure
 embedder    the whole of it: fit, measure on what was held back, adopt or not
+export      helpful answers as examples, for training a model elsewhere
 """
