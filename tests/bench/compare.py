@@ -2,20 +2,22 @@
 
 The broken one is the 0.5 B model told in another family's template, of which only the end fits its context, as a server
 with a small ``num_ctx`` cuts it: silently. ``BENCH_QUESTIONS`` says how many golden questions are asked (default 12, of
-which a third have no answer), ``BENCH_MODELS`` which models (default all three, parted by commas); ``BENCH_OUT`` keeps
-the page.
+which a third have no answer), ``BENCH_MODELS`` which models (default all three, parted by commas), ``BENCH_THREADS``
+how many threads each has (1 is faster on a busy machine); ``BENCH_OUT`` keeps the page.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rag.answers import ModelInfo
+from rag.app import App
 from rag.ask.figures import figures_of
 from rag.evaluate import sets
 from rag.evaluate.models import contest, page, report
@@ -59,22 +61,27 @@ def _spoilt(messages: Sequence[Message]) -> list[Message]:
 
 def measure() -> dict[str, Any]:
     """Rank them, and rank them again over 20 draws of the same questions."""
-    with sample_app(first_token_timeout_s=1200.0, total_timeout_s=3600.0) as app:  # a busy machine is no fault
+    threads = int(os.environ.get("BENCH_THREADS", "0"))
+    with sample_app(first_token_timeout_s=1200.0, total_timeout_s=3600.0, threads=threads) as app:  # busy is no fault
+        return measured(app)
 
-        def opening(one: Contestant) -> LanguageModel:
-            if one != BROKEN:
-                return opened(one, app.settings)
-            return Broken(opened(contestant("embedded:qwen2.5-0.5b"), app.settings))
 
-        named = os.environ.get("BENCH_MODELS", ",".join(MODELS)).split(",")
-        plan = Plan(
-            models=(*map(contestant, named), BROKEN), questions=some(int(os.environ.get("BENCH_QUESTIONS", "12")))
-        )
-        found = contest.compare(app, plan, principal=app.person("local"), opening=opening)
-        out = Path(os.environ.get("BENCH_OUT") or app.settings.home / "compare")
-        out.mkdir(parents=True, exist_ok=True)
-        report.write(found, page.render(found), out)
-        again = replace(found, standing=stand(report.recorded(out / "answers.jsonl", found.asked)))
+def measured(app: App) -> dict[str, Any]:
+    """The same in a home that holds the sample already."""
+
+    def opening(one: Contestant) -> LanguageModel:
+        if one != BROKEN:
+            return opened(one, app.settings)
+        return Broken(opened(contestant("embedded:qwen2.5-0.5b"), app.settings))
+
+    named = os.environ.get("BENCH_MODELS", ",".join(MODELS)).split(",")
+    questions = some(int(os.environ.get("BENCH_QUESTIONS", "12")))
+    plan = Plan(models=(*map(contestant, named), BROKEN), questions=questions)
+    found = contest.compare(app, plan, principal=app.person("local"), opening=opening, progress=_told)
+    out = Path(os.environ.get("BENCH_OUT") or app.settings.home / "compare")
+    out.mkdir(parents=True, exist_ok=True)
+    report.write(found, page.render(found), out)
+    again = replace(found, standing=stand(report.recorded(out / "answers.jsonl", found.asked)))
     last = len(found.standing.placed)
     return {
         "questions": len(found.asked),
@@ -86,6 +93,10 @@ def measure() -> dict[str, Any]:
         "times": found.times(),
         "the_same_twice": json.dumps(found.as_json()) == json.dumps(again.as_json()),
     }
+
+
+def _told(what: str, done: int, total: int) -> None:
+    print(f"{what}: {done} of {total}", file=sys.stderr, flush=True)
 
 
 def some(count: int) -> list[Question]:
