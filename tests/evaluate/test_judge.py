@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from rag.errors import ModelTimeout, SettingsError
 from rag.evaluate.answering import Answered
 from rag.evaluate.models import judge, making, wording
-from rag.evaluate.models.contestants import contestant
+from rag.evaluate.models.contestants import check, contestant, size_of
 from rag.evaluate.models.making import Source
 from rag.evaluate.models.scoring import Scored
 from rag.evaluate.questions import Question
 from rag.models.running import memory_bytes, size_bytes
-from tests.models.scripted_server import ScriptedServer
+from rag.settings import LlmSettings, Settings
+from tests.models.scripted_server import Exchange, ScriptedServer
 from tests.standins import ScriptedModel
 
 SENTENCE = Source(
@@ -99,3 +101,22 @@ def test_the_room_of_a_model_is_what_its_server_says_or_not_known() -> None:
     with ScriptedServer({"GET /api/ps": lambda e: e.reply([1], status=200)}) as server:
         assert memory_bytes("llama3.2:3b", base_url=server.url) is None
         assert size_bytes("llama3.2:3b", base_url=server.url + "/") is None
+
+
+def test_the_address_of_another_kind_of_server_is_not_asked_for_a_model(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def told(exchange: Exchange) -> None:
+        asked.append("tags")
+        exchange.reply({"models": []})
+
+    with ScriptedServer({"GET /api/tags": told}) as server:
+        llm = LlmSettings(provider="openai-compatible", base_url=server.url)
+        settings = Settings(home=tmp_path, models=tmp_path, llm=llm)
+        elsewhere = Settings(home=tmp_path, models=tmp_path, llm=replace(llm, provider="ollama"))
+        assert size_of(contestant("ollama:x"), elsewhere) is None
+        assert asked == ["tags"]
+        size_of(contestant("openai-compatible:x"), settings)
+        assert asked == ["tags"]
+    with pytest.raises(SettingsError, match="where is its server"):
+        check([contestant("openai-compatible:x")], elsewhere)

@@ -103,8 +103,9 @@ def check(wanted: Sequence[Contestant], settings: Settings) -> None:
     for one in wanted:
         if one.provider == "embedded" and size_of(one, settings) is None:
             raise ModelUnavailable(f"{one.model} is not on this machine. Fetch it with `rag models fetch {one.model}`.")
-        if one.provider == "openai-compatible" and not settings.llm.base_url:
-            raise SettingsError(f"{one.name}: where is its server? Set llm.base_url.", key="llm.base_url")
+        if one.provider == "openai-compatible" and not _address(one, settings):
+            what = 'Set llm.base_url, and llm.provider = "openai-compatible".'
+            raise SettingsError(f"{one.name}: where is its server? {what}", key="llm.base_url")
         if one.provider != "embedded":
             with closing(opened(one, settings)) as model:
                 model.info  # noqa: B018 - asks the server for it
@@ -129,4 +130,8 @@ def server_memory(wanted: Contestant, settings: Settings) -> int | None:
 
 
 def _address(wanted: Contestant, settings: Settings) -> str:
-    return settings.llm.base_url or (OLLAMA_URL if wanted.provider == "ollama" else "")
+    """The settings' address, where it is that of such a server; else the provider's usual one."""
+    llm = settings.llm
+    if llm.base_url and llm.provider in (wanted.provider, "auto"):
+        return llm.base_url
+    return OLLAMA_URL if wanted.provider == "ollama" else ""
