@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any
 
 import rag
-from rag import system_accounts
+from rag import adapting, system_accounts
 from rag.access import Channel, Principal
 from rag.ask.answer import Answerer, Rules, Unsupported
 from rag.ask.calibration import calibrations
@@ -146,9 +146,19 @@ class App:
     @cached_property
     def embedder(self) -> Embedder:
         """What turns text into vectors."""
-        return self._open_embedder(self.settings.embedder)
+        return self._open_embedder(self.settings.embedder, self._adapter)
 
-    def _open_embedder(self, wanted: EmbedderSettings) -> Embedder:
+    @property
+    def _adapter(self) -> str:
+        return adapting.adopted(self.ledger) if self.settings.embedder.adapter == "auto" else ""
+
+    def _reopened_embedder(self, made_by: str) -> Embedder:
+        """As it was opened before; `adapter` tells which one it had."""
+        wanted = json.loads(made_by)
+        adapter = wanted.pop("adapter", "")
+        return self._open_embedder(EmbedderSettings(**wanted), adapter)
+
+    def _open_embedder(self, wanted: EmbedderSettings, adapter: str) -> Embedder:
         embedder = open_embedder(
             wanted.provider,
             models=self.settings.models,
@@ -161,7 +171,7 @@ class App:
             policy=policy_of(self.settings),
         )
         self._close.callback(embedder.close)
-        return embedder
+        return adapting.adapted(embedder, adapter, self.ledger)
 
     @cached_property
     def spaces(self) -> Spaces:
@@ -170,8 +180,8 @@ class App:
             self.settings.home,
             self.ledger,
             self.embedder,
-            made_by=json.dumps(asdict(self.settings.embedder)),
-            reopen=lambda made_by: self._open_embedder(EmbedderSettings(**json.loads(made_by))),
+            made_by=json.dumps(asdict(self.settings.embedder) | {"adapter": self._adapter}),
+            reopen=self._reopened_embedder,
             scan_bytes=self.settings.retrieval.scan_mb << 20,
         )
         self._close.callback(spaces.close)
@@ -421,23 +431,27 @@ class App:
         with self._opening:
             retriever = self.retriever
         writer = self.language_model(model)
+        return Answerer(
+            retriever=retriever,
+            audit=self.audit,
+            model=writer,
+            rules=self.rules(writer),
+            seats=self.seats,
+            policy=self.policy,
+            other_embedder=lambda: embedding.changed(self.spaces.coming.embedder),
+            prompts=self.settings.prompts,
+        )
+
+    def rules(self, writer: LanguageModel | None) -> Rules:
+        """How answers are made with this model, by the settings."""
         wanted = self.settings.retrieval
-        rules = Rules(
+        return Rules(
             passages=wanted.passages,
             prompt_tokens=wanted.prompt_tokens or _PROMPT_TOKENS[_runtime(writer)],
             evidence=wanted.evidence,
             max_answer_tokens=self.settings.llm.max_answer_tokens,
             unsupported=Unsupported(self.settings.answers.unsupported),
             patience_s=self.settings.answers.patience_s,
-        )
-        return Answerer(
-            retriever=retriever,
-            audit=self.audit,
-            model=writer,
-            rules=rules,
-            seats=self.seats,
-            policy=self.policy,
-            other_embedder=lambda: embedding.changed(self.spaces.coming.embedder),
         )
 
     def search(

@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from rag import house_prompts
 from rag.access import Confidentiality
 from rag.egress.endpoints import Endpoint, endpoint, endpoints
 from rag.errors import SettingsError
+from rag.house_prompts import HousePrompt
 from rag.models.catalogue import default_directory
 from rag.secret_files import secret
 from rag.settings_auth import AUTH_TABLES, AuthSettings, auth_problems, problems_below
@@ -63,6 +65,7 @@ class SourceSettings:
     include: tuple[str, ...] = _option((), 'only files that match one of these patterns, e.g. "**/*.pdf"; empty: all')
     exclude: tuple[str, ...] = _option((), "no files that match one of these patterns")
     ocr: bool = _option(True, "read scans and pictures of text in this source")
+    prompt: str = _option("", "file of what a model is told besides about these documents (TOML, beside this one)")
     rules: tuple[RuleSettings, ...] = ()
 
     @property
@@ -92,6 +95,9 @@ class EmbedderSettings:
     )
     precision: str = _option("auto", "auto: bf16 where the CPU has it", choices=("auto", "bf16", "f32"))
     threads: int = _option(0, "threads for ingestion; 0: all cores")
+    adapter: str = _option(
+        "auto", "auto: the one that `rag tune embedder` fitted and adopted, if any; none", choices=("auto", "none")
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,6 +277,8 @@ class Settings:
     bots: BotsSettings = field(default_factory=BotsSettings)
     release: Cells = field(default_factory=dict)
     cost: CostSettings = field(default_factory=CostSettings)
+    prompts: Mapping[str, HousePrompt] = field(default_factory=dict)
+    """Source → what a model is told besides."""
 
     @property
     def slots(self) -> int:
@@ -386,6 +394,12 @@ def load(*, config: Path | None, home: Path | None, environ: Mapping[str, str]) 
             line = re.search(r"at line (\d+)", str(error))
             raise SettingsError(f"{path} is not valid TOML: {error}.", line=int(line[1]) if line else None) from error
         values |= _Reader(path, text).settings(tables)
+        beside = path.absolute().parent
+        values["prompts"] = {
+            one.name: house_prompts.read(beside / Path(one.prompt).expanduser())
+            for one in values.get("sources", ())
+            if one.prompt
+        }
     return Settings(**values)
 
 

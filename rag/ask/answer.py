@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 import logging
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence, Set
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -39,6 +39,7 @@ from rag.ask.versions import newest_first
 from rag.ask.versions import speaking as speaking_of
 from rag.errors import ContextOverflow, ModelChanged, ModelError, ModelTimeout, ModelUnavailable
 from rag.filters import NONE, Filters
+from rag.house_prompts import HousePrompt, prompts_of
 from rag.language import language_of_question
 from rag.models.seats import Seats
 from rag.ports import Generation, LanguageModel, Message
@@ -90,7 +91,7 @@ class Answerer:
     """Answers questions. `model` is None where no language model can run: then the passages speak for themselves.
     `seats` are the model's; who asks takes one before it goes on behind `Found` that `writes`. `policy` says what
     chats carry. `other_embedder`: whether questions are embedded by another version than the pinned one, which the
-    answer then says."""
+    answer then says. `prompts`: source → what the model is told besides."""
 
     retriever: Retriever
     audit: AuditLog
@@ -100,6 +101,7 @@ class Answerer:
     seats: Seats = field(default_factory=lambda: Seats(1))
     policy: Policy = STANDARD
     other_embedder: Callable[[], bool] = lambda: False
+    prompts: Mapping[str, HousePrompt] = field(default_factory=dict)
 
     def ask(
         self,
@@ -326,6 +328,14 @@ class Answerer:
 
     # ---- what the model reads ----
 
+    def first(self, shown: Sequence[Passage], asked: str) -> Sequence[Passage]:
+        """Those of the passages that a model is given, as far as they fit."""
+        return speaking_of(shown, asked)[: self.rules.prompt_passages]
+
+    def house(self, passages: Sequence[Passage]) -> tuple[HousePrompt, ...]:
+        """What the house wants said besides about these."""
+        return prompts_of((one.chunk.document_id.partition(":")[0] for one in passages), self.prompts)
+
     def _given(
         self,
         course: Course,
@@ -337,12 +347,18 @@ class Answerer:
         most: int | None = None,
     ) -> tuple[Given, list[Message], int]:
         """What of the passages fits, the prompt, and how many tokens of it are new to the model."""
-        passages = speaking_of(shown, course.asked)[: self.rules.prompt_passages]
+        passages = self.first(shown, course.asked)
+        course.house = self.house(passages)
 
         def prompted(texts: Sequence[str]) -> list[Message]:
             kept = [(passage, text) for passage, text in zip(passages, texts, strict=False) if text]
             return prompt.messages(
-                course.asked, [p for p, _ in kept], [t for _, t in kept], salt=salt, language=course.language
+                course.asked,
+                [p for p, _ in kept],
+                [t for _, t in kept],
+                salt=salt,
+                language=course.language,
+                house=course.house,
             )
 
         empty = model.count_tokens(prompted([]))
@@ -362,7 +378,9 @@ class Answerer:
         if course.before is not None:
             fits, course.extracted = course.before.fits, course.before.extracted
         given = self._extract(course, found, passages, fits) if course.extracted else budget.whole(passages, fits=fits)
-        messages = prompt.messages(course.asked, given.passages, given.texts, salt=salt, language=course.language)
+        messages = prompt.messages(
+            course.asked, given.passages, given.texts, salt=salt, language=course.language, house=course.house
+        )
         return given, messages, model.count_tokens(messages) - empty
 
     def _extract(self, course: Course, found: Retrieved, passages: Sequence[Passage], fits: budget.Fits) -> Given:

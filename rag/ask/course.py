@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from rag.answers import Answer, Citation, Disagreement, Done, ModelInfo, Outcome, Passage, Pointer, Reason, Sentence
 from rag.ask import prompt
 from rag.ask.budget import Given
+from rag.house_prompts import HousePrompt, labels
 from rag.ports import Generation, LanguageModel
 from rag.store.audit import AuditLog, Making
 from rag.texts import texts
@@ -50,6 +51,7 @@ class Course:
     dropped: int = 0
     left_out: int = 0
     extracted: bool = False
+    house: tuple[HousePrompt, ...] = ()
     disagreements: tuple[Disagreement, ...] = ()
     timing_ms: dict[str, float] = field(default_factory=dict)
     pointers: Callable[[], tuple[Pointer, ...]] = tuple
@@ -72,13 +74,17 @@ class Course:
     def given(self, given: Given, *, model: LanguageModel, generation: Generation) -> None:
         """Note what the model is given and how it is to write, for the receipt. The salt is no part of it: it would
         tell whoever holds the key which of the persons they know of had asked."""
-        messages = prompt.messages(self.asked, given.passages, given.texts, salt="", language=self.language)
+        messages = prompt.messages(
+            self.asked, given.passages, given.texts, salt="", language=self.language, house=self.house
+        )
         self.options |= {
             "context_tokens": model.context_tokens,
             "max_tokens": generation.max_tokens,
             "temperature": generation.temperature,
             "seed": generation.seed,
         }
+        if self.house:
+            self.options["house"] = labels(self.house)
         self.making = Making(
             prompt="\0".join(f"{message.role}\0{message.content}" for message in messages),
             recipe=prompt.recipe(),

@@ -24,6 +24,7 @@ from rag.ask.release import Release, release
 from rag.ask.searched import Retrieved
 from rag.documents import Span
 from rag.errors import ModelError, SettingsError
+from rag.house_prompts import labels
 from rag.ports import Generation
 from rag.store.audit import AuditLog
 
@@ -54,8 +55,8 @@ class Receipt:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """One thing that is not as it was: ``removed`` (or no longer readable), ``unreadable``, ``version``, ``class``,
-    ``cut``, ``superseded``, ``model``, ``recipe``, ``options``, ``prompt`` or ``words``. `document` is a key, ""
-    where it is about none; `said` the sentence for it."""
+    ``cut``, ``superseded``, ``house`` (the prompt of a source), ``model``, ``recipe``, ``options``, ``prompt`` or
+    ``words``. `document` is a key, "" where it is about none; `said` the sentence for it."""
 
     what: str
     said: str
@@ -128,6 +129,8 @@ def replay(
     again = replace(answerer, rules=rules, model=answerer.model if receipt.model else None)
     passages, changes = _passages(receipt, again, principal)
     changes += _making(receipt, again)
+    if not changes:
+        changes += _house(receipt, labels(again.house(again.first(passages, question))))
     also = _also(receipt, question, again, principal)
     if changes:
         return Replay(changes=tuple(changes), also=also)
@@ -228,6 +231,15 @@ def _making(receipt: Receipt, answerer: Answerer) -> Iterator[Change]:
     for name, value in now.items():
         if name in receipt.options and receipt.options[name] != value:
             yield Change(what="options", said=f"{name} is {value}, it was {receipt.options[name]}.")
+
+
+def _house(receipt: Receipt, now: str) -> list[Change]:
+    """Whether the house says something else besides. Without a model nothing was said."""
+    then = str(receipt.options.get("house", ""))
+    if not receipt.model or now == then:
+        return []
+    said = f"The prompts of the sources are {now or 'none'}, they were {then or 'none'}."
+    return [Change(what="house", said=said)]
 
 
 def _also(receipt: Receipt, question: str, answerer: Answerer, principal: Principal) -> tuple[str, ...]:

@@ -144,6 +144,11 @@ def _parser() -> argparse.ArgumentParser:
     fitting.add_argument("--context", type=_positive, metavar="N", help="tokens of prompt and answer (the settings')")
     fitting.add_argument("--quick", action="store_true", help="run no model: estimate the speeds")
 
+    _comparing(models("compare", "Language models side by side on your own documents."))
+    _voting(models("vote", "A page to choose between their answers without names; --count counts the votes."))
+
+    _tuning(command("tune", "Fit the embedder to your documents, or export what a model can be trained on."), every)
+
     _evaluating(command("eval", "Measure retrieval and answers on questions whose answers are known."))
 
     cost = command("cost", "What answers cost on this machine, beside a price table for interfaces that you give.")
@@ -313,6 +318,50 @@ def _evaluating(command: argparse.ArgumentParser) -> None:
     command.add_argument("--keep", type=Path, metavar="DIR", help="keep the indexes made, for another run")
     command.add_argument("--limit", type=_positive, metavar="N", help="only the first N questions of each set")
     command.add_argument("--dry-run", action="store_true", help="with calibrate: only say what it would bring")
+
+
+def _comparing(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "names", nargs="*", metavar="MODEL", help="embedded:qwen2.5-0.5b, ollama:llama3.2:3b, openai-compatible:NAME"
+    )
+    command.add_argument(
+        "--questions", type=Path, metavar="FILE", help="ask these; else they are made, and kept in DIR"
+    )
+    command.add_argument("--count", type=_positive, default=24, metavar="N", help="how many are made (24)")
+    command.add_argument("--maker", metavar="MODEL", help="puts the questions made into words; else rules do")
+    command.add_argument("--gate", type=Path, metavar="FILE", help="name the smallest model that reaches this TOML")
+    command.add_argument("--judge", metavar="MODEL@sha256:…", help="a model that judges besides; changes no rank")
+    command.add_argument("--out", type=Path, metavar="DIR", help="where the result goes (compare in the home)")
+    command.add_argument("--again", action="store_true", help="rank the answers in DIR anew; no model is asked")
+
+
+def _voting(command: argparse.ArgumentParser) -> None:
+    command.add_argument("directory", nargs="?", type=Path, metavar="DIR", help="what compare wrote (in the home)")
+    command.add_argument("--count", nargs="+", type=Path, metavar="FILE", help="files of votes, one for each person")
+    command.add_argument("--questions", type=Path, metavar="FILE", help="what compare was given")
+    command.add_argument("--seed", type=int, metavar="N", help="draws the same order again")
+    command.add_argument("--anew", action="store_true", help="write another page and key")
+
+
+def _tuning(command: argparse.ArgumentParser, every: argparse.ArgumentParser) -> None:
+    below = command.add_subparsers(dest="action", required=True, metavar="ACTION")
+
+    def action(name: str, about: str) -> argparse.ArgumentParser:
+        return below.add_parser(name, help=about, description=about, parents=[every])
+
+    fit = action("embedder", "Fit an adapter to your documents; adopted only if it finds more on what was held back.")
+    fit.add_argument(
+        "folders",
+        nargs="*",
+        metavar="[NAME=]FOLDER",
+        help="questions with their documents; headings are learned from too",
+    )
+    fit.add_argument("--dry-run", action="store_true", help="only say what it would bring")
+    action("revert", "Take the adapter back.")
+    pairs = action("export", "Helpful answers as examples in chat form, to train a model elsewhere (audited).")
+    pairs.add_argument("--out", type=Path, required=True, metavar="DIR", help="pairs.jsonl and a Modelfile for Ollama")
+    pairs.add_argument("--base", metavar="NAME", help="the model that is trained, as Ollama has it (llm.model)")
+    _reading(pairs)
 
 
 def _examining(command: argparse.ArgumentParser) -> None:

@@ -25,7 +25,7 @@ from rag.texts import texts
 def run(options: argparse.Namespace) -> int:
     """Run the command that was typed; returns its exit code."""
     logs.set_up(level="INFO" if options.verbose else "ERROR", words=options.verbose)
-    if options.command not in _OPEN and not _proves(options) and not _is_bot(options):
+    if not _is_open(options) and not _proves(options) and not _is_bot(options):
         settings = settings_of(options)  # closed first: the command's libraries start threads
         if options.command in ("serve", "watch"):
             log_as(settings.logs, verbose=options.verbose)
@@ -289,6 +289,13 @@ def _is_bot(options: argparse.Namespace) -> bool:
     return options.command == "bot" and options.platform in PLATFORMS
 
 
+def _is_open(options: argparse.Namespace) -> bool:
+    return options.command in _OPEN and getattr(options, "action", None) not in _CLOSED
+
+
+_CLOSED = frozenset({"compare"})
+"""Actions of those commands that do open one."""
+
 _OPEN = frozenset({"init", "models"})
 """Commands that open no store: `models fetch` is the one that may download."""
 
@@ -318,6 +325,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "sources": sources,
     "status": status,
     "subject": _later("rag.cli.erase:subject"),
+    "tune": _later("rag.cli.tune:tune"),
     "watch": _later("rag.cli.serve:watch"),
     "why": why,
 }

@@ -25,6 +25,14 @@ def models(options: argparse.Namespace) -> int:
         from rag.cli.fit import fit
 
         return fit(options)
+    if options.action == "vote":
+        from rag.cli.vote import vote
+
+        return vote(options)
+    if options.action == "compare":
+        from rag.cli.compare import compare
+
+        return compare(options)
     if options.action != "fetch":
         from rag.cli import model_list
 
