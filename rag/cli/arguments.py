@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rag import __version__
 from rag.access import Audience, ChannelKind
+from rag.bots.platforms import PLATFORMS
 from rag.credentials.identified import PERSONAL
 from rag.filters import LANGUAGES, TYPES
 
@@ -123,7 +124,7 @@ def _parser() -> argparse.ArgumentParser:
 
     _keys(actions(command("keys", "API keys: who may ask from programs and from beyond this machine.")))
 
-    _bot_messages(command("bot", "Answer in a chat, in a process of its own (Slack, Teams, Matrix)."), every)
+    _bots(command("bot", "Answer in a chat, in a process of its own (Slack, Teams, Matrix)."), every)
 
     models = actions(command("models", "The model weights on this machine."))
     fetch = models("fetch", "Get weights, checked by sha256: those named, or what this machine needs.")
@@ -145,8 +146,19 @@ def _parser() -> argparse.ArgumentParser:
     return top
 
 
-def _bot_messages(command: argparse.ArgumentParser, every: argparse.ArgumentParser) -> None:
+def _bots(command: argparse.ArgumentParser, every: argparse.ArgumentParser) -> None:
     below = command.add_subparsers(dest="platform", required=True, metavar="PLATFORM")
+    for platform in PLATFORMS.values():
+        about = f"Run the {platform.title} bot until it is stopped."
+        one = below.add_parser(platform.name, help=about, description=about, parents=[every])
+        one.set_defaults(action="run", out=None)
+        actions = one.add_subparsers(dest="action", metavar="ACTION")
+        about = "Try settings, credentials and the way to the service, and say what is missing."
+        actions.add_parser("check", help=about, description=about, parents=[every])
+        if platform.manifest:
+            about = "Write the manifest to upload at the platform."
+            manifest = actions.add_parser("manifest", help=about, description=about, parents=[every])
+            manifest.add_argument("--out", type=Path, metavar="FILE", help="write it there (stdout)")
     about = "Which messages of bots show a document, and have them taken back."
     messages = below.add_parser("messages", help=about, description=about, parents=[every])
     messages.add_argument(
@@ -237,9 +249,7 @@ def _keys(action: Callable[[str, str], argparse.ArgumentParser]) -> None:
     add.add_argument("--channel", choices=channels, default="intranet", help="where its answers are shown (intranet)")
     audiences = [audience.value for audience in Audience]
     add.add_argument("--audience", choices=audiences, default="direct", help="who else sees them there (direct)")
-    add.add_argument(
-        "--bot", choices=("slack", "teams", "matrix"), default="", help="for a bot there, and for nothing else"
-    )
+    add.add_argument("--bot", choices=tuple(PLATFORMS), default="", help="for a bot there, and for nothing else")
     add.add_argument("--expires", type=_days, default=365, metavar="DAYS", help="good for so many days, or never (365)")
     revoke = action("revoke", "End a key at once; answers it asked for end too.")
     revoke.add_argument("id", metavar="ID", help="as `rag keys list` shows it")

@@ -16,9 +16,5 @@ def doctor(options: argparse.Namespace) -> int:
         return proof.prove(options) if options.prove_offline else proof.check(options)
     found = single(options, "doctor")
     if not options.json:
-        for check in found["checks"]:
-            sign = "[green]✓[/]" if check["well"] else "[red]✗[/]"
-            output.out.print(f"{sign} {check['name']}: {output.safe(check['finding'])}")
-            if check["advice"]:
-                output.out.print(f"    {output.safe(check['advice'])}")
+        output.checks(found["checks"])
     return OK if found["well"] else FAILED
