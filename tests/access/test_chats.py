@@ -15,6 +15,7 @@ import pytest
 import rag.api.bot_forms as bot_forms
 import rag.api.bots as bots
 import rag.api.on_behalf as on_behalf
+import rag.ask.recheck as rechecking
 import rag.ask.release as releasing
 from rag.access import LOOPBACK, Acl
 from rag.answers import Pointer
@@ -90,7 +91,7 @@ GUARDS: dict[str, list[tuple[Any, str, Callable[[Any], Any]]]] = {
             lambda own: lambda app, caller, who, _: own(app, caller, who, on_behalf.Audience.DIRECT),
         )
     ],
-    "release": [(releasing, "release", lambda own: lambda *_: Release.FULL)],
+    "release": [(room, "release", lambda own: lambda *_: Release.FULL) for room in (releasing, rechecking)],
     "release before the prompt": [
         (answer, "divide", lambda own: lambda found, _, policy: own(found, LOOPBACK, policy)),
         (answer.Recheck, "left", lambda own: lambda self, passages: tuple(passages)),

@@ -314,6 +314,17 @@ def test_an_answer_that_shows_nothing_leaves_no_trace(desk: Desk) -> None:
     assert desk.app.posted.all() == []
 
 
+def test_what_was_not_found_well_enough_is_not_remembered_either(tmp_path: Path) -> None:
+    opened = Desk(tmp_path, more="[retrieval]\nevidence = 1.0\n")
+    try:
+        put(opened, "offen", "haus")
+        said = opened.ask().json()
+        assert (said["outcome"], said["links"], said["sensitivity"]) == ("nothing_found", [], "")
+        assert opened.post(said["receipt"], "C01/1") == 204 and opened.app.posted.all() == []
+    finally:
+        opened.close()
+
+
 def withdraw(desk: Desk) -> list[Posted]:
     messages = desk.app.posted.all()
     desk.app.posted.withdraw(messages)
