@@ -79,8 +79,8 @@ def standing(wanted: Posting, app: AppOf, caller: BotOf) -> Response:
 
 @router.post("/messages", response_model=None, status_code=_DONE)
 def posted(said: PostedMessage, app: AppOf, caller: BotOf) -> Response:
-    """Remember which documents a message shows: those it cites, and those it points at. Only for an answer to whom the
-    bot speaks for: any other receipt is not found."""
+    """Remember which documents a message shows: those it cites, else the nearest, and those it points at. Only for an
+    answer to whom the bot speaks for: any other receipt is not found."""
     user = alone(app, caller, said.on_behalf_of).principal.user
     record = app.audit.own(said.receipt, user)
     if record is None:
@@ -104,11 +104,13 @@ def withdrawn(said: Withdrawn, app: AppOf, caller: BotOf) -> Response:
 
 
 def _shown(app: App, record: Mapping[str, Any]) -> list[str]:
-    """The documents an answer shows or points at, as it ended; one under way may yet show all it was made from."""
+    """The documents an answer shows or points at, as it ended: where nothing is cited, the nearest passages are what a
+    bot points at. One under way may yet show all it was made from."""
     end, links = app.audit.ended(record["receipt"]), record.get("links", ())
-    if end is None:
-        return [*(passage["document"] for passage in record["passages"]), *links]
-    return [] if end["outcome"] == Outcome.NOTHING_FOUND.value else [*end["cited"], *links]
+    if end is not None and end["outcome"] == Outcome.NOTHING_FOUND.value:
+        return []
+    cited = end["cited"] if end is not None else []
+    return [*(cited or [passage["document"] for passage in record["passages"]]), *links]
 
 
 def _stands(app: App, caller: Caller, receipt: str) -> bool:

@@ -179,5 +179,5 @@ class ChatAdapter(Protocol):
 class Examinable(Protocol):
     """An adapter that can try its credentials without receiving anything, for ``rag bot NAME check``."""
 
-    async def check(self) -> str:
-        """Who the bot is there, in one sentence. Raises as `post`."""
+    async def check(self) -> str | None:
+        """Who the bot is there, in one sentence, or None where it is only let in. Raises as `post`."""

@@ -147,7 +147,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _bots(command: argparse.ArgumentParser, every: argparse.ArgumentParser) -> None:
-    below = command.add_subparsers(dest="platform", required=True, metavar="PLATFORM")
+    below = command.add_subparsers(dest="platform", required=True, metavar="PLATFORM|messages")
     for platform in PLATFORMS.values():
         about = f"Run the {platform.title} bot until it is stopped."
         one = below.add_parser(platform.name, help=about, description=about, parents=[every])

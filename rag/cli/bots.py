@@ -20,7 +20,6 @@ from rag.bots.riding import PASSING
 from rag.bots.runner import Runner
 from rag.bots.told import AccountUnknown, RoomUnclear, ServiceRefused, ServiceUnreachable
 from rag.cli import FAILED, OK, output, say
-from rag.cli.bot_messages import bot_messages
 from rag.cli.commands import log_as
 from rag.cli.door import settings_of
 from rag.egress import is_local
@@ -37,8 +36,10 @@ _NO_KEY: Final = "make one with `rag keys add --bot {name} NAME` and name its fi
 
 
 def bot(options: argparse.Namespace) -> int:
-    """Run it, look whether it could run, or write its manifest; or list what bots have posted."""
-    if options.platform == "messages":
+    """Run it, look whether it could run, or write its manifest; or list what bots have posted, as the service knows."""
+    if options.platform not in PLATFORMS:
+        from rag.cli.bot_messages import bot_messages
+
         return bot_messages(options)
     platform = PLATFORMS[options.platform]
     settings = settings_of(options)
@@ -63,7 +64,7 @@ def _manifest(platform: Platform, bots: BotsSettings, options: argparse.Namespac
 
 def _run(platform: Platform, settings: Settings) -> int:
     bots = settings.bots
-    adapter = platform.adapter(bots, environ=os.environ)
+    adapter = platform.adapter(bots, environ=_environ(settings))
     key = _key(platform, bots)
     close(platform, settings, adapter)
     with Inbox(settings.home / "bots" / platform.name) as inbox:
@@ -80,12 +81,19 @@ def close(platform: Platform, settings: Settings, adapter: ChatAdapter) -> Close
     """
     port = platform.port(settings.bots)
     wanted = endpoints(settings.bots, adapter)
-    return close_in(Mode(settings.egress.lockdown), endpoints=wanted, listen=() if port is None else (port,))
+    return close_in(
+        Mode(settings.egress.lockdown), endpoints=wanted, listen=() if port is None else (port,), follow=True
+    )
 
 
 def endpoints(bots: BotsSettings, adapter: ChatAdapter) -> tuple[Endpoint, ...]:
     """All that a bot's process may reach."""
     return tuple(dict.fromkeys([of_url(bots.service), *map(endpoint, adapter.hosts)]))
+
+
+def _environ(settings: Settings) -> dict[str, str]:
+    """The environment, with the home as it was chosen: some adapters keep what they have read below it."""
+    return {**os.environ, "RAG_HOME": str(settings.home)}
 
 
 def _key(platform: Platform, bots: BotsSettings) -> str:
@@ -159,13 +167,15 @@ def _checks(platform: Platform, settings: Settings) -> list[dict[str, Any]]:
         return [_one("settings", "something is not set", f"Set {', '.join(missing)} in rag.toml.")]
     done = [_one("settings", "what it needs is set")]
     try:
-        adapter = platform.adapter(bots, environ=os.environ)
+        adapter = platform.adapter(bots, environ=_environ(settings))
         key = _key(platform, bots)
         service = Service(bots.service, key=key, ca_file=bots.ca_file)
         closed = close(platform, settings, adapter)
     except RagError as error:
         return [*done, _one("start", "it does not start", str(error))]
-    done.append(_one("ways out", ", ".join(map(str, closed.endpoints)) + f"; kernel guard {closed.lockdown}"))
+    followed = "; a process beside it looks these names up, and no others" if closed.followed else ""
+    ways = ", ".join(map(str, closed.endpoints))
+    done.append(_one("ways out", f"{ways}; kernel guard {closed.lockdown}{followed}"))
     if closed.lost:
         done.append(_one("names", f"not found: {', '.join(closed.lost)}", "Mend the name look-up of this machine."))
     return [*done, _page(bots), *asyncio.run(_tried(platform, service, adapter))]
@@ -197,7 +207,7 @@ async def _attempt(name: str, deed: Callable[[], Awaitable[str]]) -> dict[str, A
 async def _examined(adapter: ChatAdapter) -> str:
     """Who the bot is there; where the adapter cannot tell, whether it is still connected after some seconds."""
     if isinstance(adapter, Examinable):
-        return await adapter.check()
+        return await adapter.check() or "it takes the bot's credentials"
 
     async def refuse(event: Asked | Judged) -> None:
         raise ServiceUnreachable("The bot is only being checked; this is for its next start.")
