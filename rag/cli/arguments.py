@@ -283,9 +283,7 @@ def _keys(action: Callable[[str, str], argparse.ArgumentParser]) -> None:
     add.add_argument("--channel", choices=channels, default="intranet", help="where its answers are shown (intranet)")
     audiences = [audience.value for audience in Audience]
     add.add_argument("--audience", choices=audiences, default="direct", help="who else sees them there (direct)")
-    add.add_argument(
-        "--bot", choices=("slack", "teams", "matrix"), default="", help="for a bot there, and for nothing else"
-    )
+    add.add_argument("--bot", choices=tuple(PLATFORMS), default="", help="for a bot there, and for nothing else")
     add.add_argument("--expires", type=_days, default=365, metavar="DAYS", help="good for so many days, or never (365)")
     revoke = action("revoke", "End a key at once; answers it asked for end too.")
     revoke.add_argument("id", metavar="ID", help="as `rag keys list` shows it")
