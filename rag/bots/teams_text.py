@@ -3,8 +3,8 @@
 Two fields, two ways. A message's text goes through a Markdown reader and ends as HTML: there every character that means
 something to either is written as a character reference, which both show as the character and neither obeys. Cards and
 citations show what they are given, some of it through a Markdown reader of their own: there what could be obeyed is
-replaced by what looks like it. In both, addresses are broken by a hair space: programs that look for them go on over a
-space without width (Microsoft's own test client does), and stop at this one.
+replaced by what looks like it. In both, addresses are broken by a hair space on both sides of what makes one: programs
+that look for them go on over a space without width, and Microsoft's own test client over one behind ``www.`` too.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from typing import Final
 GAP: Final = "\u200a"
 """A hair space: hardly seen, and a space to every program, so what stands on both sides of it is no address."""
 
-_SCHEME = re.compile(
-    r"(\b(?:mailto|tel|sms|callto|sips?|skype|javascript|vbscript|data|file|blob|about|cid|intent|msteams|ms-[\w-]+)"
-    r"[:：]|[:：](?=[/\\∕⁄]))(?=\S)",
+_SCHEME = re.compile(r"(?<=\w)[:：](?=[/\\∕⁄])")
+_NAMED = re.compile(
+    r"\b(mailto|tel|sms|callto|sips?|skype|javascript|vbscript|data|file|blob|about|cid|intent|msteams|ms-[\w-]+)"
+    r"([:：])(?=\S)",
     re.IGNORECASE,
 )
 _DOUBLE = re.compile(r"([/\\])(?=[/\\])")
@@ -69,9 +70,10 @@ def _is_unseen(letter: str) -> bool:
 
 
 def _broken(text: str) -> str:
-    apart = _DOUBLE.sub(rf"\1{GAP}", _SCHEME.sub(rf"\1{GAP}", text))
+    named = _NAMED.sub(rf"\1{GAP}\2{GAP}", text)
+    apart = _DOUBLE.sub(rf"\1{GAP}", _SCHEME.sub(rf"{GAP}\g<0>{GAP}", named))
     kept = {at for number in _NUMBER.finditer(apart) for at in range(number.start(), number.end())}
-    return _POINT.sub(lambda point: "." if point.start() in kept else f".{GAP}", apart)
+    return _POINT.sub(lambda point: "." if point.start() in kept else f"{GAP}.{GAP}", apart)
 
 
 def _references(text: str) -> str:

@@ -44,9 +44,10 @@ _KINDS = {"team": "private", "all": "standard", "shared": "standard"}
 _MEMBERS = {"team": ["anna", "ben"], "all": ["anna", "ben"], "shared": ["anna", "ben", "eve"]}
 _MOST_BYTES = 100 * 1024
 _AUTOLINK = re.compile(
-    r"(?:[a-z][a-z0-9+.-]*:)?//\S+|\bwww\.\S+|\S+@\S+|\b(?:mailto|tel|javascript|data|file|msteams):\S+", re.IGNORECASE
+    r"(?:[a-z][a-z0-9+.-]*:)?//\S+|\bwww\.|\bhttps?:|\S+@\S+|\b(?:mailto|tel|javascript|data|file|msteams):\S+",
+    re.IGNORECASE,
 )
-"""As greedy as a client may be: what has no width is no end of an address (Microsoft's Playground goes on over it)."""
+"""Greedier than any client: Microsoft's Playground makes a link of all that begins with ``www.``, gap or not."""
 _HOST = re.compile(r"\b[\w-]+[\u200b\u2060]*\.[\u200b\u2060]*(?:com|net|org|de|example|test|io)\b", re.IGNORECASE)
 
 
