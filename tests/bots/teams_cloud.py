@@ -44,7 +44,7 @@ _KINDS = {"team": "private", "all": "standard", "shared": "standard"}
 _MEMBERS = {"team": ["anna", "ben"], "all": ["anna", "ben"], "shared": ["anna", "ben", "eve"]}
 _MOST_BYTES = 100 * 1024
 _AUTOLINK = re.compile(
-    r"(?:[a-z][a-z0-9+.-]*:)?//\S+|\bwww\.|\bhttps?:|\S+@\S+|\b(?:mailto|tel|javascript|data|file|msteams):\S+",
+    r"(?:[a-z][a-z0-9+.-]*:)?//\S+|\bwww\.[\u2000-\u200f\u2060]*\w|\bhttps?:\S|\S+@\S+|\b(?:mailto|tel|javascript|data|file|msteams):\S+",
     re.IGNORECASE,
 )
 """Greedier than any client: Microsoft's Playground makes a link of all that begins with ``www.``, gap or not."""
