@@ -77,13 +77,14 @@ def standing(wanted: Posting, app: AppOf, caller: BotOf) -> Response:
 
 @router.post("/messages", response_model=None, status_code=_DONE)
 def posted(said: PostedMessage, app: AppOf, caller: BotOf) -> Response:
-    """Remember which documents a message shows: those it cites, and those it points at. Only for an answer to whom the
-    bot speaks for: any other receipt is not found."""
+    """Remember which documents a message shows: those it cites, else the nearest, and those it points at. Only for an
+    answer to whom the bot speaks for: any other receipt is not found."""
     user = alone(app, caller, said.on_behalf_of).principal.user
     record = app.audit.own(said.receipt, user)
     if record is None:
         raise Refused(NOT_FOUND)
-    shown = [*app.audit.cited(said.receipt), *record.get("links", ())]
+    cited = app.audit.cited(said.receipt)  # where nothing is, the nearest passages are what a bot points at
+    shown = [*(cited or [one["document"] for one in record["passages"]]), *record.get("links", ())]
     app.posted.keep(caller.bot, said.message, receipt=said.receipt, documents=shown)
     return Response(status_code=_DONE)
 

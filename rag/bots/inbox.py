@@ -15,7 +15,7 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -191,6 +191,22 @@ class Inbox:
             if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:
                 raise StoreFull("The disk is full. Nothing that was acknowledged is lost; free some space.") from error
             raise StoreError(f"The bot's inbox {self.path} could not be read or written: {error}.") from error
+
+
+def waiting_in(path: Path) -> tuple[int, float]:
+    """How many events wait in the inbox of this file, and when the first of them came; looked at from outside, also
+    while its bot runs.
+
+    Raises:
+        StoreError: it cannot be read.
+    """
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5)) as db:
+            sql = "SELECT count(*), coalesce(min(received), 0) FROM event WHERE state != 'ended'"
+            count, first = db.execute(sql).fetchone()
+    except sqlite3.Error as error:
+        raise StoreError(f"The bot's inbox {path} cannot be read: {error}.") from error
+    return int(count), float(first)
 
 
 def _owned(path: Path) -> int:

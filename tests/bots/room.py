@@ -234,6 +234,7 @@ class RoomAdapter:
     kind: ClassVar[ChannelKind] = ChannelKind.SELF_HOSTED_CHAT
     most_chars: ClassVar[int] = 4000
     pace_s: ClassVar[float] = 0.05
+    account: ClassVar[str] = "room:{}"
 
     def __init__(self, port: int, *, token: str = "good") -> None:
         self._port, self._token = port, token
@@ -268,11 +269,21 @@ class RoomAdapter:
 
     async def _taking(self, take: Take, said: dict[str, Any], writer: asyncio.StreamWriter) -> None:
         try:
-            await take(_event(said["event"]))
+            await take(self._event(said["event"]))
         except Exception:
             return  # not acknowledged: it comes again
         with contextlib.suppress(OSError):
             await _send(writer, {"ack": said["delivery"]})
+
+    def _event(self, said: dict[str, Any]) -> Asked | Judged:
+        account, place = Account(id=self.account.format(said["who"])), said["place"]
+        audience = _AUDIENCES.get(place, Audience.DIRECT)
+        where = Place(conversation=place, thread=said["thread"], audience=audience)
+        if said["kind"] == "judged":
+            verdict = Verdict(said["verdict"])
+            return Judged(event=said["id"], account=account, place=where, receipt=said["receipt"], verdict=verdict)
+        earlier = tuple(text for who, text in said["earlier"] if who == said["who"])
+        return Asked(event=said["id"], account=account, place=where, text=said["text"], earlier=earlier, language="de")
 
     async def check(self) -> str:
         reader, writer = await asyncio.open_connection("127.0.0.1", self._port, limit=_LINE_BYTES)
@@ -286,7 +297,7 @@ class RoomAdapter:
 
     async def members(self, place: Place) -> tuple[Account, ...] | None:
         found = (await self._call(do="members", place=place.conversation))["members"]
-        return None if found is None else tuple(Account(id=f"room:{who}") for who in found)
+        return None if found is None else tuple(Account(id=self.account.format(who)) for who in found)
 
     async def post(self, place: Place, reply: Reply, *, nonce: str) -> MessageRef:
         answer = await self._call(
@@ -326,18 +337,6 @@ class RoomAdapter:
 async def _send(writer: asyncio.StreamWriter, what: dict[str, Any]) -> None:
     writer.write(json.dumps(what).encode() + b"\n")
     await writer.drain()
-
-
-def _event(said: dict[str, Any]) -> Asked | Judged:
-    account, conversation = Account(id=f"room:{said['who']}"), said["place"]
-    place = Place(
-        conversation=conversation, thread=said["thread"], audience=_AUDIENCES.get(conversation, Audience.DIRECT)
-    )
-    if said["kind"] == "judged":
-        verdict = Verdict(said["verdict"])
-        return Judged(event=said["id"], account=account, place=place, receipt=said["receipt"], verdict=verdict)
-    earlier = tuple(text for who, text in said["earlier"] if who == said["who"])
-    return Asked(event=said["id"], account=account, place=place, text=said["text"], earlier=earlier, language="de")
 
 
 def _form(reply: Reply) -> dict[str, Any]:

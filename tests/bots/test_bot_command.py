@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,10 +17,13 @@ from typing import Any
 
 import pytest
 
+from rag.bots.inbox import Inbox
+from rag.cli.doctor import _inboxes
 from rag.kernel import landlock
 from tests.bots.contract import Said
 from tests.bots.house import KEY, PAGE, House, served
 from tests.bots.room import Room
+from tests.bots.test_inbox import ASKED
 from tests.loops import run
 
 LIMIT_S = 60.0
@@ -204,3 +208,17 @@ def test_the_process_reaches_its_platform_and_the_service_and_nothing_else(play:
         assert not KERNEL or found["native"] == "PermissionError", found
 
     play(scene)
+
+
+def test_the_doctor_says_what_waits_in_an_inbox_and_whether_it_has_waited_too_long(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with Inbox(home / "bots" / "matrix", clock=lambda: time.time() - 7200) as inbox:
+        inbox.take(ASKED)
+        found = list(_inboxes(home / "bots"))
+    with Inbox(home / "bots" / "matrix") as inbox:
+        inbox.end(inbox.open()[0], "answered")
+    [late], [now] = found, list(_inboxes(home / "bots"))
+    assert (late["well"], "1 waiting" in late["finding"], "rag bot matrix" in late["advice"]) == (False, True, True)
+    assert (now["well"], "0 waiting" in now["finding"], now["advice"]) == (True, True, "")
+    (home / "bots" / "matrix" / "inbox.sqlite").write_bytes(b"x" * 5000)
+    assert [check["well"] for check in _inboxes(home / "bots")] == [False]
