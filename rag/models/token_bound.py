@@ -31,6 +31,11 @@ class TokenBound:
         self._lock = threading.Lock()
         self._lowest, self._highest, self._seen = math.inf, 0.0, 0
 
+    def forget(self) -> None:
+        """Begin anew: another model counts otherwise."""
+        with self._lock:
+            self._lowest, self._highest, self._seen = math.inf, 0.0, 0
+
     def upper(self, messages: Sequence[Message]) -> int:
         """At least the tokens of the prompt."""
         with self._lock:
