@@ -10,7 +10,8 @@ from types import MappingProxyType
 
 from rag.errors import LicenceRefused, ModelUnavailable
 from rag.models.catalogue import MODELS, Kind
-from rag.models.hosts import Hosts, Served
+from rag.models.host import Served
+from rag.models.hosts import Hosts
 from rag.models.licences import Policy, Verdict, judge, named
 from rag.models.pins import Pin
 from rag.models.streaming import Limits
