@@ -1,4 +1,4 @@
-"""The vector of a question of any length: one longer than the embedder reads is read in parts, none of them left out."""
+"""The vector of a question of any length: one longer than the embedder reads is read in parts, none left out."""
 
 from __future__ import annotations
 
