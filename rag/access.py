@@ -33,6 +33,7 @@ class Principal:
 
     `aliases` are other names of the same account. `unsure`: there may be groups that could not be looked up, so what
     shuts out any group shuts out this person too. `breaks_glass`: whatever anybody may read, this person may, for once.
+    `company` are those who read along, as in a room of a chat: what one of them may not read, nobody is told there.
     """
 
     user: str
@@ -40,6 +41,7 @@ class Principal:
     aliases: frozenset[str] = frozenset()
     unsure: bool = False
     breaks_glass: bool = False
+    company: frozenset[Principal] = frozenset()
 
     @property
     def tokens(self) -> frozenset[Token]:
@@ -110,7 +112,10 @@ class Acl:
     gates: tuple[Gate, ...] = ()
 
     def admits(self, principal: Principal) -> bool:
-        """Whether the principal may read."""
+        """Whether the principal may read, and everybody who reads along."""
+        return self._admits(principal) and all(self.admits(one) for one in principal.company)
+
+    def _admits(self, principal: Principal) -> bool:
         held, unsure = principal.tokens, principal.unsure
         if principal.breaks_glass:
             return bool(self.readers)

@@ -9,6 +9,7 @@ from typing import Any
 from rag.access import LOOPBACK, Audience, Channel, ChannelKind
 from rag.app import App
 from rag.auditing import OWNER
+from rag.credentials.keys import ApiKey
 from rag.errors import SettingsError
 from rag.forms import Event
 
@@ -50,13 +51,20 @@ class Admission:
         channel: str,
         audience: str,
         days: int | None,
+        bot: str = "",
     ) -> Iterator[Event]:
-        """``{"key", "id", …}``: `key` is what to show at the door, told this once.
+        """``{"key", "id", …}``: `key` is what to show at the door, told this once. `bot`: the platform of a bot's key,
+        which decides all but name and days.
 
         Raises:
             SettingsError: a name, scope, source or channel cannot be one.
         """
         app = self._app
+        if bot:
+            if user is not None or sources is not None:
+                raise SettingsError("The key of a bot speaks for whoever asks the bot: leave --user and --source away.")
+            yield self._told(*app.keys.add_bot(name, platform=bot, days=days))
+            return
         if sources is not None:
             app.sources.check(sources)
         if user is not None:
@@ -65,10 +73,12 @@ class Admission:
             way = Channel(kind=ChannelKind(channel), audience=Audience(audience))
         except ValueError as error:
             raise SettingsError(f"There is no channel {channel} with the audience {audience}.") from error
-        key, shown = app.keys.add(name, user=user, scopes=scopes, sources=sources, channel=way, days=days)
+        yield self._told(*app.keys.add(name, user=user, scopes=scopes, sources=sources, channel=way, days=days))
+
+    def _told(self, key: ApiKey, shown: str) -> Event:
         self._note("key_added", about=key.user, key=key.id)
-        told = next(one for one in app.keys.listed() if one["id"] == key.id)
-        yield {"key": shown, **told}
+        told = next(one for one in self._app.keys.listed() if one["id"] == key.id)
+        return {"key": shown, **told}
 
     def revoke(self, id: str) -> Iterator[Event]:  # noqa: A002  # what it is called on the command line
         """``{"revoked": id}``: the key is good for nothing from here on; answers under way end."""

@@ -101,6 +101,23 @@ def because(hidden: tuple[Hidden, ...]) -> list[Hiding]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pointer:
+    """What may be pointed at and not shown: the document's opaque key, and its title where the channel may carry that.
+    `span` is None where not even the place may be told."""
+
+    key: str
+    title: str = ""
+    span: Span | None = None
+
+    @classmethod
+    def to(cls, passage: Passage, *, titled: bool) -> Pointer:
+        """The one to a passage."""
+        if not titled:
+            return cls(key=passage.key)
+        return cls(key=passage.key, title=passage.title, span=passage.chunk.span)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Disagreement:
     """Two current documents that give different figures for the same thing, each with its sentence; `marker` is 0, or
     that of the citation."""
@@ -130,6 +147,7 @@ class Reason(StrEnum):
     TOO_SLOW = "model_too_slow"
     STOPPED = "model_stopped"
     TOO_LONG = "answer_too_long"
+    CHANGED = "model_changed"
     THOUGHT = "model_thought_too_long"
     OVERFLOW = "prompt_too_long"
 
@@ -138,24 +156,28 @@ class Reason(StrEnum):
 class ModelInfo:
     """Which model answered: the digest is Ollama's manifest digest, or the sha256 of a GGUF file, or empty.
 
-    `runtime` is ``ollama``, ``openai-compatible`` or ``embedded``. `licence`: as its server names it, where it does.
+    `runtime` is ``ollama``, ``openai-compatible`` or ``embedded``. `licence`: as its server names it, where it does;
+    `use`: what a company may do with it (`rag.models.licences.Use`), "" where nobody looked. `changed`: it is another
+    version than the pinned one, and answers all the same.
     """
 
     name: str
     digest: str = ""
     runtime: str = ""
     licence: str = field(default="", compare=False)
+    use: str = field(default="", compare=False)
+    changed: bool = field(default=False, compare=False)
 
-    def as_json(self) -> dict[str, str]:
+    def as_json(self) -> dict[str, Any]:
         """The public form."""
-        return {"name": self.name, "digest": self.digest}
+        return {"name": self.name, "digest": self.digest, **({"changed": True} if self.changed else {})}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """A question's end. `asked` is the stand-alone question a follow-up was read as, "" where it stood alone;
     `left_out` counts passages that did not fit what the model could be given; `reason` says why it is incomplete, where
-    that may be said."""
+    that may be said. `links` are what a chat may only be pointed at: they go to the bot that asked, and no further."""
 
     question: str
     text: str
@@ -169,6 +191,7 @@ class Answer:
     left_out: int = 0
     disagreements: tuple[Disagreement, ...] = ()
     reason: Reason | None = None
+    links: tuple[Pointer, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The public form, as `rag ask --json` and `POST /api/ask` give it."""

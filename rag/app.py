@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any
 
 import rag
-from rag import system_accounts
+from rag import adapting, system_accounts
 from rag.access import Channel, Principal
 from rag.ask.answer import Answerer, Rules, Unsupported
 from rag.ask.calibration import calibrations
@@ -25,15 +25,16 @@ from rag.ask.conversation import Turn
 from rag.ask.lineage import described
 from rag.ask.listening import Telling
 from rag.ask.neutral import languages_of
-from rag.ask.release import divide, within
+from rag.ask.release import Policy, divide, release_policy, within
 from rag.ask.retrieve import Retriever
 from rag.ask.searched import Retrieved
 from rag.ask.versions import newest_first
+from rag.credentials.accounts import Accounts
 from rag.credentials.keys import Keys
 from rag.credentials.sign_in import SignIn
 from rag.credentials.suspensions import Suspensions
 from rag.documents import ChunkId, DocumentId
-from rag.errors import RagError, SourceError
+from rag.errors import ModelError, RagError, SourceError
 from rag.filters import NONE, Filters
 from rag.govern.erase import Premises
 from rag.identity import Memberships
@@ -47,6 +48,7 @@ from rag.ingest.upkeep import Upkeep
 from rag.ingest.watch import Watch
 from rag.keeping import Keeping
 from rag.metrics import Metrics, Traced
+from rag.models import embedder as embedding
 from rag.models.embedder import open_embedder
 from rag.models.reranker import open_reranker
 from rag.models.resting import RestingReranker
@@ -54,19 +56,22 @@ from rag.models.seats import Seats
 from rag.observing import Counted
 from rag.originals import Originals
 from rag.pages import Pages
+from rag.perceiving import perceiving_of
+from rag.pinning import PinWatch
 from rag.ports import Embedder, IngestProgress, LanguageModel, Reranker, Step
 from rag.settings import EmbedderSettings, Settings
-from rag.signing_in import directory_of, sign_in_of
+from rag.signing_in import accounts_of, directory_of, sign_in_of
 from rag.sources import Sources
 from rag.store import opening
 from rag.store.audit import AuditLog
+from rag.store.bot_messages import BotMessages
 from rag.store.chain import COUNCIL
 from rag.store.feedback import Feedback
 from rag.store.ledger import Ledger
 from rag.store.owner import Ownership
 from rag.store.people import People
 from rag.uploads import Uploads
-from rag.writers import Writers
+from rag.writers import Writers, policy_of
 
 _log = logging.getLogger(__name__)
 
@@ -95,8 +100,9 @@ class App:
         self._close.enter_context(Ownership(settings.home))
         try:
             self.metrics = Metrics(version=rag.__version__, traces=self._traces())
-            self.writers = Writers(settings, self.metrics)
+            self.writers = Writers(settings, self.metrics, capacity=self.seats.allow)
             self._close.callback(self.writers.close)
+            self.pins = PinWatch(settings)
             self.ledger = Ledger(settings.home / "ledger.sqlite")
             self._close.callback(self.ledger.close)
             self.keys = Keys(self.ledger)  # one for all threads, from the start: what ends there has ended everywhere
@@ -140,9 +146,19 @@ class App:
     @cached_property
     def embedder(self) -> Embedder:
         """What turns text into vectors."""
-        return self._open_embedder(self.settings.embedder)
+        return self._open_embedder(self.settings.embedder, self._adapter)
 
-    def _open_embedder(self, wanted: EmbedderSettings) -> Embedder:
+    @property
+    def _adapter(self) -> str:
+        return adapting.adopted(self.ledger) if self.settings.embedder.adapter == "auto" else ""
+
+    def _reopened_embedder(self, made_by: str) -> Embedder:
+        """As it was opened before; `adapter` tells which one it had."""
+        wanted = json.loads(made_by)
+        adapter = wanted.pop("adapter", "")
+        return self._open_embedder(EmbedderSettings(**wanted), adapter)
+
+    def _open_embedder(self, wanted: EmbedderSettings, adapter: str) -> Embedder:
         embedder = open_embedder(
             wanted.provider,
             models=self.settings.models,
@@ -150,9 +166,12 @@ class App:
             threads=wanted.threads or None,
             precision=wanted.precision,  # type: ignore[arg-type]  # one of the three: checked by settings
             base_url=wanted.base_url,
+            digest=wanted.digest,
+            changed=self.settings.llm.changed,
+            policy=policy_of(self.settings),
         )
         self._close.callback(embedder.close)
-        return embedder
+        return adapting.adapted(embedder, adapter, self.ledger)
 
     @cached_property
     def spaces(self) -> Spaces:
@@ -161,8 +180,8 @@ class App:
             self.settings.home,
             self.ledger,
             self.embedder,
-            made_by=json.dumps(asdict(self.settings.embedder)),
-            reopen=lambda made_by: self._open_embedder(EmbedderSettings(**json.loads(made_by))),
+            made_by=json.dumps(asdict(self.settings.embedder) | {"adapter": self._adapter}),
+            reopen=self._reopened_embedder,
             scan_bytes=self.settings.retrieval.scan_mb << 20,
         )
         self._close.callback(spaces.close)
@@ -189,15 +208,7 @@ class App:
         """The way in. Opening it mends what an interrupted run left between ledger and indexes."""
         with self._opening:
             spaces = self.spaces
-            parser = self._close.enter_context(
-                ParserPool(
-                    profile=self.settings.ingest.parser,
-                    timeout_s=self.settings.ingest.timeout_s,
-                    memory_mb=self.settings.ingest.memory_mb,
-                    ocr=self.settings.ingest.ocr,
-                    workers=self.keeping.workers,
-                )
-            )
+            parser = perceiving_of(self.settings, workers=self.keeping.workers, close=self._close.enter_context)
             words = opening.open_words(self.settings.home / "words", self.ledger)
             self._close.callback(opening.close, words, self.ledger)
             pipeline = Pipeline(
@@ -235,7 +246,7 @@ class App:
         with self._opening:
             words, serving = self.pipeline.words, self.spaces.serving
             if self._retriever is None:
-                embedder = (serving or self.spaces.coming).embedder
+                embedder = embedding.for_answers((serving or self.spaces.coming).embedder)
                 self._retriever = Retriever(
                     ledger=self.ledger,
                     vectors=serving.vectors if serving else None,
@@ -335,6 +346,26 @@ class App:
         return sign_in_of(self.settings)
 
     @cached_property
+    def policy(self) -> Policy:
+        """What chats carry."""
+        return release_policy(self.settings.release)
+
+    @cached_property
+    def _one_accounts(self) -> Accounts:
+        return accounts_of(self.settings, self.ledger)
+
+    @property
+    def accounts(self) -> Accounts:
+        """Whose accounts in chats are."""
+        with self._making:
+            return self._one_accounts
+
+    @cached_property
+    def posted(self) -> BotMessages:
+        """Which messages of bots show which documents."""
+        return BotMessages(self.ledger)
+
+    @cached_property
     def keeping(self) -> Keeping:
         """What keeps the index level with them."""
         keeping = Keeping(self.settings.ingest, self.ledger, self._opened_pipeline, self.metrics)
@@ -400,16 +431,28 @@ class App:
         with self._opening:
             retriever = self.retriever
         writer = self.language_model(model)
+        return Answerer(
+            retriever=retriever,
+            audit=self.audit,
+            model=writer,
+            rules=self.rules(writer),
+            seats=self.seats,
+            policy=self.policy,
+            other_embedder=lambda: embedding.changed(self.spaces.coming.embedder),
+            prompts=self.settings.prompts,
+        )
+
+    def rules(self, writer: LanguageModel | None) -> Rules:
+        """How answers are made with this model, by the settings."""
         wanted = self.settings.retrieval
-        rules = Rules(
+        return Rules(
             passages=wanted.passages,
-            prompt_tokens=wanted.prompt_tokens or _PROMPT_TOKENS[writer.info.runtime if writer else "embedded"],
+            prompt_tokens=wanted.prompt_tokens or _PROMPT_TOKENS[_runtime(writer)],
             evidence=wanted.evidence,
             max_answer_tokens=self.settings.llm.max_answer_tokens,
             unsupported=Unsupported(self.settings.answers.unsupported),
             patience_s=self.settings.answers.patience_s,
         )
-        return Answerer(retriever=retriever, audit=self.audit, model=writer, rules=rules, seats=self.seats)
 
     def search(
         self,
@@ -429,9 +472,9 @@ class App:
             with self._opening:
                 retriever = self.retriever
             found = retriever.retrieve(
-                query, principal=principal, k=k, filters=within(filters, channel), without=without
+                query, principal=principal, k=k, filters=within(filters, channel, self.policy), without=without
             )
-            shown = described(divide(found.passages, channel).full, self.ledger, principal)
+            shown = described(divide(found.passages, channel, self.policy).full, self.ledger, principal)
             shown = tuple(newest_first(shown, query))
             self.audit.open(
                 question=query,
@@ -564,3 +607,11 @@ class App:
                     self.ledger.remove(document)
             pipeline.sweep()
         return len(documents)
+
+
+def _runtime(writer: LanguageModel | None) -> str:
+    """Where it runs; a server that does not answer now says so when it is asked for the answer."""
+    try:
+        return writer.info.runtime if writer is not None else "embedded"
+    except ModelError:
+        return "ollama"

@@ -146,6 +146,7 @@ class Auditing:
         return [
             Kind(name="audit", days=kept.audit_days, purge=lambda day: self._app.audit.purge(before=day)),
             Kind(name="reasons", days=kept.audit_days, purge=lambda day: people.purge_texts(before=day, reasons=True)),
+            Kind(name="bot_messages", days=kept.audit_days, purge=lambda day: self._app.posted.purge(before=day)),
             Kind(name="feedback", days=kept.audit_days, purge=lambda day: self._app.feedback.purge(before=day)),
             Kind(
                 name="question_texts",

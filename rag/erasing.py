@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +75,8 @@ class Erasing:
                     also=lambda: self._forget(kept, list(dict.fromkeys([*known, *names])), keys) | self._shut(names),
                     progress=lambda *step: tell({"progress": list(step)}),
                 )
-                return {**found, "certificate": made, "journal": str(premises.journal)}
+                shown = self._app.posted.count(keys)
+                return {**found, "messages": shown, "certificate": made, "journal": str(premises.journal)}
 
         yield from told(work)
 
@@ -153,6 +154,8 @@ class Erasing:
             "only_surname": others,
             "audit": {"texts": len(kept), "names": len(known)},
             "admitted": self._admitted(names),
+            "messages": self._app.posted.count(keys),
+            "answered": len(self._receipts_of([*names, *known], self._app.posted.receipts())),
         }
 
     def _kept(self, names: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -167,6 +170,7 @@ class Erasing:
         person, app = person_of(names[0], names[1:]), self._app
         held = [text for key in app.keys.all() for text in (key.user, key.name)]
         held += [one.user for one in app.suspensions.all() if one.user and one.at]
+        held += sorted(app.accounts.users())
         return sorted({text for text in held if person.places(text)})
 
     def _shut(self, names: Sequence[str]) -> dict[str, int]:
@@ -178,7 +182,11 @@ class Erasing:
         def names_person(text: str) -> bool:
             return bool(person.places(text))
 
-        gone = {"keys": app.keys.forget(names_person), "suspended": app.suspensions.forget(names_person)}
+        gone = {
+            "keys": app.keys.forget(names_person),
+            "suspended": app.suspensions.forget(names_person),
+            "accounts": app.accounts.forget(names_person),
+        }
         return {what: count for what, count in gone.items() if count}
 
     def _forget(self, kept: Sequence[str], names: Sequence[str], keys: Sequence[str]) -> dict[str, int]:
@@ -186,7 +194,24 @@ class Erasing:
         askers may have quoted them."""
         people, feedback = self._app.people, self._app.feedback
         texts = people.forget_texts(kept) + feedback.forget_texts(kept) + self._forget_feedback(names, keys)
-        return {"texts": texts, "names": sum(people.forget(name) for name in names)}
+        told = {"messages": messages} if (messages := self._forget_messages(names)) else {}
+        return {"texts": texts, "names": sum(people.forget(name) for name in names), **told}
+
+    def _forget_messages(self, names: Sequence[str]) -> int:
+        """Which messages of bots answered the person; what others were answered from a document stays known, so that it
+        can be taken back."""
+        posted = self._app.posted
+        kept = posted.receipts() if names else frozenset()
+        return posted.forget(self._receipts_of(names, kept)) if kept else 0
+
+    def _receipts_of(self, names: Sequence[str], kept: Set[str]) -> set[str]:
+        audit = self._app.audit
+        theirs = {audit.pseudonym(name) for name in names}
+        return {
+            str(record["receipt"])
+            for record in audit.records()
+            if record.get("receipt") in kept and record.get("user") in theirs
+        }
 
     def _forget_feedback(self, names: Sequence[str], keys: Sequence[str]) -> int:
         said = {one.receipt for one in self._app.feedback.all()}
@@ -208,7 +233,8 @@ class Erasing:
         entries = [_entry(ledger, name) for name in names]
         keys = ledger.with_parts(entry.key for entry in entries)
         inside = [_entry(ledger, key) for key in keys]
-        return {"found": [{"document_id": one.id, "key": one.key, "title": one.title} for one in inside]}
+        found = [{"document_id": one.id, "key": one.key, "title": one.title} for one in inside]
+        return {"found": found, "messages": self._app.posted.count(keys)}
 
 
 def buried_json(ledger: Ledger) -> dict[str, Any]:

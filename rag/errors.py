@@ -6,7 +6,7 @@
     ├ DocumentError    UnsupportedFormat · UnreadableDocument (ChangingDocument) · EmptyDocument
     │                                        recorded, the others go on
     ├ StoreError       StoreOwned · StoreFull · IndexDamaged · EmbedderChanged · MassRemoval
-    ├ ModelError       ModelUnavailable · ModelTimeout · ModelChanged · ContextOverflow
+    ├ ModelError       ModelUnavailable (LicenceRefused) · ModelTimeout · ModelChanged · ContextOverflow
     ├ AccessError      UnknownPrincipal · AccountClosed · SignInUnavailable
     └ EgressDenied     a connection to an address that is not on the allow-list
 
@@ -109,6 +109,10 @@ class ModelError(RagError):
 
 class ModelUnavailable(ModelError):
     """The model or its server is not there."""
+
+
+class LicenceRefused(ModelUnavailable):
+    """The model is there, and its licence is none that the settings allow (`licences`)."""
 
 
 class ModelTimeout(ModelError):

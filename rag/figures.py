@@ -14,7 +14,14 @@ _NONE: dict[str, str] = {}
 
 def readings(app: App) -> tuple[Reading, ...]:
     """Everything but what is counted as it happens; see `rag.metrics.Reading`."""
-    return partial(_index, app), partial(_level, app), partial(_audit, app), _guard
+    return (
+        partial(_index, app),
+        partial(_level, app),
+        partial(_audit, app),
+        partial(_hosts, app),
+        partial(_pins, app),
+        _guard,
+    )
 
 
 def _index(app: App) -> Iterator[Sample]:
@@ -51,6 +58,23 @@ def _level(app: App) -> Iterator[Sample]:
 def _audit(app: App) -> Iterator[Sample]:
     failures = app.audit.chain.failures
     yield "audit_failures_total", "Audit records that could not be written; nothing was answered.", _NONE, failures
+
+
+def _hosts(app: App) -> Iterator[Sample]:
+    """Model servers by their number in the settings, never by name."""
+    for host in app.writers.hosts():
+        label = {"host": str(host.number)}
+        yield "model_host_up", "1: this model server is asked for answers.", label, float(host.up)
+        yield "model_host_running", "Answers it writes now.", label, host.running
+        yield "model_host_seats", "Answers it may write at the same time.", label, host.seats
+        yield "model_host_answers_total", "Answers it wrote to the end.", label, host.answers
+        yield "model_host_failures_total", "Answers it failed at.", label, host.failures
+
+
+def _pins(app: App) -> Iterator[Sample]:
+    if app.pins.last:
+        about = "Pinned models that are another version, at whatever server, as seen last."
+        yield "models_changed", about, _NONE, len(app.pins.changed)
 
 
 def _guard() -> Iterator[Sample]:

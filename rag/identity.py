@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rag.access import EVERYONE, Principal, Token, user
 from rag.errors import AccessError, AccountClosed, UnknownPrincipal
@@ -66,6 +66,11 @@ def person(
     others = frozenset(aliases) - {name}
     every = chains(groups, names={name, *others}, held=held)
     return Principal(user=name, groups=frozenset(every), aliases=others, unsure=unsure)
+
+
+def room(asker: Principal, others: Iterable[Principal]) -> Principal:
+    """The asker among others who read along: what one of them may not read, nobody is told."""
+    return replace(asker, company=frozenset(others) - {asker})
 
 
 def chains(

@@ -82,7 +82,9 @@ class Ingestion:
         said = {entry["document"] for entry in total.failed}
         failed = (entry.id for entry in self._app.ledger.entries(failed_only=True) if source_of(entry.id) in names)
         before = sum(name not in said for name in failed)
-        return _result(total, before=before, stopped=stopped() and (left > 0 or looked < len(names)), left=left)
+        made = _result(total, before=before, stopped=stopped() and (left > 0 or looked < len(names)), left=left)
+        shown = len(self._app.posted.all(gone=True)) if total.removed else 0
+        return {**made, "bot_messages": shown} if shown else made
 
     def _one(self, name: str, confirm: bool, tell: Tell, stopped: Stopped) -> tuple[Report, int]:
         """The report of one source, and how many documents were left because somebody stopped it."""
@@ -114,7 +116,8 @@ class Ingestion:
 
 def _result(report: Report, *, before: int, stopped: bool, left: int) -> Event:
     """The report, with how many documents `failed_before` and were not tried again, whether it was `stopped` before
-    the end, and how many documents were `left` then."""
+    the end, and how many documents were `left` then; `bot_messages`, where documents were removed, how many messages
+    of bots show some that are gone."""
     return {**report.as_json(), "failed_before": before, "stopped": stopped, "left": left}
 
 

@@ -43,11 +43,18 @@ def language_of(text: str) -> str | None:
 
 
 def language_of_question(text: str) -> str:
-    """The language a question is answered in: "de" or "en"; German where nothing tells, as in a lone name.
+    """The language a question is answered in: "de" or "en"; German where nothing tells, as in a lone name."""
+    return told_by_question(text) or "de"
+
+
+def told_by_question(text: str) -> str | None:
+    """The language a question tells by its words: "de", "en", or None where neither leads.
 
     Questions are short, so one word is enough, and question words count.
     """
     words = _WORD.findall(text.lower())
     german = sum(word in _GERMAN or word in _GERMAN_QUESTION or any(c in "äöüß" for c in word) for word in words)
     english = sum(word in _ENGLISH or word in _ENGLISH_QUESTION for word in words)
+    if german == english:
+        return None
     return "en" if english > german else "de"

@@ -176,18 +176,21 @@ class Usage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delta:
-    """A piece of generated text; the last one carries the usage. `thought`: pieces of thinking, about a token each,
+    """A piece of generated text; the last one carries the usage. `anew`: what was given so far is void, and the text
+    begins from its start (only where `Generation.anew` allowed it). `thought`: pieces of thinking, about a token each,
     that came in its place; what was thought is told to nobody."""
 
     text: str = ""
     usage: Usage | None = None
+    anew: bool = False
     thought: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generation:
     """How to generate. Temperature 0 and a fixed seed, so that an answer can be given again. `wanted` is asked several
-    times a second: once it says no, the model is let go and the stream ends."""
+    times a second: once it says no, the model is let go and the stream ends. `anew` is asked when a server died after
+    some text: whether the reader was shown none of it, so that another server may begin from the start."""
 
     max_tokens: int = 400
     temperature: float = 0.0
@@ -195,6 +198,7 @@ class Generation:
     schema: Mapping[str, Any] | None = None
     stop: tuple[str, ...] = ()
     wanted: Callable[[], bool] = field(default=lambda: True, compare=False, repr=False)
+    anew: Callable[[], bool] = field(default=lambda: False, compare=False, repr=False)
 
 
 class LanguageModel(Protocol):

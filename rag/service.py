@@ -19,18 +19,36 @@ from rag.advice import advice
 from rag.app import App
 from rag.ask.conversation import turns
 from rag.auditing import OWNER, Auditing, reader
+from rag.credentials.accounts import ACCOUNT, Linked
 from rag.erasing import Erasing, buried_json
 from rag.errors import AccessError, DocumentError, SettingsError
 from rag.filters import Filters, parse
 from rag.forms import Event, entry_json, event_json, plan_json, source_json
-from rag.govern import checks, egress, records, rights_checks
+from rag.govern import bot_checks, checks, egress, records, rights_checks
+from rag.govern.checks import Check
 from rag.govern.standing import ages, standings
 from rag.govern.why import Asked, because
 from rag.ingestion import Ingestion
+from rag.licensing import in_use
 from rag.question import question_of
+from rag.settings import Settings
 from rag.store.backup import back_up
 from rag.store.chain import COUNCIL
 from rag.store.rows import Entry, source_of
+from rag.withdrawing import Withdrawing
+from rag.writers import policy_of
+
+_HOW_LINKED = (
+    "[bots.accounts] lists it, or the rule of its platform (people) links it; by e-mail, the platform has to vouch for "
+    "the address: ask for the person instead."
+)
+
+
+def _linked(account: str | None, linked: Linked | None) -> Iterator[str]:
+    """How an account comes to be somebody's."""
+    if account is not None and linked is not None:
+        rule = {"accounts": "as [bots.accounts] lists it", "object-id": "as their sign-in at the provider says"}
+        yield f"The account {account} is {linked.user}'s, {rule.get(linked.by, 'by the name before the colon')}."
 
 
 class Service:
@@ -56,6 +74,7 @@ class Service:
             **Auditing(app).operations,
             **Admission(app).operations,
             **erasing.operations,
+            **Withdrawing(app).operations,
             "records": self.records,
         }
 
@@ -225,8 +244,16 @@ class Service:
         yield {"document_id": entry.id, "title": entry.title, "text": text}
 
     def why(self, user: str, document: str) -> Iterator[Event]:
-        """May they read it, by which reader, and why: ``because`` are sentences."""
+        """May they read it, by which reader, and why: ``because`` are sentences. `user` may be an account of a chat.
+
+        Raises:
+            AccessError: it is an account, and linked to nobody.
+        """
         app = self._app
+        linked = app.accounts.linked(user)
+        if linked is None and ACCOUNT.match(user):
+            raise AccessError(f"The account {user} is linked to nobody here. {_HOW_LINKED}")
+        account, user = (user, linked.user) if linked is not None else (None, user)
         entry, person = app.ledger.entry(document), app.person(user)
         if entry is None:
             raise SettingsError(f"There is no document {document!r}. `rag documents` lists what there is.")
@@ -247,7 +274,7 @@ class Service:
             "readers": sorted(entry.acl.readers),
             "denied": sorted(entry.acl.denied),
             "groups": sorted(person.groups),
-            "because": list(because(asked, app.sources.why(entry.id))),
+            "because": [*_linked(account, linked), *because(asked, app.sources.why(entry.id))],
         }
 
     def sources(self) -> Iterator[Event]:
@@ -260,7 +287,9 @@ class Service:
             raise SettingsError(f'The source "{name}" stands in rag.toml. Take it out there first, then repeat this.')
         if name not in self._app.ledger.sources() and not self._app.ledger.size(name):
             raise SettingsError(f'There is no registered source called "{name}". `rag sources` lists what there is.')
-        yield {"removed": self._app.remove_source(name)}
+        removed = self._app.remove_source(name)
+        shown = len(self._app.posted.all(gone=True)) if removed else 0
+        yield {"removed": removed, **({"bot_messages": shown} if shown else {})}
 
     def rebuild(self) -> Iterator[Event]:
         """Both indexes anew from the ledger."""
@@ -284,6 +313,9 @@ class Service:
             found.append(checks.weights(settings.embedder.model, settings.models))
         found.append(checks.language_model(app.language_model, lambda: app.model_problem))
         found += checks.model_server(app.language_model, settings.ollama_url(), pinned=bool(settings.llm.digest))
+        found += checks.licences(_licences(settings))
+        found += checks.pins((one.pin.key, one.model, one.place, one.problem) for one in app.pins.look())
+        found += checks.hosts((host.number, host.url, host.problem) for host in app.writers.hosts())
         if app.reranker is not None:
             found.append(checks.reranker(app.reranker))
         keys = settings.home / "audit" / COUNCIL if settings.audit.works_council else None
@@ -294,12 +326,28 @@ class Service:
         there = frozenset(source.name for source in standing if source.there and source.origin != "nowhere")
         found += rights_checks.rights(app.sources.connectors(there) if there else ())
         found += rights_checks.groups(app.memberships.failures)
+        found += self._bots()
         found += checks.sources(standing)
         yield {
             "well": all(check.well for check in found),
             "checks": [asdict(check) for check in found],
             "egress": egress.standing(),
         }
+
+    def _bots(self) -> Iterator[Check]:
+        app, bots, auth = self._app, self._app.settings.bots, self._app.settings.auth
+        yield from bot_checks.release(app.policy)
+        yield from bot_checks.accounts(
+            app.keys.bots,
+            people={"slack": bots.slack.people, "teams": bots.teams.people, "matrix": bots.matrix.people},
+            listed=list(bots.accounts.items()),
+            emails=len(bots.emails),
+            directory=bool(auth.ldap.url),
+            provider=bool(auth.oidc.issuer),
+            signed_in=len(app.accounts.users()),
+            shut_out=lambda user: app.suspensions.hold([user]),
+        )
+        yield from bot_checks.messages(len(app.posted.all(gone=True)))
 
     def _filters(self, sources: Sequence[str] | None, typed: Mapping[str, Any] | None, principal: Principal) -> Filters:
         app, given = self._app, dict(typed or {})
@@ -329,3 +377,12 @@ class Service:
             part = self._app.ledger.entry(key)
             if part is not None:
                 yield from self._texts(part)
+
+
+def _licences(settings: Settings) -> Iterator[tuple[str, str, str, str, str]]:
+    """Of each model in use: key, name, use, licence, and why it is refused."""
+    policy = policy_of(settings)
+    for key, model in in_use(settings):
+        accepted = not policy.refusal(model.name, model.verdict) and policy.accepts(model.name)
+        use = "accepted" if accepted else model.verdict.use.value
+        yield key, model.name, use, model.verdict.name, policy.refusal(model.name, model.verdict)

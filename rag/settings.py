@@ -17,16 +17,21 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from rag import house_prompts
 from rag.access import Confidentiality
 from rag.egress.endpoints import Endpoint, endpoint, endpoints
 from rag.errors import SettingsError
+from rag.house_prompts import HousePrompt
 from rag.models.catalogue import default_directory
 from rag.secret_files import secret
 from rag.settings_auth import AUTH_TABLES, AuthSettings, auth_problems, problems_below
+from rag.settings_bots import BOTS_TABLES, BotsSettings, account_problem, email_problem
 from rag.settings_cost import CostSettings
 from rag.settings_limits import LimitsSettings, ServerSettings
+from rag.settings_models import LicencesSettings, digest_problem, host_problem
 from rag.settings_operations import LogSettings, TelemetrySettings
 from rag.settings_option import option as _option
+from rag.settings_release import Cells, Fault, cells_of
 from rag.settings_rights import (
     FROM_FILESYSTEM,
     IdentitySettings,
@@ -60,6 +65,7 @@ class SourceSettings:
     include: tuple[str, ...] = _option((), 'only files that match one of these patterns, e.g. "**/*.pdf"; empty: all')
     exclude: tuple[str, ...] = _option((), "no files that match one of these patterns")
     ocr: bool = _option(True, "read scans and pictures of text in this source")
+    prompt: str = _option("", "file of what a model is told besides about these documents (TOML, beside this one)")
     rules: tuple[RuleSettings, ...] = ()
 
     @property
@@ -84,8 +90,14 @@ class EmbedderSettings:
     )
     model: str = _option("e5-small", "model name; for ollama for instance bge-m3")
     base_url: str = _option("http://localhost:11434", "address of Ollama, for provider ollama", address=True)
+    digest: str = _option(
+        "", 'pinned digest, "sha256:…" (`rag models pin`); another version embeds nothing; empty: not pinned'
+    )
     precision: str = _option("auto", "auto: bf16 where the CPU has it", choices=("auto", "bf16", "f32"))
     threads: int = _option(0, "threads for ingestion; 0: all cores")
+    adapter: str = _option(
+        "auto", "auto: the one that `rag tune embedder` fitted and adopted, if any; none", choices=("auto", "none")
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +111,16 @@ class LlmSettings:
     )
     base_url: str = _option("", "address of the model server; empty: the provider's usual one", address=True)
     model: str = _option("", "model name; empty: Ollama's first local chat model, or the embedded one that fits")
-    digest: str = _option("", 'pinned digest, "sha256:…"; empty: not pinned')
+    base_urls: tuple[str, ...] = _option(
+        (), "several servers of the same model, in place of base_url: the least busy one answers", address=True
+    )
+    digest: str = _option("", 'pinned digest, "sha256:…" (`rag models pin`); empty: not pinned')
+    changed: str = _option(
+        "refuse",
+        "what becomes of answers when a pinned model, or the embedder, is another version: refuse: only extracts from "
+        "the documents; warn: it answers, and the answer says so",
+        choices=("refuse", "warn"),
+    )
     context_tokens: int = _option(4096, "tokens of prompt and answer together (num_ctx)", least=512)
     max_answer_tokens: int = _option(300, "longest answer, tokens", least=1)
     connect_timeout_s: float = _option(
@@ -113,6 +134,11 @@ class LlmSettings:
     )
     threads: int = _option(0, "threads of the embedded model; 0: all cores (fewer is faster on a busy machine)")
     api_key_file: str = _option("", "file that holds the key of an openai-compatible server")
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The servers that are named; empty: the provider's usual one."""
+        return self.base_urls or ((self.base_url,) if self.base_url else ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +183,17 @@ class IngestSettings:
 
     ocr: bool = _option(True, "read scans and pictures of text")
     parser: str = _option("default", "parsing profile", choices=("default", "fallback"))
+    speech_model: str = _option(
+        "",
+        "what writes down what is said in recordings: whisper-base, or a folder with weights for faster-whisper; needs "
+        "the extra `speech`. Empty: recordings are not read",
+    )
+    speech_language: str = _option("", "of all recordings, de or en for instance; empty: found out for each")
+    speech_memory_mb: int = _option(3072, "most memory that takes, MiB; larger models want more", least=512)
+    vision_model: str = _option(
+        "", "a vision model in Ollama that describes pictures and scans without readable text; empty: none"
+    )
+    vision_language: str = _option("de", "language of the descriptions", choices=("de", "en"))
     timeout_s: float = _option(120.0, "longest time one document may take to parse, seconds", least=1)
     memory_mb: int = _option(1024, "most memory one document may take to parse, MiB", least=64)
     max_body_mb: int = _option(200, "largest file, MiB", least=1)
@@ -223,6 +260,7 @@ class Settings:
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     embedder: EmbedderSettings = EmbedderSettings()
     llm: LlmSettings = LlmSettings()
+    licences: LicencesSettings = field(default_factory=LicencesSettings)
     retrieval: RetrievalSettings = RetrievalSettings()
     answers: AnswersSettings = AnswersSettings()
     ingest: IngestSettings = IngestSettings()
@@ -236,11 +274,20 @@ class Settings:
     auth: AuthSettings = field(default_factory=AuthSettings)
     server: ServerSettings = field(default_factory=ServerSettings)
     limits: LimitsSettings = field(default_factory=LimitsSettings)
+    bots: BotsSettings = field(default_factory=BotsSettings)
+    release: Cells = field(default_factory=dict)
     cost: CostSettings = field(default_factory=CostSettings)
+    prompts: Mapping[str, HousePrompt] = field(default_factory=dict)
+    """Source → what a model is told besides."""
 
     @property
     def slots(self) -> int:
-        """How many answers are written at the same time."""
+        """How many answers are written at the same time, by all model servers together."""
+        return self.slots_per_host * max(1, len(self.llm.base_urls))
+
+    @property
+    def slots_per_host(self) -> int:
+        """How many answers one model server writes at the same time."""
         return self.server.slots or (4 if self.llm.provider == "openai-compatible" else 1)
 
     @property
@@ -257,7 +304,8 @@ class Settings:
         reranker, usual = self.retrieval.reranker, EmbedderSettings().base_url
         servers = (
             self.embedder.base_url if self.embedder.provider == "ollama" else "",
-            (self.llm.base_url or usual) if self.llm.provider not in ("embedded", "none") else "",
+            self.ollama_url() if self.ingest.vision_model else "",
+            *((self.llm.addresses or (usual,)) if self.llm.provider not in ("embedded", "none") else ()),
             reranker if "://" in reranker else "",
             self.auth.oidc.issuer,
             self.auth.ldap.url,
@@ -266,8 +314,8 @@ class Settings:
         return endpoints(allow=self.egress.allow, servers=filter(None, servers))
 
     def ollama_url(self) -> str:
-        """Where Ollama is looked for."""
-        return self.llm.base_url or EmbedderSettings().base_url
+        """Where Ollama is looked for: the first of its addresses."""
+        return next(iter(self.llm.addresses), EmbedderSettings().base_url)
 
     def api_key(self) -> str:
         """The model server's key, from its file; empty where none is named.
@@ -306,6 +354,7 @@ class Settings:
 TABLES: dict[str, type[Any]] = {
     "embedder": EmbedderSettings,
     "llm": LlmSettings,
+    "licences": LicencesSettings,
     "retrieval": RetrievalSettings,
     "answers": AnswersSettings,
     "ingest": IngestSettings,
@@ -318,6 +367,7 @@ TABLES: dict[str, type[Any]] = {
     "auth": AuthSettings,
     "server": ServerSettings,
     "limits": LimitsSettings,
+    "bots": BotsSettings,
     "cost": CostSettings,
 }
 SPELLING = {"class": "confidentiality"}  # `class` cannot be a field's name
@@ -344,6 +394,12 @@ def load(*, config: Path | None, home: Path | None, environ: Mapping[str, str]) 
             line = re.search(r"at line (\d+)", str(error))
             raise SettingsError(f"{path} is not valid TOML: {error}.", line=int(line[1]) if line else None) from error
         values |= _Reader(path, text).settings(tables)
+        beside = path.absolute().parent
+        values["prompts"] = {
+            one.name: house_prompts.read(beside / Path(one.prompt).expanduser())
+            for one in values.get("sources", ())
+            if one.prompt
+        }
     return Settings(**values)
 
 
@@ -356,8 +412,8 @@ class _Reader:
     def settings(self, tables: dict[str, Any]) -> dict[str, Any]:
         values: dict[str, Any] = {}
         for name, table in tables.items():
-            if name not in ("sources", "groups", *TABLES):
-                known = ", ".join(["[[sources]]", "[groups]", *(f"[{key}]" for key in TABLES)])
+            if name not in ("sources", "groups", "release", *TABLES):
+                known = ", ".join(["[[sources]]", "[groups]", *(f"[{key}]" for key in TABLES), "[release]"])
                 raise self._error("", name, f'unknown key "{name}"; known are {known}')
             if name == "sources":
                 if not isinstance(table, list) or not all(isinstance(entry, dict) for entry in table):
@@ -369,15 +425,26 @@ class _Reader:
                 values["groups"] = {key: self._members(key, value) for key, value in table.items()}
             elif name == "auth":
                 values["auth"] = self._auth(table)
+            elif name == "bots":
+                values["bots"] = self._bots(table)
+            elif name == "release":
+                values["release"] = self._release(table)
             else:
                 if name == "identity":
                     values["sids"] = self._sids(table.pop("sids", {}))
                 values[name] = self._table(TABLES[name], name, table)
+                if name == "llm":
+                    self._llm(values[name])
         names = [source.name for source in values.get("sources", ())]
         for index, name in enumerate(names):
             if name in names[:index]:
                 raise self._error("sources", "name", f'two sources are called "{name}"', index)
         return values
+
+    def _llm(self, llm: LlmSettings) -> None:
+        """What its keys cannot say together."""
+        hosts = host_problem(llm.provider, llm.base_url, llm.base_urls)
+        self._refuse("llm", 0, base_urls=hosts, digest=digest_problem(llm.provider, llm.digest))
 
     def _members(self, group: str, value: Any) -> tuple[str, ...]:
         members = self._strings("groups", group, value)
@@ -395,13 +462,41 @@ class _Reader:
             raise self._error("identity.sids", key, problem)
         return sids
 
-    def _auth(self, table: dict[str, Any]) -> AuthSettings:
-        below: dict[str, Any] = {}
-        for name in AUTH_TABLES.keys() & table.keys():
-            block = table.pop(name)
+    def _bots(self, table: dict[str, Any]) -> BotsSettings:
+        named = {}
+        for name, problem_of in (("accounts", account_problem), ("emails", email_problem)):
+            named[name] = table.pop(name, {})
+            if not isinstance(named[name], dict):
+                raise self._error("bots", name, f"{name} is a block of keys under [bots.{name}]")
+            key, problem = problem_of(named[name])
+            if problem:
+                raise self._error(f"bots.{name}", key, problem)
+        below = self._below("bots", BOTS_TABLES, table)
+        plain: BotsSettings = self._table(BotsSettings, "bots", table)
+        return replace(plain, **named, **below)
+
+    def _release(self, tables: dict[str, Any]) -> Cells:
+        try:
+            return cells_of(tables)
+        except Fault as fault:
+            raise self._error(fault.table, fault.key, fault.why) from fault
+
+    def _below(self, name: str, kinds: Mapping[str, type[Any]], table: dict[str, Any]) -> dict[str, Any]:
+        """The blocks below a block, taken out of it."""
+        found: dict[str, Any] = {}
+        for key, block in table.items():
+            if isinstance(block, dict) and key not in kinds:
+                known = ", ".join(f"[{name}.{one}]" for one in kinds)
+                raise self._error(f"{name}.{key}", "", f"unknown block [{name}.{key}]; known are {known}")
+        for key in kinds.keys() & table.keys():
+            block = table.pop(key)
             if not isinstance(block, dict):
-                raise self._error("auth", name, f"{name} is a block of keys under [auth.{name}]")
-            below[name] = self._table(AUTH_TABLES[name], f"auth.{name}", block)
+                raise self._error(name, key, f"{key} is a block of keys under [{name}.{key}]")
+            found[key] = self._table(kinds[key], f"{name}.{key}", block)
+        return found
+
+    def _auth(self, table: dict[str, Any]) -> AuthSettings:
+        below = self._below("auth", AUTH_TABLES, table)
         plain: AuthSettings = self._table(AuthSettings, "auth", table)
         auth = replace(plain, **below)
         self._refuse("auth", 0, **auth_problems(auth))
@@ -465,6 +560,7 @@ class _Reader:
             listed = self._strings(table, key, value, index)
             if entry.metadata["hosts"]:
                 self._check_hosts(table, key, listed)
+            self._check_each(table, key, listed, entry)
             return listed
         if type(value) is not kind:
             raise self._error(table, key, f"{key} takes {_KINDS[kind]}, not {_told(key, value)}", index)
@@ -473,13 +569,24 @@ class _Reader:
             raise self._error(table, key, f"{key} is one of {', '.join(choices)}, not {value!r}", index)
         if kind in (int, float) and not entry.metadata["least"] <= value <= entry.metadata["most"]:
             raise self._error(table, key, f"{key} is {_bounds(entry)}, not {value!r}", index)
-        remote = entry.metadata["address"] or (entry.metadata["place"] and "://" in value)
-        if remote and re.search(r"://.*[@?#]", value):  # it is not repeated
+        if entry.metadata["address"] or (entry.metadata["place"] and "://" in value):
+            self._check_address(table, key, value, index)
+        return value
+
+    def _check_each(self, table: str, key: str, listed: tuple[str, ...], entry: Field[Any]) -> None:
+        for value in listed:
+            among = entry.metadata["among"]
+            if among and value not in among:
+                raise self._error(table, key, f'{key} lists some of {", ".join(among)}; "{value}" is none of them')
+            if entry.metadata["address"]:
+                self._check_address(table, key, value or " ", 0)
+
+    def _check_address(self, table: str, key: str, value: str, index: int) -> None:
+        if re.search(r"://.*[@?#]", value):  # it is not repeated
             what = f"{key} holds a user, a password or a query; an address is no place for a secret: name a file with"
             raise self._error(table, key, f"{what} llm.api_key_file or retrieval.reranker_api_key_file", index)
-        if remote and value and not _is_address(value):
+        if value and not _is_address(value):
             raise self._error(table, key, f"{key} is an address such as http://localhost:11434, not {value!r}", index)
-        return value
 
     def _check_hosts(self, table: str, key: str, listed: tuple[str, ...]) -> None:
         for entry in listed:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -23,6 +25,14 @@ class SlackSettings:
         "accounts",
         "who somebody is: only by [bots.accounts], or by the e-mail address that the workspace has verified",
         choices=("accounts", "email"),
+    )
+    threads: str = _option(
+        "asked",
+        "who is heard in a channel's thread: who has asked there before, or only who calls the bot by name each time",
+        choices=("asked", "mention"),
+    )
+    public_url: str = _option(
+        "", "https address under which Slack reaches the bot, for mode http; it goes into the manifest", address=True
     )
     token_file: str = _option("", "file that holds the bot's token, xoxb-…; others than its owner must not read it")
     app_token_file: str = _option("", "file that holds the app's token for mode socket, xapp-…")
@@ -70,10 +80,45 @@ class BotsSettings:
     service: str = _option("http://127.0.0.1:8088", "address of the service, as the bot reaches it", address=True)
     page: str = _option("", "address of the page, as people open it from the chat; empty: that of the service")
     key_file: str = _option("", "file that holds the bot's key, from `rag keys add --bot NAME`")
+    ca_file: str = _option(
+        "", "certificates of your own authority, PEM, where the service answers by https; empty: the system's"
+    )
+    accounts: Mapping[str, str] = field(default_factory=dict)
+    emails: Mapping[str, str] = field(default_factory=dict)
     slack: SlackSettings = field(default_factory=SlackSettings)
     teams: TeamsSettings = field(default_factory=TeamsSettings)
     matrix: MatrixSettings = field(default_factory=MatrixSettings)
 
 
 BOTS_TABLES: Final[dict[str, type[Any]]] = {"slack": SlackSettings, "teams": TeamsSettings, "matrix": MatrixSettings}
-"""The tables below `[bots]`; besides them `[bots.accounts]` maps an account to a person."""
+"""The tables below `[bots]`; besides them `[bots.accounts]` maps an account to a person, and
+`[bots.emails]` an e-mail address, where no directory knows it."""
+
+_ACCOUNT: Final = re.compile(rf"(?:{'|'.join(BOTS_TABLES)}):\S+")
+_EMAIL: Final = re.compile(r"[^@\s]+@[A-Za-z0-9.-]+")
+_PERSON: Final = re.compile(r"(?!user:|group:|everyone$)\S(?:.*\S)?")
+
+
+def email_problem(emails: Mapping[str, Any]) -> tuple[str, str]:
+    """The first key of `[bots.emails]` that cannot be used, and why; both "" where all can."""
+    for email, person in emails.items():
+        if not _EMAIL.fullmatch(email):
+            return email, f'"{email}" is no e-mail address such as "anna@firma.de"'
+        if not isinstance(person, str) or not _PERSON.fullmatch(person):
+            return email, f'the address "{email}" takes a person\'s name in quotes, such as "anna"'
+    folded = [email.casefold() for email in emails]
+    twice = next((email for email in emails if folded.count(email.casefold()) > 1), "")
+    return twice, f'the address "{twice}" stands there twice; it is one person\'s' if twice else ""
+
+
+def account_problem(accounts: Mapping[str, Any]) -> tuple[str, str]:
+    """The first key of `[bots.accounts]` that cannot be used, and why; both "" where all can."""
+    for account, person in accounts.items():
+        if not _ACCOUNT.fullmatch(account):
+            return (
+                account,
+                f'"{account}" is no account; write "slack:T…:U…", "teams:TENANT:OBJECT" or "matrix:@NAME:SERVER"',
+            )
+        if not isinstance(person, str) or not _PERSON.fullmatch(person):
+            return account, f'the account "{account}" takes a person\'s name in quotes, such as "anna"'
+    return "", ""

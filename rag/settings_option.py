@@ -17,11 +17,13 @@ def option(
     address: bool = False,
     place: bool = False,
     hosts: bool = False,
+    among: tuple[str, ...] = (),
 ) -> Any:
     """A key: what it means, and what may be written. `least` and `most` bound a number, `address` wants http(s),
-    `place` a path or such an address, `hosts` a list of hosts."""
+    `place` a path or such an address, `hosts` a list of hosts, `among` a list of these words; in a list `address` is
+    for each."""
     return field(
         default=default,
         metadata={"about": about, "choices": choices, "least": least, "most": most, "address": address, "place": place}
-        | {"hosts": hosts},
+        | {"hosts": hosts, "among": among},
     )

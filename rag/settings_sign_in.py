@@ -54,6 +54,9 @@ class LdapSettings:
     user_base: str = option("", 'where people are, "ou=people,dc=firma,dc=de"')
     user_filter: str = option("(|(uid={user})(sAMAccountName={user})(userPrincipalName={user}))", "who is meant")
     names: tuple[str, ...] = option(("uid", "sAMAccountName"), "attributes that hold further names of a person")
+    mail: str = option(
+        "mail", "attribute that holds a person's e-mail address; who has it must not be able to change it themselves"
+    )
     group_base: str = option("", "where groups are; empty: where people are")
     group_filter: str = option("(objectClass=*)", "which of the entries there are groups")
     group_name: str = option("cn", "attribute that holds a group's name; sAMAccountName in Active Directory")
@@ -100,7 +103,7 @@ def ldap_problems(ldap: LdapSettings) -> Mapping[str, str]:
         text = getattr(ldap, key)
         if not (text.startswith("(") and text.endswith(")") and text.count("(") == text.count(")")):
             found[key] = f'{key} stands in brackets, such as "(objectClass=person)"'
-    if not all(map(_ATTRIBUTE.fullmatch, (*ldap.names, ldap.group_name))):
+    if not all(map(_ATTRIBUTE.fullmatch, (*ldap.names, ldap.group_name, ldap.mail))):
         found["names"] = "attributes are words such as uid"
     return found
 

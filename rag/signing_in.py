@@ -1,15 +1,17 @@
-"""From `[auth.oidc]` and `[auth.ldap]` to what signs people in and knows them, in `rag.credentials`."""
+"""From `[auth.oidc]`, `[auth.ldap]` and `[bots]` to what signs people in and knows them, in `rag.credentials`."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 
+from rag.credentials.accounts import Accounts, Links
 from rag.credentials.ldap import Directory, Plan
 from rag.credentials.ldap_connection import Connection
 from rag.credentials.oidc import Trust
 from rag.credentials.sign_in import Registration, SignIn, sign_in
 from rag.settings import Settings
+from rag.store.ledger import Ledger
 
 
 def sign_in_of(settings: Settings, *, clock: Callable[[], float] = time.monotonic) -> SignIn | None:
@@ -67,5 +69,25 @@ def directory_of(settings: Settings) -> Directory | None:
         group_base=ldap.group_base or ldap.user_base,
         group_filter=ldap.group_filter,
         group_name=ldap.group_name,
+        mail=ldap.mail,
     )
     return Directory(connect, plan)
+
+
+def accounts_of(settings: Settings, ledger: Ledger) -> Accounts:
+    """Whose accounts in chats are, by the settings.
+
+    Raises:
+        SettingsError: as `directory_of`.
+    """
+    bots = settings.bots
+    directory = directory_of(settings) if bots.slack.people == "email" else None
+    links = Links(
+        listed=bots.accounts,
+        emails=bots.emails,
+        team=bots.slack.team if bots.slack.people == "email" else "",
+        tenant=bots.teams.tenant if bots.teams.people == "object-id" else "",
+        server=bots.matrix.user.partition(":")[2] if bots.matrix.people == "localpart" else "",
+        by_mail=directory.named if directory is not None else None,
+    )
+    return Accounts(ledger, links, keep_s=settings.identity.groups_s)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
-from rag.errors import ModelUnavailable
+from rag.errors import ModelChanged, ModelUnavailable
 from rag.metrics import Metrics
+from rag.models.hosts import Hosts, HostStanding
+from rag.models.licences import Policy
 from rag.models.llm import open_language_model
 from rag.models.metered import Metered
 from rag.models.streaming import Limits
@@ -14,10 +17,14 @@ from rag.settings import Settings
 
 
 class Writers:
-    """What writes answers. `problem` says why none could be had the last time; empty where one could."""
+    """What writes answers. `problem` says why none could be had the last time; empty where one could. `capacity` is
+    told how many answers the settings' model writes at a time, where that changes."""
 
-    def __init__(self, settings: Settings, metrics: Metrics) -> None:
-        self._settings, self._metrics = settings, metrics
+    def __init__(
+        self, settings: Settings, metrics: Metrics, *, capacity: Callable[[int], None] = lambda count: None
+    ) -> None:
+        self._settings, self._metrics, self._capacity = settings, metrics, capacity
+        self._hosts: Hosts | None = None
         self._opening = threading.Lock()
         self.opened: dict[str, LanguageModel] = {}
         self.problem = ""
@@ -28,7 +35,7 @@ class Writers:
         A model that could not be had is asked for again at the next question: its server may have come up.
 
         Raises:
-            ModelUnavailable: a model asked for by name is not there.
+            ModelUnavailable, ModelChanged: a model asked for by name is not there, or not the pinned one.
         """
         wanted = self._settings.llm
         key = name or wanted.model
@@ -38,13 +45,17 @@ class Writers:
             if key not in self.opened:
                 try:
                     self.opened[key] = self._open(key)
-                except ModelUnavailable as error:
+                except (ModelUnavailable, ModelChanged) as error:
                     self.problem = str(error)
                     if name:
                         raise
                     return None
                 self.problem = ""
             return self.opened[key]
+
+    def hosts(self) -> tuple[HostStanding, ...]:
+        """How each of several model servers stands; none where there is one, or it was not asked yet."""
+        return self._hosts.standing() if self._hosts is not None else ()
 
     def close(self) -> None:
         """Close them, the newest first."""
@@ -58,7 +69,12 @@ class Writers:
             models=self._settings.models,
             base_url=wanted.base_url,
             model=name,
-            digest=wanted.digest,
+            base_urls=wanted.base_urls,
+            digest=wanted.digest if name == wanted.model else "",
+            changed=wanted.changed,
+            policy=policy_of(self._settings),
+            seats=self._settings.slots_per_host,
+            capacity=self._capacity if name == wanted.model else lambda count: None,
             context_tokens=wanted.context_tokens,
             api_key=self._settings.api_key(),
             threads=wanted.threads or None,
@@ -70,4 +86,12 @@ class Writers:
                 thinking_tokens=wanted.thinking_tokens,
             ),
         )
+        if isinstance(model, Hosts) and name == wanted.model:
+            self._hosts = model
         return Metered(model, self._metrics)
+
+
+def policy_of(settings: Settings) -> Policy:
+    """Which models these settings let in."""
+    wanted = settings.licences
+    return Policy(allow=wanted.allow, accepted=wanted.accepted, eu=wanted.european_union)

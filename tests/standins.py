@@ -88,7 +88,7 @@ class ScriptedModel:
 
     context_tokens = 4096
 
-    def __init__(self, *pieces: str | Exception, finish: str = "stop", name: str = "scripted") -> None:
+    def __init__(self, *pieces: str | Delta | Exception, finish: str = "stop", name: str = "scripted") -> None:
         self._pieces, self._finish = pieces, finish
         self.info = ModelInfo(name=name, digest="sha256:" + "5" * 64, runtime="embedded")
         self.prompts: list[list[Message]] = []
@@ -114,7 +114,7 @@ class ScriptedModel:
                 if isinstance(piece, Exception):
                     raise piece
                 self.given += 1
-                yield Delta(text=piece)
+                yield piece if isinstance(piece, Delta) else Delta(text=piece)
             usage: Any = Usage(prompt_tokens=1, output_tokens=len(self._pieces), finish=self._finish)  # type: ignore[arg-type]
             yield Delta(usage=usage)
         finally:

@@ -7,6 +7,7 @@ import logging
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
@@ -84,7 +85,11 @@ def status(request: Request, app: AppOf, caller: AdminOf) -> Response:
     return json_response(
         {
             "version": rag.__version__,
-            "model": _model(app),
+            "model": {**_model(app), **_hosts(app)},
+            "pins": [
+                {"key": one.pin.key, "model": one.model, "place": one.place, "problem": one.problem or None}
+                for one in app.pins.last
+            ],
             "embedder": {"model": whole["embedder"], **_licence(str(whole["embedder"])), **dict(whole["embedding"])},
             "index": {name: whole[name] for name in ("documents", "failed", "chunks")},
             "sources": [_source(app, one) for one in whole["sources"]],
@@ -128,8 +133,15 @@ def _model(app: App) -> dict[str, Any]:
         info = model.info
     except ModelError as error:
         return {"name": None, "problem": str(error)}
-    form = {"name": info.name, "digest": info.digest, "runtime": info.runtime, "problem": None}
+    form: dict[str, Any] = {"name": info.name, "digest": info.digest, "runtime": info.runtime, "problem": None}
+    form |= {"use": info.use or None, "changed": info.changed}
     return {**form, "context_tokens": model.context_tokens, **_licence(info.name, info.licence)}
+
+
+def _hosts(app: App) -> dict[str, Any]:
+    """Each of several model servers."""
+    hosts = app.writers.hosts()
+    return {"hosts": [asdict(host) for host in hosts]} if hosts else {}
 
 
 def _licence(name: str, told: str = "") -> dict[str, str | None]:

@@ -16,7 +16,8 @@ from starlette.requests import HTTPConnection
 from rag.access import Channel, Principal
 from rag.api.problems import NOT_FOUND, Problem, Refused
 from rag.app import App
-from rag.credentials.identified import ADMIN, ASK, DOCUMENTS, SCOPES, SEARCH, always
+from rag.ask.release import STANDARD, Policy
+from rag.credentials.identified import ADMIN, ASK, BOT, DOCUMENTS, PERSONAL, SCOPES, SEARCH, always
 from rag.documents import DocumentId
 from rag.filters import Filters
 from rag.store.rows import source_of
@@ -34,15 +35,18 @@ class Caller:
 
     `scopes` is what the credential is good for (`rag.credentials.identified.SCOPES`), `sources` what it is limited to,
     None where it is not; `key` the id of an API key, never its secret. `standing` is asked again while an answer is on
-    its way: whether the credential is still good, as of now; cheap, and from any thread.
+    its way: whether the credential is still good, as of now; cheap, and from any thread. `bot` is the platform of a
+    bot's key, which speaks for nobody itself; `policy` says what chats carry.
     """
 
     principal: Principal
     channel: Channel
-    scopes: frozenset[str] = frozenset(SCOPES)
+    scopes: frozenset[str] = frozenset(PERSONAL)
     sources: frozenset[str] | None = None
     key: str | None = None
     standing: Callable[[], bool] = always
+    bot: str = ""
+    policy: Policy = STANDARD
 
     def narrowed(self, filters: Filters) -> Filters:
         """The filters of a question, with what the credential is not for left out. Every search of a caller's goes
@@ -115,5 +119,7 @@ CallerOf = Annotated[Caller, Depends(resolve)]
 """Whoever it is; for what everybody may see who may come in at all."""
 SearcherOf = Annotated[Caller, Depends(needs(SEARCH))]
 AskerOf = Annotated[Caller, Depends(needs(ASK))]
+AskerOrBotOf = Annotated[Caller, Depends(needs(ASK, BOT))]
+BotOf = Annotated[Caller, Depends(needs(BOT))]
 ReaderOf = Annotated[Caller, Depends(needs(DOCUMENTS))]
 AdminOf = Annotated[Caller, Depends(needs(ADMIN))]

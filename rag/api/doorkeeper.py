@@ -9,6 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from rag.api.caller import SCOPE_MISSING
 from rag.api.key_form import KEY_SHOWN
 from rag.api.problems import Refused
 from rag.api.resolver import THIS_MACHINE_ONLY, Resolver
@@ -17,6 +18,16 @@ from rag.api.sign_in import SIGN_IN_PAGES, to_sign_in
 OPEN: Final = ("/healthz", "/api/openapi.json", "/static/", *SIGN_IN_PAGES, KEY_SHOWN, "/api/logout")
 """Paths, or with a slash at the end what lies below them, where nobody is asked: nothing there is anybody's."""
 
+
+BOTS: Final = (
+    "/api/ask",
+    "/api/feedback",
+    "/api/bots/standing",
+    "/api/bots/messages",
+    "/api/bots/withdrawals",
+    "/api/bots/withdrawn",
+)
+"""All that the key of a bot opens."""
 
 ASKED_KINDLY: Final = ("/readyz",)
 """Paths where whoever shows nothing is let in too, and told less."""
@@ -47,6 +58,9 @@ class Doorkeeper:
                             raise
                         await response(scope, receive, send)
                         return
+                else:
+                    if scope["state"]["caller"].bot and scope["path"] not in BOTS:
+                        raise Refused(SCOPE_MISSING)
         await self._app(scope, receive, send)
 
 

@@ -37,6 +37,16 @@ _ANSWER: Final = {
     "disagreements": [],
     "reason": None,
 }
+_URL: Final = f"https://archivar.firma.de/?document={_KEY}&span=812-863"
+_IN_CHAT: Final = {"document_id": _KEY, "uri": _URL, "url": _URL}
+_ANSWER_TO_BOT: Final = {
+    **_ANSWER,
+    "citations": [{**_CITATION, **_IN_CHAT}],
+    "passages": [{**_PASSAGE, **_IN_CHAT}],
+    "links": [{"url": "https://archivar.firma.de/?document=9c1e", "title": "Betriebsvereinbarung"}],
+    "sensitivity": "public",
+}
+_FOR_ANNA: Final = {"account": "slack:T01:U02", "email": "anna@firma.de"}
 _FAILURE: Final = {
     "kind": "encrypted",
     "said": "The file is protected by a password.",
@@ -53,6 +63,18 @@ _OPENAI_MODEL: Final = {"id": "archivar/personal", "object": "model", "created":
 
 REQUESTS: Final[dict[str, Any]] = {
     "POST /api/ask": {"question": _QUESTION, "sources": ["personal"], "filters": {"since": "2023"}},
+    "POST /api/bots/standing": {
+        "receipt": "7fd1c20b3c5e",
+        "on_behalf_of": _FOR_ANNA,
+        "audience": "private_channel",
+        "members": [_FOR_ANNA, {"account": "slack:T01:U03"}],
+    },
+    "POST /api/bots/messages": {
+        "receipt": "7fd1c20b3c5e",
+        "message": "C01/1700000000.000100",
+        "on_behalf_of": _FOR_ANNA,
+    },
+    "POST /api/bots/withdrawn": {"message": "C01/1700000000.000100"},
     "POST /api/search": {"query": "Urlaub Werktage", "k": 3},
     "POST /api/feedback": {"receipt": "7fd1c20b3c5e", "verdict": "outdated", "reason": "Seit Januar gilt eine neue."},
     "POST /api/sources/{name}/confirm-removals": {"held": 120},
@@ -72,6 +94,9 @@ REQUESTS: Final[dict[str, Any]] = {
 
 ANSWERS: Final[dict[str, Any]] = {
     "Answer": _ANSWER,
+    "BotAnswer": _ANSWER_TO_BOT,
+    "Standing": {"standing": True},
+    "Withdrawals": {"messages": ["C01/1700000000.000100"]},
     "Found": {"evidence": 0.93, "passages": [_PASSAGE]},
     "Choices": {"sources": ["personal"], "types": ["pdf"], "languages": ["de", "en", "other"]},
     "DocumentKnown": {**_DOCUMENT, "pages": 4},

@@ -42,7 +42,11 @@ def found_form(passages: Sequence[Passage], evidence: float) -> dict[str, Any]:
     return {"evidence": round(evidence, 4), "passages": [passage_form(passage) for passage in passages]}
 
 
-def event_form(event: AnswerEvent | Waiting) -> tuple[str, dict[str, Any]]:
+Event = AnswerEvent | Waiting
+"""What a reader of an answer is told of."""
+
+
+def event_form(event: Event) -> tuple[str, dict[str, Any]]:
     """An event's name in the stream, and its data."""
     if isinstance(event, Waiting):
         return "queue", {"position": event.position, "of": event.of}

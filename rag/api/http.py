@@ -14,6 +14,7 @@ from fastapi import FastAPI
 import rag
 from rag.api import (
     administration,
+    bots,
     chat,
     documents,
     feedback,
@@ -98,6 +99,7 @@ def create_app(
         pages,
         uploads,
         feedback,
+        bots,
         progress,
         administration,
         recent,

@@ -38,9 +38,11 @@ _MODEL: Final = (502, 504)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gives:
-    """What an operation gives: a form, or other media types, and further statuses of its own that refuse."""
+    """What an operation gives: a form, another `to_bots`, or other media types, and further statuses of its own that
+    refuse."""
 
     form: type[BaseModel] | None = None
+    to_bots: type[BaseModel] | None = None
     other: Mapping[str, Any] | None = None
     status: int = 200
     also: tuple[int, ...] = ()
@@ -51,7 +53,11 @@ _ASKED: Final = {"text/event-stream": _events("passages", "queue", "sentence", "
 _CHATTED: Final = {"text/event-stream": _events()}
 
 TABLE: Final[Mapping[str, Gives]] = {
-    "POST /api/ask": Gives(form=schemas.Answer, other=_ASKED, refuses=_MODEL),
+    "POST /api/ask": Gives(form=schemas.Answer, to_bots=schemas.BotAnswer, other=_ASKED, refuses=_MODEL),
+    "POST /api/bots/standing": Gives(form=schemas.Standing),
+    "POST /api/bots/messages": Gives(status=204, refuses=(404,)),
+    "GET /api/bots/withdrawals": Gives(form=schemas.Withdrawals),
+    "POST /api/bots/withdrawn": Gives(status=204),
     "POST /api/search": Gives(form=schemas.Found),
     "GET /api/filters": Gives(form=schemas.Choices),
     "POST /api/feedback": Gives(form=schemas.FeedbackKept, refuses=(404,)),
@@ -126,7 +132,10 @@ def _described(web: FastAPI) -> dict[str, Any]:
 
 
 def _schemas() -> dict[str, Any]:
-    forms = {gives.form for gives in TABLE.values() if gives.form} | {schemas.ProblemDetails, schemas.OpenAIError}
+    forms = {form for gives in TABLE.values() for form in (gives.form, gives.to_bots) if form} | {
+        schemas.ProblemDetails,
+        schemas.OpenAIError,
+    }
     wanted = [(form, "serialization") for form in sorted(forms, key=lambda form: form.__name__)]
     _, found = models_json_schema(wanted, ref_template=_REF)  # type: ignore[arg-type]  # a literal, lost in the list
     named: dict[str, Any] = found["$defs"]
@@ -172,11 +181,10 @@ def _complete(name: str, operation: dict[str, Any], gives: Gives) -> None:
 def _given(gives: Gives) -> dict[str, Any]:
     content: dict[str, Any] = dict(gives.other or {})
     if gives.form is not None:
-        name = gives.form.__name__
-        content["application/json"] = {
-            "schema": {"$ref": _REF.format(model=name)},
-            "examples": {"one": {"value": ANSWERS[name]}},
-        }
+        names = [form.__name__ for form in (gives.form, gives.to_bots) if form]
+        refs = [{"$ref": _REF.format(model=name)} for name in names]
+        examples = dict(zip(("one", "bot"), ({"value": ANSWERS[name]} for name in names), strict=False))
+        content["application/json"] = {"schema": {"anyOf": refs} if refs[1:] else refs[0], "examples": examples}
     return {"description": _WORDS[gives.status], "content": content}
 
 
@@ -190,7 +198,8 @@ def _refused(status: int, below_v1: bool) -> dict[str, Any]:
 
 
 _WORDS: Final = {
-    200: "As asked for", 202: "Taken; it is done in the background", 206: "The part asked for", 304: "Not changed",
+    200: "As asked for", 202: "Taken; it is done in the background", 204: "Done; there is nothing to tell",
+    206: "The part asked for", 304: "Not changed",
     400: "Not understood", 401: "Nothing, or nothing good, says who is asking", 403: "Not allowed this way",
     404: "Not there, or not for the caller, in the same words", 406: "Not in a form the client takes",
     409: "Not possible as things stand", 413: "Too large", 415: "Not of the right media type",

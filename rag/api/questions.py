@@ -7,12 +7,16 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from rag.access import Audience
 from rag.api.answering import answer_of
-from rag.api.caller import AppOf, AskerOf, Caller, SearcherOf, needs
+from rag.api.bot_forms import forms_of
+from rag.api.caller import AppOf, AskerOrBotOf, Caller, SearcherOf, needs
 from rag.api.desk import Desk
-from rag.api.forms import answer_form, found_form, json_response
+from rag.api.forms import answer_form, event_form, found_form, json_response
+from rag.api.on_behalf import MOST_LISTED, NOBODY, Account, Heard, speaking
 from rag.api.streams import EventStream, unless_gone
 from rag.app import App
 from rag.ask.conversation import MAX_TURN_CHARS, MAX_TURNS, Turn
@@ -91,7 +95,9 @@ class Ask(BaseModel):
     """A question. What this version cannot honour is refused, never ignored: an answer that silently left out a filter
     would be a wrong answer. `sources` limits the search to sources of these names; `conversation` is what was said
     before, oldest first: it is used for this question and not kept. `early`, with `stream`: the passages come as soon
-    as they are found (`settled` false), and once more, in their final order, when they have been read."""
+    as they are found (`settled` false), and once more, in their final order, when they have been read. The last three
+    are for the key of a bot, which needs them: whose question it is, before whom it is answered, and, beyond a direct
+    message, who they are."""
 
     model_config = ConfigDict(extra="forbid")
     question: Question
@@ -100,6 +106,9 @@ class Ask(BaseModel):
     early: bool = False
     conversation: Annotated[list[SaidBefore], Field(max_length=MAX_TURNS)] = []
     filters: Narrowing = Narrowing()
+    on_behalf_of: Account | None = None
+    audience: Audience | None = None
+    members: Annotated[list[Account], Field(max_length=MOST_LISTED)] | None = None
 
 
 class Search(BaseModel):
@@ -113,13 +122,17 @@ class Search(BaseModel):
 
 
 @router.post("/ask", response_model=None)
-async def ask(wanted: Ask, request: Request, app: AppOf, caller: AskerOf) -> Response:
+async def ask(wanted: Ask, request: Request, app: AppOf, caller: AskerOrBotOf) -> Response:
     """Answer a question: the answer as JSON, or with `stream` the events `passages`, `queue`…, `sentence`…, `done`.
 
     While others are answered first, `queue` tells the place in the line, and 0 when the turn has come. A stream that
     breaks ends with the event `error`, a problem. A client that goes away stops the model. Too many questions are
     refused at once with 429; `Retry-After` says when to ask again.
     """
+    heard = Heard(asker=wanted.on_behalf_of, audience=wanted.audience, members=wanted.members)
+    if caller.bot or heard != NOBODY:
+        caller = await run_in_threadpool(speaking, app, caller, heard)
+    bot = forms_of(app, caller)
     make = functools.partial(
         app.ask,
         wanted.question,
@@ -135,11 +148,12 @@ async def ask(wanted: Ask, request: Request, app: AppOf, caller: AskerOf) -> Res
         if wanted.stream:
             first = await unless_gone(request, anext(events))
             if first is not None:
-                return EventStream(request, first, events, heartbeat_s=request.app.state.heartbeat_s)
+                form = bot.event if bot else event_form
+                return EventStream(request, first, events, heartbeat_s=request.app.state.heartbeat_s, form=form)
         else:
             answer = await unless_gone(request, answer_of(events))
             if answer is not None:
-                return json_response(answer_form(answer))
+                return json_response(bot.answer(answer) if bot else answer_form(answer))
     except BaseException:
         events.close()
         raise

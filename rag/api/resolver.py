@@ -128,7 +128,7 @@ class Resolver:
             raise Refused(TLS_NEEDED)
         found = self._app.keys.identify(key)
         caller = self._caller(found) if found is not None else None
-        if caller is None:
+        if caller is None or caller.bot:  # a bot has no browser
             raise Refused(self._refusal(way))
         return caller
 
@@ -161,7 +161,10 @@ class Resolver:
 
     def _this_machine(self) -> Caller:
         return Caller(
-            principal=self._app.person("local"), channel=LOOPBACK, standing=lambda: not self._app.credential_needed
+            principal=self._app.person("local"),
+            channel=LOOPBACK,
+            policy=self._app.policy,
+            standing=lambda: not self._app.credential_needed,
         )
 
     def _caller(self, found: Identified) -> Caller | None:
@@ -180,12 +183,16 @@ class Resolver:
 
         if not standing():
             return None
+        if found.account:
+            app.accounts.note(found.account, found.user)
         return Caller(
             principal=principal,
             channel=found.channel,
             scopes=found.scopes if found.scopes is not None else self._scopes(principal),
             sources=found.sources,
             key=found.key,
+            bot=found.bot,
+            policy=app.policy,
             standing=standing,
         )
 

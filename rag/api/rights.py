@@ -15,7 +15,7 @@ def may_open(document: DocumentId, acl: Acl, confidentiality: Confidentiality, c
     """Whether the whole document may be shown to them."""
     return (
         acl.admits(caller.principal)
-        and release(confidentiality, caller.channel) is Release.FULL
+        and release(confidentiality, caller.channel, caller.policy) is Release.FULL
         and caller.reaches(document)
     )
 
@@ -46,4 +46,4 @@ def document_of(app: App, key: str, caller: Caller) -> Document:
 
 def carried(caller: Caller) -> frozenset[Confidentiality]:
     """The classes the caller's channel carries in full."""
-    return frozenset(one for one in Confidentiality if release(one, caller.channel) is Release.FULL)
+    return frozenset(one for one in Confidentiality if release(one, caller.channel, caller.policy) is Release.FULL)

@@ -53,6 +53,7 @@ class Model(Form):
 
     name: str
     digest: str
+    changed: bool | None = Field(default=None, description="true: another version than the pinned one answered")
 
 
 class Answer(Form):
@@ -69,7 +70,58 @@ class Answer(Form):
     asked: str
     left_out: int
     disagreements: list[list[Citation]]
-    reason: str | None = Field(description="why it is incomplete")
+    reason: str | None = Field(description="why it is incomplete, or extracts only")
+
+
+class Link(Form):
+    """What may only be pointed at: `url` opens it on the internal page, after signing in."""
+
+    url: str
+    title: str = Field(default="", description="left out where the chat may not carry it")
+
+
+class BotPassage(Passage):
+    """A passage as a bot is told of it: `document_id` is the key, `uri` and `url` open the internal page."""
+
+    url: str
+
+
+class BotCitation(Citation):
+    """A citation as a bot is told of it."""
+
+    url: str
+
+
+class BotAnswer(Form):
+    """An answer as a bot is told of it. `sensitivity` is the highest class of what it shows, "" where it shows
+    nothing."""
+
+    question: str
+    outcome: Outcome
+    text: str
+    citations: list[BotCitation]
+    passages: list[BotPassage]
+    model: Model
+    receipt: str
+    timing_ms: dict[str, int]
+    asked: str
+    left_out: int
+    disagreements: list[list[BotCitation]]
+    reason: str | None
+    links: list[Link]
+    sensitivity: Literal["", "public", "internal", "confidential", "strict"]
+
+
+class Standing(Form):
+    """Whether an answer may still be posted where it is meant to be."""
+
+    standing: bool
+
+
+class Withdrawals(Form):
+    """Messages to be taken back."""
+
+    messages: list[str]
 
 
 class Found(Form):

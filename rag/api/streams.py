@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, TypeVar
 
 from starlette.requests import Request
@@ -12,12 +12,14 @@ from starlette.types import Receive, Scope, Send
 
 from rag.answers import AnswerEvent
 from rag.api.answering import Answering
-from rag.api.forms import encoded, event_form
+from rag.api.forms import Event, encoded, event_form
 from rag.api.language import language_of
 from rag.api.line import Waiting
 from rag.api.problems import logged
 
 T = TypeVar("T")
+Forming = Callable[[Event], tuple[str, dict[str, Any]]]
+"""From an event to its name in the stream, and its data."""
 
 HEARTBEAT_S = 10.0
 """A comment is sent when nothing happened for so long: proxies keep the line open, a dead one is noticed."""
@@ -50,9 +52,10 @@ class EventStream(StreamingResponse):
         events: Answering,
         *,
         heartbeat_s: float = HEARTBEAT_S,
+        form: Forming = event_form,
     ) -> None:
         super().__init__(
-            _frames(first, events, heartbeat_s=heartbeat_s, language=language_of(request)),
+            _frames(first, events, heartbeat_s=heartbeat_s, language=language_of(request), form=form),
             media_type="text/event-stream",
             headers={"X-Accel-Buffering": "no"},
         )
@@ -66,9 +69,9 @@ class EventStream(StreamingResponse):
 
 
 async def _frames(
-    first: AnswerEvent | Waiting, events: Answering, *, heartbeat_s: float, language: str
+    first: AnswerEvent | Waiting, events: Answering, *, heartbeat_s: float, language: str, form: Forming
 ) -> AsyncIterator[bytes]:
-    yield frame(*event_form(first))
+    yield frame(*form(first))
     waiting: asyncio.Future[AnswerEvent | Waiting] | None = None
     try:
         while True:
@@ -79,7 +82,7 @@ async def _frames(
                 continue
             event = waiting.result()
             waiting = None
-            yield frame(*event_form(event))
+            yield frame(*form(event))
     except StopAsyncIteration:
         return
     except Exception as error:  # the status is sent already: the problem is the last event

@@ -6,13 +6,18 @@ valid certificate) shows before the service says that it answers.
 
 from __future__ import annotations
 
+import logging
 import ssl
 import stat
+import threading
 from pathlib import Path
 
 from rag.errors import SettingsError
 
+_log = logging.getLogger(__name__)
+
 _EVERYBODY = 0o007
+_LOOK_S = 60.0
 _EXPIRED, _NOT_YET = 10, 9  # X509_V_ERR_CERT_HAS_EXPIRED, X509_V_ERR_CERT_NOT_YET_VALID
 _STEPS = 10
 
@@ -39,6 +44,63 @@ def context(cert: Path, key: Path) -> ssl.SSLContext:
         raise SettingsError(_said(cert, key, error)) from error
     _try_out(made, cert)
     return made
+
+
+class Renewal:
+    """Takes a renewed certificate into service while connections go on: those that come after it see the new one.
+
+    What stands in the files is tried out as at the start; if it cannot be used, the old one goes on and the log says
+    why, once for each change. `look` is called now and then, from one thread; `keep_looking` does so until `close`.
+    """
+
+    def __init__(self, cert: Path, key: Path) -> None:
+        self.context = context(cert, key)
+        self._files = (cert, key)
+        self._seen = self._stamps()
+        self._closing = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def look(self) -> None:
+        """Take what changed."""
+        stamps = self._stamps()
+        if stamps == self._seen:
+            return
+        try:
+            context(*self._files)
+            self.context.load_cert_chain(*self._files, password=_no_password)
+        except (SettingsError, OSError) as error:  # also half of a pair, the other half of which comes a moment later
+            _log.warning("The renewed certificate is not used: %s", error, extra={"action": "certificate_not_renewed"})
+        else:
+            _log.info("The renewed certificate is in use", extra={"action": "certificate_renewed"})
+        self._seen = stamps
+
+    def keep_looking(self, every_s: float = _LOOK_S) -> None:
+        """Look in a thread of its own."""
+
+        def looking() -> None:
+            while not self._closing.wait(every_s):
+                self.look()
+
+        self._thread = threading.Thread(target=looking, name="certificate", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Look no more."""
+        self._closing.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _stamps(self) -> tuple[tuple[int, int, int], ...]:
+        """Of both files, through links, as renewal programs swap them; zeros where one is not there just now."""
+        return tuple(_stamp(file) for file in self._files)
+
+
+def _stamp(file: Path) -> tuple[int, int, int]:
+    try:
+        found = file.stat()
+    except OSError:
+        return 0, 0, 0
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def _no_password() -> bytes:

@@ -76,12 +76,12 @@ class Watchman:
         readers: dict[tuple[Principal, Channel], list[H]] = defaultdict(list)
         for answer in answers:
             readers[answer.caller.principal, answer.caller.channel].append(answer)
-        found = {id(answer) for (who, way), theirs in readers.items() for answer in self._lost(who, way, theirs)}
+        found = {id(answer) for theirs in readers.values() for answer in self._lost(theirs[0].caller, theirs)}
         self._state = state
         return found
 
-    def _lost(self, principal: Principal, channel: Channel, answers: Sequence[H]) -> list[H]:
-        recheck = Recheck(ledger=self._ledger, principal=principal, channel=channel)
+    def _lost(self, caller: Caller, answers: Sequence[H]) -> list[H]:
+        recheck = Recheck(ledger=self._ledger, principal=caller.principal, channel=caller.channel, policy=caller.policy)
         passages = {passage.key: passage for answer in answers for passage in answer.passages}
         left = {passage.key for passage in recheck.left(tuple(passages.values()))}
         return [answer for answer in answers if any(passage.key not in left for passage in answer.passages)]

@@ -12,9 +12,10 @@ from __future__ import annotations
 import functools
 import logging
 import time
-from collections.abc import Generator, Iterator, Sequence, Set
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from rag.access import Channel, Principal
 from rag.answers import AnswerEvent, Citation, Disagreement, Found, Outcome, Passage, Reason, Sentence
@@ -28,7 +29,7 @@ from rag.ask.lineage import described
 from rag.ask.listening import Listening, Telling, Unheard
 from rag.ask.markers import without_markers
 from rag.ask.recheck import Recheck, RightsLost
-from rag.ask.release import divide, within
+from rag.ask.release import STANDARD, Policy, Release, divide, release, within
 from rag.ask.retrieve import Retriever
 from rag.ask.searched import Retrieved
 from rag.ask.sentences import sentences
@@ -36,8 +37,9 @@ from rag.ask.speed import SPEEDS, ReadingSpeeds
 from rag.ask.statements import Statement, StatementStream
 from rag.ask.versions import newest_first
 from rag.ask.versions import speaking as speaking_of
-from rag.errors import ContextOverflow, ModelError, ModelTimeout, ModelUnavailable
+from rag.errors import ContextOverflow, ModelChanged, ModelError, ModelTimeout, ModelUnavailable
 from rag.filters import NONE, Filters
+from rag.house_prompts import HousePrompt, prompts_of
 from rag.language import language_of_question
 from rag.models.seats import Seats
 from rag.ports import Generation, LanguageModel, Message
@@ -54,6 +56,8 @@ _REASONS = {
 }
 """Why an answer is incomplete, by how the model's writing ended."""
 _EXTRACTS = 3
+_POINTERS = 5
+"""What may only be pointed at is named so often at most."""
 _WORDS_WEIGH = 0.15
 """What holding all words of the question is worth beside a cosine."""
 _TRIES = 3
@@ -85,7 +89,9 @@ class Rules:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answerer:
     """Answers questions. `model` is None where no language model can run: then the passages speak for themselves.
-    `seats` are the model's; who asks takes one before it goes on behind `Found` that `writes`."""
+    `seats` are the model's; who asks takes one before it goes on behind `Found` that `writes`. `policy` says what
+    chats carry. `other_embedder`: whether questions are embedded by another version than the pinned one, which the
+    answer then says. `prompts`: source → what the model is told besides."""
 
     retriever: Retriever
     audit: AuditLog
@@ -93,6 +99,9 @@ class Answerer:
     rules: Rules
     speeds: ReadingSpeeds = field(default=SPEEDS)
     seats: Seats = field(default_factory=lambda: Seats(1))
+    policy: Policy = STANDARD
+    other_embedder: Callable[[], bool] = lambda: False
+    prompts: Mapping[str, HousePrompt] = field(default_factory=dict)
 
     def ask(
         self,
@@ -134,9 +143,15 @@ class Answerer:
         began = time.perf_counter()
         asked = self._stand_alone(question, conversation, listening)
         course = self.course(question, asked, began=began)
-        recheck = Recheck(ledger=self.retriever.ledger, principal=principal, channel=channel, listening=listening)
+        recheck = Recheck(
+            ledger=self.retriever.ledger,
+            principal=principal,
+            channel=channel,
+            listening=listening,
+            policy=self.policy,
+        )
         searched = self.retriever.search(
-            asked, principal=principal, k=self.rules.passages, filters=within(filters, channel)
+            asked, principal=principal, k=self.rules.passages, filters=within(filters, channel, self.policy)
         )
         if early and (seen := self._showable(self.retriever.best(searched), asked, recheck)):
             course.mark("search")
@@ -152,7 +167,8 @@ class Answerer:
             yield Found(passages=recheck.left(seen), evidence=0.0, settled=False)
         found = self.retriever.read(searched)
         course.mark("retrieve")
-        released = divide(found.passages, channel)
+        course.warned = self.other_embedder()
+        released = divide(found.passages, channel, self.policy)
         shown = self._showable(found.passages, asked, recheck)
         enough = found.evidence >= self.rules.evidence
         course.receipt = self.audit.open(
@@ -165,13 +181,22 @@ class Answerer:
             reason=reason,
             enough=enough,
             links=[passage.key for passage in released.links],
+            **self._noted(released.links, principal, channel),
         )
-        yield from self.told(course, found, shown, links=bool(released.links), enough=enough, recheck=recheck)
+        course.pointers = lambda: recheck.pointers(released.links, most=_POINTERS)
+        links = bool(released.links) and bool(shown or course.pointers())
+        yield from self.told(course, found, shown, links=links, enough=enough, recheck=recheck)
+
+    def _noted(self, links: Sequence[Passage], principal: Principal, channel: Channel) -> dict[str, Any]:
+        """What the record of a chat's answer says besides: whose titles are told, and how many read along."""
+        titled = [one.key for one in links if release(one.confidentiality, channel, self.policy) is Release.LINK_ONLY]
+        room = {"room": len(principal.company)} if principal.company else {}
+        return ({"titled": list(dict.fromkeys(titled))} if titled else {}) | room
 
     def _showable(self, passages: Sequence[Passage], asked: str, recheck: Recheck) -> tuple[Passage, ...]:
         """Those that the channel may carry in full and the person may read now, in the order they are shown in."""
-        standing = described(divide(passages, recheck.channel).full, self.retriever.ledger, recheck.principal)
-        return recheck.left(newest_first(standing, asked))
+        carried = divide(passages, recheck.channel, recheck.policy).full
+        return recheck.left(newest_first(described(carried, self.retriever.ledger, recheck.principal), asked))
 
     def course(self, question: str, asked: str, *, began: float, before: Before | None = None) -> Course:
         """A question under way, nothing found yet."""
@@ -256,7 +281,9 @@ class Answerer:
         many are tried as long as nothing was shown, and at last the passages speak for themselves."""
         stream, finish, new_tokens = StatementStream(), "stop", 0
         wanted = recheck.listening.wanted
-        generation = Generation(max_tokens=self.rules.max_answer_tokens, schema=prompt.SCHEMA, wanted=wanted)
+        generation = Generation(
+            max_tokens=self.rules.max_answer_tokens, schema=prompt.SCHEMA, wanted=wanted, anew=course.unshown
+        )
         salt = self.audit.pseudonym(recheck.principal.user)[:8]
         info = None
         try:
@@ -269,6 +296,9 @@ class Answerer:
             course.mark("prompt")
             recheck.insist(shown)
             for delta in recheck.while_waiting(shown, model.stream(messages, generation)):
+                if delta.anew:  # its server died, and nothing was shown yet
+                    stream = StatementStream()
+                    course.forget()
                 if delta.text:
                     course.mark("first_token")
                 if delta.usage is not None:
@@ -280,14 +310,15 @@ class Answerer:
             self._learn(course, new_tokens)
         except ModelError as error:
             _log.warning("The language model failed", extra={"action": "model_failed", "kind": type(error).__name__})
-            overflow, silent = isinstance(error, ContextOverflow), not course.written and not course.held
+            overflow, silent = isinstance(error, ContextOverflow), course.unshown() and not course.held
             if overflow and silent and new_tokens and tries > 1 and course.before is None:
-                course.begin_again()
+                course.forget()
                 half = new_tokens // 2
                 yield from self._generated(course, found, shown, model, recheck, most=half, tries=tries - 1)
                 return
-            if silent and (overflow or isinstance(error, ModelUnavailable)):
-                yield from self._extracts(course, found, shown, recheck, reason=Reason.OVERFLOW if overflow else None)
+            if silent and (overflow or isinstance(error, ModelUnavailable | ModelChanged)):
+                reason = Reason.OVERFLOW if overflow else Reason.CHANGED if isinstance(error, ModelChanged) else None
+                yield from self._extracts(course, found, shown, recheck, reason=reason)
                 return
             finish = "overflow" if overflow else "slow" if isinstance(error, ModelTimeout) else "cut"
         else:
@@ -296,6 +327,14 @@ class Answerer:
         yield course.done(_outcome(course, finish), shown, info, reason=_REASONS.get(finish))
 
     # ---- what the model reads ----
+
+    def first(self, shown: Sequence[Passage], asked: str) -> Sequence[Passage]:
+        """Those of the passages that a model is given, as far as they fit."""
+        return speaking_of(shown, asked)[: self.rules.prompt_passages]
+
+    def house(self, passages: Sequence[Passage]) -> tuple[HousePrompt, ...]:
+        """What the house wants said besides about these."""
+        return prompts_of((one.chunk.document_id.partition(":")[0] for one in passages), self.prompts)
 
     def _given(
         self,
@@ -308,12 +347,18 @@ class Answerer:
         most: int | None = None,
     ) -> tuple[Given, list[Message], int]:
         """What of the passages fits, the prompt, and how many tokens of it are new to the model."""
-        passages = speaking_of(shown, course.asked)[: self.rules.prompt_passages]
+        passages = self.first(shown, course.asked)
+        course.house = self.house(passages)
 
         def prompted(texts: Sequence[str]) -> list[Message]:
             kept = [(passage, text) for passage, text in zip(passages, texts, strict=False) if text]
             return prompt.messages(
-                course.asked, [p for p, _ in kept], [t for _, t in kept], salt=salt, language=course.language
+                course.asked,
+                [p for p, _ in kept],
+                [t for _, t in kept],
+                salt=salt,
+                language=course.language,
+                house=course.house,
             )
 
         empty = model.count_tokens(prompted([]))
@@ -333,7 +378,9 @@ class Answerer:
         if course.before is not None:
             fits, course.extracted = course.before.fits, course.before.extracted
         given = self._extract(course, found, passages, fits) if course.extracted else budget.whole(passages, fits=fits)
-        messages = prompt.messages(course.asked, given.passages, given.texts, salt=salt, language=course.language)
+        messages = prompt.messages(
+            course.asked, given.passages, given.texts, salt=salt, language=course.language, house=course.house
+        )
         return given, messages, model.count_tokens(messages) - empty
 
     def _extract(self, course: Course, found: Retrieved, passages: Sequence[Passage], fits: budget.Fits) -> Given:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from rag.answers import Answer, Citation, Disagreement, Done, ModelInfo, Outcome, Passage, Reason, Sentence
+from rag.answers import Answer, Citation, Disagreement, Done, ModelInfo, Outcome, Passage, Pointer, Reason, Sentence
 from rag.ask import prompt
 from rag.ask.budget import Given
+from rag.house_prompts import HousePrompt, labels
 from rag.ports import Generation, LanguageModel
 from rag.store.audit import AuditLog, Making
 from rag.texts import texts
@@ -30,7 +31,8 @@ class Before:
 @dataclass(slots=True, kw_only=True)
 class Course:
     """One question under way. `asked` is what it was read as, `speaker` the model's digest or name, `options` how its
-    answer is made, `before` set where an earlier answer is given again."""
+    answer is made, `before` set where an earlier answer is given again, `pointers` what may be pointed at besides,
+    at the moment it is asked, `warned` where the embedder is another version than the pinned one."""
 
     question: str
     asked: str
@@ -49,9 +51,21 @@ class Course:
     dropped: int = 0
     left_out: int = 0
     extracted: bool = False
+    house: tuple[HousePrompt, ...] = ()
     disagreements: tuple[Disagreement, ...] = ()
     timing_ms: dict[str, float] = field(default_factory=dict)
+    pointers: Callable[[], tuple[Pointer, ...]] = tuple
     closed: bool = False
+    warned: bool = False
+
+    def unshown(self) -> bool:
+        """Whether nothing that the model wrote has been shown."""
+        return not self.written
+
+    def forget(self) -> None:
+        """Begin anew with what the model writes: its server died, or the prompt did not fit. None of it was shown."""
+        self.held, self.heard, self.dropped = [], set(), 0
+        self.citations.clear()
 
     def mark(self, stage: str) -> None:
         """Note when a stage was reached first."""
@@ -60,24 +74,23 @@ class Course:
     def given(self, given: Given, *, model: LanguageModel, generation: Generation) -> None:
         """Note what the model is given and how it is to write, for the receipt. The salt is no part of it: it would
         tell whoever holds the key which of the persons they know of had asked."""
-        messages = prompt.messages(self.asked, given.passages, given.texts, salt="", language=self.language)
+        messages = prompt.messages(
+            self.asked, given.passages, given.texts, salt="", language=self.language, house=self.house
+        )
         self.options |= {
             "context_tokens": model.context_tokens,
             "max_tokens": generation.max_tokens,
             "temperature": generation.temperature,
             "seed": generation.seed,
         }
+        if self.house:
+            self.options["house"] = labels(self.house)
         self.making = Making(
             prompt="\0".join(f"{message.role}\0{message.content}" for message in messages),
             recipe=prompt.recipe(),
             given_chars=sum(map(len, given.texts)),
             extracted=self.extracted,
         )
-
-    def begin_again(self) -> None:
-        """Forget what the model said of a prompt that did not fit; nothing of it was shown."""
-        self.heard.clear()
-        self.dropped = 0
 
     def repeated(self, text: str) -> bool:
         """Whether the model said just this before, as small ones do."""
@@ -124,10 +137,11 @@ class Course:
     ) -> Done:
         """The answer, its audit record closed."""
         model = info or ModelInfo(name="")
+        model = replace(model, changed=model.changed or self.warned)
         self.mark("total")
         answer = Answer(
             question=self.question,
-            text="\n".join(line for line in self._lines(outcome, reason) if line),
+            text="\n".join(line for line in self._lines(outcome, reason, changed=model.changed) if line),
             outcome=outcome,
             citations=tuple(self.citations),
             passages=tuple(shown),
@@ -138,6 +152,7 @@ class Course:
             left_out=self.left_out,
             disagreements=self.disagreements,
             reason=reason,
+            links=self.pointers() if outcome is not Outcome.NOTHING_FOUND else (),
         )
         self.closed = True
         making = replace(self.making, options=self.options, text=answer.text)
@@ -151,14 +166,15 @@ class Course:
         )
         return Done(answer=answer)
 
-    def _lines(self, outcome: Outcome, reason: Reason | None) -> list[str]:
+    def _lines(self, outcome: Outcome, reason: Reason | None, *, changed: bool) -> list[str]:
         words = texts(self.language)
         lines = [" ".join(self.written)] if self.written else []
+        last = [words["model_changed"]] if changed else []
         if outcome is Outcome.EXTRACTS:
-            return [words.get(f"extracts.{reason}", words["extracts"]), *self.written]
+            return [words.get(f"extracts.{reason}", words["extracts"]), *self.written, *last]
         if outcome is not Outcome.ANSWERED:
             lines.append(words.get(f"{outcome.value}.{reason}", words[outcome.value]))
-        return lines + [disagreement_line(found, self.language) for found in self.disagreements]
+        return lines + [disagreement_line(found, self.language) for found in self.disagreements] + last
 
 
 def printed(sentence: Sentence, language: str) -> str:

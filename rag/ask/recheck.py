@@ -4,7 +4,7 @@ meanwhile ends it."""
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from contextvars import copy_context
 from dataclasses import dataclass, field
@@ -13,9 +13,9 @@ from threading import Thread
 from typing import Generic, TypeVar
 
 from rag.access import Channel, Principal
-from rag.answers import Passage
+from rag.answers import Passage, Pointer
 from rag.ask.listening import Listening, Unheard
-from rag.ask.release import Release, release
+from rag.ask.release import STANDARD, Policy, Release, release
 from rag.store.ledger import Ledger
 
 T = TypeVar("T")
@@ -38,12 +38,28 @@ class Recheck:
     principal: Principal
     channel: Channel
     listening: Listening = field(default_factory=Listening)
+    policy: Policy = STANDARD
 
     def left(self, passages: Sequence[Passage]) -> tuple[Passage, ...]:
         """Those whose document is there, readable and not too secret for the channel, now."""
-        found = self.ledger.standing({passage.key for passage in passages}, self.principal)
-        full = {key for key, secrecy in found.items() if release(secrecy, self.channel) is Release.FULL}
-        return tuple(passage for passage in passages if passage.key in full)
+        carried = self.carried({passage.key for passage in passages})
+        return tuple(passage for passage in passages if carried.get(passage.key) is Release.FULL)
+
+    def carried(self, keys: Collection[str]) -> Mapping[str, Release]:
+        """Of these documents, those that are there and readable now → how much of them the channel may carry now."""
+        found = self.ledger.standing(keys, self.principal)
+        return {key: release(secrecy, self.channel, self.policy) for key, secrecy in found.items()}
+
+    def pointers(self, passages: Sequence[Passage], *, most: int) -> tuple[Pointer, ...]:
+        """What may be pointed at now among these, each document once, at its best passage."""
+        best = {passage.key: passage for passage in reversed(passages)}
+        carried = self.carried(best)
+        listed = dict.fromkeys(passage.key for passage in passages)
+        return tuple(
+            Pointer.to(best[key], titled=carried[key] > Release.BARE_LINK)
+            for key in listed
+            if carried.get(key, Release.REFUSE) > Release.REFUSE
+        )[:most]
 
     def insist(self, passages: Sequence[Passage]) -> None:
         """

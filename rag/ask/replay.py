@@ -25,6 +25,7 @@ from rag.ask.release import Release, release
 from rag.ask.searched import Retrieved
 from rag.documents import Span
 from rag.errors import ModelError, SettingsError
+from rag.house_prompts import labels
 from rag.ports import Generation
 from rag.store.audit import AuditLog
 
@@ -55,8 +56,8 @@ class Receipt:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """One thing that is not as it was: ``removed`` (or no longer readable), ``unreadable``, ``version``, ``class``,
-    ``cut``, ``superseded``, ``model``, ``recipe``, ``options``, ``prompt`` or ``words``. `document` is a key, ""
-    where it is about none; `said` the sentence for it."""
+    ``cut``, ``superseded``, ``house`` (the prompt of a source), ``model``, ``recipe``, ``options``, ``prompt`` or
+    ``words``. `document` is a key, "" where it is about none; `said` the sentence for it."""
 
     what: str
     said: str
@@ -129,6 +130,8 @@ def replay(
     again = replace(answerer, rules=rules, model=answerer.model if receipt.model else None)
     passages, changes = _passages(receipt, again, principal)
     changes += _making(receipt, again)
+    if not changes:
+        changes += _house(receipt, labels(again.house(again.first(passages, question))))
     also = _also(receipt, question, again, principal)
     if changes:
         return Replay(changes=tuple(changes), also=also)
@@ -174,7 +177,7 @@ def _passage(shown: Mapping[str, Any], channel: Channel, answerer: Answerer, pri
     entry, document = ledger.entry(key), ledger.document(key)
     if entry is None or not entry.acl.admits(principal):
         return _gone(key)
-    if release(entry.confidentiality, channel) is not Release.FULL:
+    if release(entry.confidentiality, channel, answerer.policy) is not Release.FULL:
         said = f"The document with the key {key} is of another class now, and this channel may not carry that."
         return Change(what="class", document=key, said=said)
     if document is None:
@@ -231,11 +234,22 @@ def _making(receipt: Receipt, answerer: Answerer) -> Iterator[Change]:
             yield Change(what="options", said=f"{name} is {value}, it was {receipt.options[name]}.")
 
 
+def _house(receipt: Receipt, now: str) -> list[Change]:
+    """Whether the house says something else besides. Without a model nothing was said."""
+    then = str(receipt.options.get("house", ""))
+    if not receipt.model or now == then:
+        return []
+    said = f"The prompts of the sources are {now or 'none'}, they were {then or 'none'}."
+    return [Change(what="house", said=said)]
+
+
 def _also(receipt: Receipt, question: str, answerer: Answerer, principal: Principal) -> tuple[str, ...]:
     found = answerer.retriever.retrieve(question, principal=principal, k=answerer.rules.passages)
     then = {shown["document"] for shown in receipt.passages}
     new = [passage for passage in found.passages if passage.key not in then]
-    full = [passage for passage in new if release(passage.confidentiality, receipt.channel) is Release.FULL]
+    full = [
+        passage for passage in new if release(passage.confidentiality, receipt.channel, answerer.policy) is Release.FULL
+    ]
     return tuple(dict.fromkeys(passage.chunk.document_id for passage in full))
 
 
@@ -266,7 +280,9 @@ def _answer(
         grant=answerer.retriever.ledger.grant(principal),
     )
     shown, links = tuple(passages), bool(receipt.links)
-    recheck = Recheck(ledger=answerer.retriever.ledger, principal=principal, channel=receipt.channel)
+    recheck = Recheck(
+        ledger=answerer.retriever.ledger, principal=principal, channel=receipt.channel, policy=answerer.policy
+    )
     events = answerer.told(course, found, shown, links=links, enough=receipt.enough, recheck=recheck)
     return next(event.answer for event in list(events) if isinstance(event, Done))
 

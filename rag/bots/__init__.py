@@ -1,5 +1,13 @@
-"""Doors in chat, each a process of its own that speaks to the service through `rag.client` and holds no store.
+"""Doors in chat, each a process of its own that speaks to the service over HTTP and holds no store.
 
-None stands here yet. What they will carry is decided already: `rag.access` has the channels and audiences, and
-`rag.ask.release` says, before any prompt, what of which class may go where.
+adapter     what a chat platform is to us: the one Protocol every adapter keeps
+platforms   the platforms there are, by name
+inbox       what was taken and not yet answered, written down before it is acknowledged
+runner      takes, answers some at a time, takes messages back
+answering   one question's way to its end: an answer, or why there is none
+client      the service over HTTP            told     what it tells: events, and why there is none
+replies     what stands in the chat, pure    links    no address but the internal page's, pure
+screen      one message that grows           riding   riding out what passes
+
+An adapter knows `adapter` and its platform; it knows no other room, and no other room knows it.
 """

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar, NewType, Protocol
+from typing import ClassVar, NewType, Protocol, runtime_checkable
 
 from rag.access import Audience, ChannelKind
 from rag.errors import RagError
@@ -101,8 +101,9 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """One numbered proof. `url` opens the internal page and nothing else; `title` is "" where the channel may carry no
-    more than the link; `place` is the page or heading, as people say it."""
+    """One numbered proof; or, numbered after them, what may only be opened. `url` opens the internal page and nothing
+    else; `title` is "" where the channel may carry no more than the link; `place` is the page or heading, as people say
+    it."""
 
     marker: int
     url: str
@@ -172,3 +173,11 @@ class ChatAdapter(Protocol):
 
     async def working(self, place: Place) -> None:
         """Show that there is work going on, where the platform can; never raises."""
+
+
+@runtime_checkable
+class Examinable(Protocol):
+    """An adapter that can try its credentials without receiving anything, for ``rag bot NAME check``."""
+
+    async def check(self) -> str | None:
+        """Who the bot is there, in one sentence, or None where it is only let in. Raises as `post`."""

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from rag import __version__
 from rag.access import Audience, ChannelKind
-from rag.credentials.identified import SCOPES
+from rag.bots.platforms import PLATFORMS
+from rag.credentials.identified import PERSONAL
 from rag.filters import LANGUAGES, TYPES
 
 
@@ -123,7 +124,14 @@ def _parser() -> argparse.ArgumentParser:
 
     _keys(actions(command("keys", "API keys: who may ask from programs and from beyond this machine.")))
 
-    models = actions(command("models", "The model weights on this machine."))
+    _bots(command("bot", "Answer in a chat, in a process of its own (Slack, Teams, Matrix)."), every)
+
+    models = actions(command("models", "Which models there are, under which licence; fetch, pin and update them."))
+    shown = models("show", "All that is known of one model: what it can do, its digest, its licence and duties.")
+    shown.add_argument("name", metavar="NAME", help="as `rag models` lists it")
+    pinned = models("pin", "Use this version only: write its digest into rag.toml, whose comments stay.")
+    pinned.add_argument("name", metavar="NAME", help="as `rag models` lists it")
+    _updating(models("update", "What changed in a model since it was pinned; with a gate, pin the new version."))
     fetch = models("fetch", "Get weights, checked by sha256: those named, or what this machine needs.")
     fetch.add_argument("names", nargs="*", metavar="NAME", help="as `rag models` lists it")
     fetch.add_argument(
@@ -135,6 +143,11 @@ def _parser() -> argparse.ArgumentParser:
     fitting.add_argument("names", nargs="*", metavar="MODEL", help="a model's name, or a GGUF file (all that are here)")
     fitting.add_argument("--context", type=_positive, metavar="N", help="tokens of prompt and answer (the settings')")
     fitting.add_argument("--quick", action="store_true", help="run no model: estimate the speeds")
+
+    _comparing(models("compare", "Language models side by side on your own documents."))
+    _voting(models("vote", "A page to choose between their answers without names; --count counts the votes."))
+
+    _tuning(command("tune", "Fit the embedder to your documents, or export what a model can be trained on."), every)
 
     _evaluating(command("eval", "Measure retrieval and answers on questions whose answers are known."))
 
@@ -155,6 +168,28 @@ def _parser() -> argparse.ArgumentParser:
     return top
 
 
+def _bots(command: argparse.ArgumentParser, every: argparse.ArgumentParser) -> None:
+    below = command.add_subparsers(dest="platform", required=True, metavar="PLATFORM|messages")
+    for platform in PLATFORMS.values():
+        about = f"Run the {platform.title} bot until it is stopped."
+        one = below.add_parser(platform.name, help=about, description=about, parents=[every])
+        one.set_defaults(action="run", out=None)
+        actions = one.add_subparsers(dest="action", metavar="ACTION")
+        about = "Try settings, credentials and the way to the service, and say what is missing."
+        actions.add_parser("check", help=about, description=about, parents=[every])
+        if platform.manifest:
+            about = "Write the manifest to upload at the platform."
+            manifest = actions.add_parser("manifest", help=about, description=about, parents=[every])
+            manifest.add_argument("--out", type=Path, metavar="FILE", help="write it there (stdout)")
+    about = "Which messages of bots show a document, and have them taken back."
+    messages = below.add_parser("messages", help=about, description=about, parents=[every])
+    messages.add_argument(
+        "--document", metavar="DOCUMENT", help="that show this one: an id, or its key once it is gone"
+    )
+    messages.add_argument("--gone", action="store_true", help="that show a document that is no longer there")
+    messages.add_argument("--remove", action="store_true", help="have their bots take these back")
+
+
 def _erasing(command: argparse.ArgumentParser) -> None:
     command.add_argument("documents", nargs="*", metavar="DOCUMENT", help="ids or keys, as `rag documents` lists them")
     command.add_argument("--person", metavar="NAME", help="every document that names this person")
@@ -163,6 +198,18 @@ def _erasing(command: argparse.ArgumentParser) -> None:
     command.add_argument("--allow", action="store_true", help="let these be read again once their files have changed")
     command.add_argument("--verify", type=Path, metavar="FILE", help="check that this home wrote the certificate so")
     command.add_argument("--language", choices=("de", "en"), help="of the certificate's page (the terminal's)")
+
+
+def _updating(command: argparse.ArgumentParser) -> None:
+    command.add_argument("name", nargs="?", metavar="NAME", help="as `rag models` lists it (the pinned one)")
+    command.add_argument(
+        "folders", nargs="*", metavar="[NAME=]FOLDER", help="questions to measure it on, as `rag eval`"
+    )
+    command.add_argument(
+        "--gate", type=Path, metavar="FILE", help="pin it only where it reaches the figures in this TOML"
+    )
+    command.add_argument("--keep", type=Path, metavar="DIR", help="keep the indexes made, for another run")
+    command.add_argument("--limit", type=_positive, metavar="N", help="only the first N questions of each set")
 
 
 def _asking(command: argparse.ArgumentParser) -> None:
@@ -228,7 +275,7 @@ def _keys(action: Callable[[str, str], argparse.ArgumentParser]) -> None:
     add.add_argument(
         "--scope",
         action="append",
-        choices=(*SCOPES, "all"),
+        choices=(*PERSONAL, "all"),
         help="what it is good for (search, ask and documents); may be repeated",
     )
     add.add_argument("--source", action="append", metavar="NAME", help="only this source; may be repeated")
@@ -236,6 +283,9 @@ def _keys(action: Callable[[str, str], argparse.ArgumentParser]) -> None:
     add.add_argument("--channel", choices=channels, default="intranet", help="where its answers are shown (intranet)")
     audiences = [audience.value for audience in Audience]
     add.add_argument("--audience", choices=audiences, default="direct", help="who else sees them there (direct)")
+    add.add_argument(
+        "--bot", choices=("slack", "teams", "matrix"), default="", help="for a bot there, and for nothing else"
+    )
     add.add_argument("--expires", type=_days, default=365, metavar="DAYS", help="good for so many days, or never (365)")
     revoke = action("revoke", "End a key at once; answers it asked for end too.")
     revoke.add_argument("id", metavar="ID", help="as `rag keys list` shows it")
@@ -268,6 +318,50 @@ def _evaluating(command: argparse.ArgumentParser) -> None:
     command.add_argument("--keep", type=Path, metavar="DIR", help="keep the indexes made, for another run")
     command.add_argument("--limit", type=_positive, metavar="N", help="only the first N questions of each set")
     command.add_argument("--dry-run", action="store_true", help="with calibrate: only say what it would bring")
+
+
+def _comparing(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "names", nargs="*", metavar="MODEL", help="embedded:qwen2.5-0.5b, ollama:llama3.2:3b, openai-compatible:NAME"
+    )
+    command.add_argument(
+        "--questions", type=Path, metavar="FILE", help="ask these; else they are made, and kept in DIR"
+    )
+    command.add_argument("--count", type=_positive, default=24, metavar="N", help="how many are made (24)")
+    command.add_argument("--maker", metavar="MODEL", help="puts the questions made into words; else rules do")
+    command.add_argument("--gate", type=Path, metavar="FILE", help="name the smallest model that reaches this TOML")
+    command.add_argument("--judge", metavar="MODEL@sha256:…", help="a model that judges besides; changes no rank")
+    command.add_argument("--out", type=Path, metavar="DIR", help="where the result goes (compare in the home)")
+    command.add_argument("--again", action="store_true", help="rank the answers in DIR anew; no model is asked")
+
+
+def _voting(command: argparse.ArgumentParser) -> None:
+    command.add_argument("directory", nargs="?", type=Path, metavar="DIR", help="what compare wrote (in the home)")
+    command.add_argument("--count", nargs="+", type=Path, metavar="FILE", help="files of votes, one for each person")
+    command.add_argument("--questions", type=Path, metavar="FILE", help="what compare was given")
+    command.add_argument("--seed", type=int, metavar="N", help="draws the same order again")
+    command.add_argument("--anew", action="store_true", help="write another page and key")
+
+
+def _tuning(command: argparse.ArgumentParser, every: argparse.ArgumentParser) -> None:
+    below = command.add_subparsers(dest="action", required=True, metavar="ACTION")
+
+    def action(name: str, about: str) -> argparse.ArgumentParser:
+        return below.add_parser(name, help=about, description=about, parents=[every])
+
+    fit = action("embedder", "Fit an adapter to your documents; adopted only if it finds more on what was held back.")
+    fit.add_argument(
+        "folders",
+        nargs="*",
+        metavar="[NAME=]FOLDER",
+        help="questions with their documents; headings are learned from too",
+    )
+    fit.add_argument("--dry-run", action="store_true", help="only say what it would bring")
+    action("revert", "Take the adapter back.")
+    pairs = action("export", "Helpful answers as examples in chat form, to train a model elsewhere (audited).")
+    pairs.add_argument("--out", type=Path, required=True, metavar="DIR", help="pairs.jsonl and a Modelfile for Ollama")
+    pairs.add_argument("--base", metavar="NAME", help="the model that is trained, as Ollama has it (llm.model)")
+    _reading(pairs)
 
 
 def _examining(command: argparse.ArgumentParser) -> None:

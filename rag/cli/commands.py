@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rag import logs
+from rag.bots.platforms import PLATFORMS
 from rag.cli import NOTHING, OK, output, overview
 from rag.cli.door import Door, door, settings_of
 from rag.egress.closing import close_in
@@ -24,16 +25,17 @@ from rag.texts import texts
 def run(options: argparse.Namespace) -> int:
     """Run the command that was typed; returns its exit code."""
     logs.set_up(level="INFO" if options.verbose else "ERROR", words=options.verbose)
-    if options.command not in _OPEN and not _proves(options):
+    if not _is_open(options) and not _proves(options) and not _is_bot(options):
         settings = settings_of(options)  # closed first: the command's libraries start threads
         if options.command in ("serve", "watch"):
-            _log_as(settings.logs, verbose=options.verbose)
+            log_as(settings.logs, verbose=options.verbose)
         listen = (options.port,) if options.command == "serve" else ()
         close_in(Mode(settings.egress.lockdown), endpoints=settings.endpoints(), listen=listen)
     return _COMMANDS[options.command](options)
 
 
-def _log_as(wanted: LogSettings, *, verbose: bool) -> None:
+def log_as(wanted: LogSettings, *, verbose: bool) -> None:
+    """Log as the settings want it."""
     level = "INFO" if verbose and wanted.level != "debug" else wanted.level.upper()
     logs.set_up(level=level, as_json=wanted.format == "json", words=verbose)
 
@@ -183,6 +185,9 @@ def sources(options: argparse.Namespace) -> int:
         found = single(options, "remove_source", name=options.name)
         if not options.json:
             output.out.print(f"Forgotten, with {found['removed']} documents.")
+            if shown := found.get("bot_messages"):
+                output.flow(f"{output.counted(shown, 'message')} of bots show documents that are gone: ")
+                output.flow("rag bot messages --gone", width=4)
         return OK
     found = single(options, "sources")
     if not options.json:
@@ -279,12 +284,25 @@ def _proves(options: argparse.Namespace) -> bool:
     return bool(getattr(options, "prove_offline", False))
 
 
+def _is_bot(options: argparse.Namespace) -> bool:
+    """A bot's process closes itself: it reaches its platform and the service, and none of what the service reaches."""
+    return options.command == "bot" and options.platform in PLATFORMS
+
+
+def _is_open(options: argparse.Namespace) -> bool:
+    return options.command in _OPEN and getattr(options, "action", None) not in _CLOSED
+
+
+_CLOSED = frozenset({"compare"})
+"""Actions of those commands that do open one."""
+
 _OPEN = frozenset({"init", "models"})
 """Commands that open no store: `models fetch` is the one that may download."""
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "ask": ask,
     "audit": _later("rag.cli.audit:audit"),
+    "bot": _later("rag.cli.bots:bot"),
     "backup": _later("rag.cli.backup:backup"),
     "cost": _later("rag.cli.cost:tell"),
     "demo": _later("rag.cli.demo:demo"),
@@ -307,6 +325,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "sources": sources,
     "status": status,
     "subject": _later("rag.cli.erase:subject"),
+    "tune": _later("rag.cli.tune:tune"),
     "watch": _later("rag.cli.serve:watch"),
     "why": why,
 }

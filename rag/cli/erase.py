@@ -86,6 +86,7 @@ def _print(found: Mapping[str, Any], options: argparse.Namespace) -> None:
             f"[yellow]{counted(found['only_surname'], 'other document')} hold only the surname. If they mean this "
             f"person, give how they write it with --alias.[/]"
         )
+    _print_messages(found)
     if "certificate" in found:
         _print_certificate(found["certificate"], found["journal"])
     elif found["found"] or any(kept.values()) or found.get("admitted"):
@@ -94,6 +95,21 @@ def _print(found: Mapping[str, Any], options: argparse.Namespace) -> None:
             f"[bold]Nothing was erased.[/] To erase {counted(len(found['found']), 'document')}: repeat this with --yes"
         )
         flow("The files in their folders are not touched: delete them there yourself.")
+
+
+def _print_messages(found: Mapping[str, Any]) -> None:
+    """What bots have posted is not in the home: no erasure reaches it."""
+    if shown := found.get("messages"):
+        which = "--gone" if "certificate" in found else f"--document {safe(found['found'][0]['document_id'])}"
+        flow(
+            f"[yellow]{counted(shown, 'message')} of bots in chats show {'them' if found['found'][1:] else 'it'}.[/] "
+            f"To have them taken back: rag bot messages {which} --remove"
+        )
+    if (answered := found.get("answered")) and "certificate" not in found:
+        flow(
+            f"{counted(answered, 'answer')} in chats were given to this person. Have the messages taken back that are "
+            "to go, before: afterwards nobody knows which they were."
+        )
 
 
 def _print_certificate(made: Mapping[str, Any], journal: str) -> None:

@@ -40,7 +40,7 @@ def evaluation(options: argparse.Namespace) -> int:
     if bounds:
         bounds.fits([one.name for one in asked])
     earlier = _earlier(options.against, asked) if options.against else None
-    _writable(options.out)
+    writable(options.out)
     with output.Bar() as bar:
         summaries = [_measured(one, settings, options, bar) for one in asked]
     missed: list[str] = []
@@ -146,7 +146,7 @@ def _shown(name: str, value: float) -> str:
     return f"{value:.0f}" if "_ms_" in name else f"{value:.3f}"
 
 
-def _writable(folder: Path | None) -> None:
+def writable(folder: Path | None) -> None:
     """See that the report can be written, before the questions are asked."""
     if folder is None:
         return

@@ -120,7 +120,7 @@ def _of_ollama(name: str, settings: Settings, here: _Here) -> Candidate:
     server = OllamaServer(settings.ollama_url(), limits=Limits())
     server.refuse_cloud_name(name)
     entry = server.entry(name)
-    found = anatomy.of_shown(server.shown(name), size_bytes=int(entry.get("size") or 0))
+    found = anatomy.of_shown(server.content(name), size_bytes=int(entry.get("size") or 0))
     return Candidate(name=name, anatomy=found, runtime="ollama", speed=speed.estimate(found, here.power))
 
 

@@ -91,12 +91,20 @@ def print_report(found: dict[str, Any]) -> None:
         flow(f'[yellow]Removals are held in "{safe(source)}": {safe(reason)}.[/]')
         flow("The documents still answer. If they are meant to go:", width=4)
         flow(f"rag ingest --confirm-removals {safe(source)}", width=4)
+    still_shown(found)
     _offline(found["offline"])
     failures(found["failed"])
     before = found["failed_before"]
     if before:
         verb = "has" if before == 1 else "have"
         flow(f"{counted(before, 'document')} failed earlier and {verb} not changed: rag documents --failed")
+
+
+def still_shown(found: dict[str, Any]) -> None:
+    """Messages of bots that show documents that were removed."""
+    if shown := found.get("bot_messages"):
+        flow(f"[yellow]{counted(shown, 'message')} of bots in chats show documents that are gone:[/]")
+        flow("rag bot messages --gone", width=4)
 
 
 def failures(failed: Sequence[dict[str, str]]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from rag.cli import OK, output
 from rag.cli.commands import single
-from rag.credentials.identified import SCOPES
+from rag.credentials.identified import PERSONAL
 from rag.errors import SettingsError
 
 
@@ -46,7 +46,7 @@ def _list(options: argparse.Namespace) -> int:
 
 def _rows(found: list[dict[str, Any]]) -> Iterator[tuple[object, ...]]:
     for key in found:
-        good_for = "all" if len(key["scopes"]) == len(SCOPES) else ", ".join(key["scopes"])
+        good_for = "all" if len(key["scopes"]) == len(PERSONAL) else ", ".join(key["scopes"])
         good_for += f" in {', '.join(key['sources'])}" if key["sources"] is not None else ""
         good_for += f" ({key['channel']})" if key["channel"] != "intranet" else ""
         yield (
@@ -61,23 +61,29 @@ def _rows(found: list[dict[str, Any]]) -> Iterator[tuple[object, ...]]:
 
 
 def _add(options: argparse.Namespace) -> int:
+    if options.bot and (options.scope or options.channel != "intranet" or options.audience != "direct"):
+        raise SettingsError(
+            "The key of a bot is good for its platform alone: leave --scope, --channel, --audience away."
+        )
     scopes = list(dict.fromkeys(options.scope or ("search", "ask", "documents")))
     made = single(
         options,
         "keys_add",
         name=options.name,
         user=options.user,
-        scopes=list(SCOPES) if "all" in scopes else scopes,
+        scopes=list(PERSONAL) if "all" in scopes else scopes,
         sources=options.source,
         channel=options.channel,
         audience=options.audience,
         days=options.expires,
+        bot=options.bot,
     )
     if not options.json:
         print(made["key"])
         until = f"until {made['expires_at'][:10]}" if made["expires_at"] else "without end"
+        whom = f"whoever asks the {made['bot']} bot" if made["bot"] else output.safe(made["user"])
         output.err.print(
-            f"Key {made['id']} speaks for {output.safe(made['user'])}, for {', '.join(made['scopes'])}, {until}. It is "
+            f"Key {made['id']} speaks for {whom}, for {', '.join(made['scopes'])}, {until}. It is "
             f"shown this once: keep it where secrets are kept. To end it: rag keys revoke {made['id']}"
         )
     return OK

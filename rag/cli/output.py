@@ -82,6 +82,15 @@ def counted(number: int, thing: str) -> str:
     return f"{number:,} {thing}" + ("" if number == 1 else "s")
 
 
+def checks(found: Iterable[dict[str, Any]]) -> None:
+    """What was looked at, how it is, and what to do."""
+    for check in found:
+        sign = "[green]✓[/]" if check["well"] else "[red]✗[/]"
+        out.print(f"{sign} {check['name']}: {safe(check['finding'])}")
+        if check["advice"]:
+            out.print(f"    {safe(check['advice'])}")
+
+
 def sentence(event: dict[str, Any]) -> None:
     """One checked sentence with its markers."""
     marks = "".join(f"[{citation['marker']}]" for citation in event["citations"])

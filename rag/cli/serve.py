@@ -8,7 +8,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -18,13 +18,14 @@ from rag.cli.door import owned, settings_of
 from rag.egress import is_local
 from rag.egress.closing import closed
 from rag.errors import SettingsError
+from rag.licensing import refuse_at_start
 
 _log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
-    import ssl
-
     import uvicorn
+
+    from rag.api.tls import Renewal
 
 _CONNECTIONS = 8192
 
@@ -34,13 +35,16 @@ def serve(options: argparse.Namespace) -> int:
     import uvicorn
 
     tls = _tls(options)
+    refuse_at_start(settings_of(options))
     _many_connections()
     with (
+        closing(tls) if tls else nullcontext(),
         owned(settings_of(options)) as app,
         _listen(_host(options, app), options.port) as listener,
         _local_door(app) as stop_ingesting,
         _watching(app, wanted=not options.no_watch) as stop_watching,
         _purging(app),
+        _pins_watched(app),
         _opening(app),
     ):
         from rag.api.http import create_app
@@ -61,7 +65,9 @@ def serve(options: argparse.Namespace) -> int:
             timeout_graceful_shutdown=CONNECTIONS_S,
         )
         config.load()
-        config.ssl = tls
+        if tls:
+            config.ssl = tls.context
+            tls.keep_looking()
         server = Serving(config, web.state.desk, told=told)
         shown = f"[{options.host}]" if ":" in options.host else options.host
         address = f"{'https' if tls else 'http'}://{shown}:{listener.getsockname()[1]}/"
@@ -93,7 +99,7 @@ def _host(options: argparse.Namespace, app: App) -> str:
     return host
 
 
-def _tls(options: argparse.Namespace) -> ssl.SSLContext | None:
+def _tls(options: argparse.Namespace) -> Renewal | None:
     """
     Raises:
         SettingsError: only one of the two files is named, or they cannot be used.
@@ -102,14 +108,15 @@ def _tls(options: argparse.Namespace) -> ssl.SSLContext | None:
         return None
     if options.tls_cert is None or options.tls_key is None:
         raise SettingsError("--tls-cert and --tls-key belong together: give both.")
-    from rag.api.tls import context
+    from rag.api.tls import Renewal
 
-    return context(options.tls_cert.expanduser(), options.tls_key.expanduser())
+    return Renewal(options.tls_cert.expanduser(), options.tls_key.expanduser())
 
 
 def watch(options: argparse.Namespace) -> int:
     """Keep the index level until SIGTERM or Ctrl-C."""
-    with owned(settings_of(options)) as app, _local_door(app), _purging(app):
+    refuse_at_start(settings_of(options))
+    with owned(settings_of(options)) as app, _local_door(app), _purging(app), _pins_watched(app):
         loop = app.watch()
 
         def stop(number: int, frame: FrameType | None) -> None:
@@ -215,6 +222,16 @@ def _purging(app: App) -> Iterator[None]:
         yield
     finally:
         daily.close()
+
+
+@contextmanager
+def _pins_watched(app: App) -> Iterator[None]:
+    """Pinned models are looked at now and every hour."""
+    app.pins.start()
+    try:
+        yield
+    finally:
+        app.pins.close()
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -12,8 +12,12 @@ SEARCH: Final = "search"
 ASK: Final = "ask"
 DOCUMENTS: Final = "documents"
 ADMIN: Final = "admin"
-SCOPES: Final = (SEARCH, ASK, DOCUMENTS, ADMIN)
-"""What a credential can be good for; `admin` sees the state of the service and confirms removals, and reads nothing."""
+BOT: Final = "bot"
+PERSONAL: Final = (SEARCH, ASK, DOCUMENTS, ADMIN)
+"""What a person's or a program's credential can be good for; `admin` sees the state of the service and confirms
+removals, and reads nothing."""
+SCOPES: Final = (*PERSONAL, BOT)
+"""What a credential can be good for at all; `bot` is for the key of a bot in a chat, and for nothing else."""
 READING: Final = frozenset({SEARCH, ASK, DOCUMENTS})
 """What a person who signs in may do; who is listed as an administrator may the fourth as well."""
 
@@ -31,7 +35,8 @@ def always() -> bool:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identified:
     """A verified credential. `groups` are those it claims; `scopes` None: what the person may; `sources` None: no
-    limit; `key` the id of an API key. `unsure`: it should name groups, and does not. `good` is asked again while an
+    limit; `key` the id of an API key, `bot` the platform it serves where it is a bot's. `unsure`: it should name
+    groups, and does not. `account`: tenant and object id, as the provider names them. `good` is asked again while an
     answer is on its way: cheap, from any thread."""
 
     user: str
@@ -40,5 +45,7 @@ class Identified:
     sources: frozenset[str] | None = None
     channel: Channel = INTRANET
     key: str | None = None
+    bot: str = ""
     unsure: bool = False
+    account: str = ""
     good: Callable[[], bool] = always

@@ -21,13 +21,19 @@ from typing import Any, Final
 
 from rag.access import Audience, Channel, ChannelKind
 from rag.credentials import revocations
-from rag.credentials.identified import SCOPES, SERVICE, Identified
+from rag.credentials.identified import BOT, SCOPES, SERVICE, Identified
 from rag.errors import SettingsError, StoreError
 from rag.store.ledger import Ledger
 
 _log = logging.getLogger(__name__)
 
 PREFIX: Final = "archivar_"
+PLATFORMS: Final = {
+    "slack": ChannelKind.CLOUD_CHAT,
+    "teams": ChannelKind.CLOUD_CHAT,
+    "matrix": ChannelKind.SELF_HOSTED_CHAT,
+}
+"""Platforms that have bots → how far what is said there travels."""
 _KEY = re.compile(rf"{PREFIX}([0-9a-f]{{8}})_([0-9a-f]{{64}})")
 _SECRET_BYTES = 32
 _NOBODYS = hashlib.sha256(b"no key has this hash").digest()  # what an unknown id is compared with
@@ -37,7 +43,8 @@ _MAX_NAME = 200
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKey:
     """A key without its secret. `user` is whom it speaks for, ``service:NAME`` for a program; moments are ISO 8601 in
-    UTC, `used_on` is a day. `held_at`: it came from a backup, and nobody has yet said that it is still good."""
+    UTC, `used_on` is a day. `held_at`: it came from a backup, and nobody has yet said that it is still good. `bot`: the
+    platform it serves, where it is a bot's."""
 
     id: str
     name: str
@@ -51,6 +58,7 @@ class ApiKey:
     used_on: str | None = None
     revoked_at: str | None = None
     held_at: str | None = None
+    bot: str = ""
 
     def state(self, now: datetime) -> str:
         """``active``, or why it is not: ``revoked``, ``expired``, ``held``."""
@@ -70,6 +78,7 @@ class ApiKey:
             "sources": None if self.sources is None else sorted(self.sources),
             "channel": self.channel.kind.value,
             "audience": self.channel.audience.value,
+            "bot": self.bot or None,
             "created_at": self.created_at,
             "expires_at": self.expires_at,
             "used_on": self.used_on,
@@ -97,6 +106,12 @@ class Keys:
         """Whether there ever was a key, also one that is no longer good, or was erased with its person."""
         return bool(self._keys) or self._erased
 
+    @property
+    def bots(self) -> frozenset[str]:
+        """The platforms whose bots have a good key."""
+        now = self._clock()
+        return frozenset(key.bot for key in self._keys.values() if key.bot and key.state(now) == "active")
+
     def all(self) -> list[ApiKey]:
         """Every key, the oldest first."""
         return sorted(self._keys.values(), key=lambda key: (key.created_at, key.id))
@@ -114,14 +129,17 @@ class Keys:
         sources: Iterable[str] | None = None,
         channel: Channel,
         days: int | None,
+        bot: str = "",
     ) -> tuple[ApiKey, str]:
         """A new key and, for once, what to show: it is kept nowhere. Without `user` it speaks for a program called
-        `name`; `days` None: it does not expire.
+        `name`; `days` None: it does not expire; `bot`: see `add_bot`.
 
         Raises:
             SettingsError: a name or scope cannot be one.
         """
         _check(name, user, scopes, days)
+        if bool(bot) != (BOT in scopes) or (bot and frozenset(scopes) != {BOT}):
+            raise SettingsError("The key of a bot is good for that and nothing else: rag keys add --bot PLATFORM NAME.")
         now = self._clock()
         secret = secrets.token_bytes(_SECRET_BYTES).hex()
         key = ApiKey(
@@ -134,12 +152,24 @@ class Keys:
             channel=channel,
             created_at=_moment(now),
             expires_at=_moment(now + timedelta(days=days)) if days is not None else None,
+            bot=bot,
         )
         with self._lock:
             revocations.begin(self._ledger)
-            self._ledger.change("INSERT INTO api_keys VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", _row(key))
+            self._ledger.change("INSERT INTO api_keys VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", _row(key))
             self._keys = {**self._keys, key.id: key}
         return key, f"{PREFIX}{key.id}_{secret}"
+
+    def add_bot(self, name: str, *, platform: str, days: int | None) -> tuple[ApiKey, str]:
+        """A new key for a bot: it speaks for nobody itself, and the way of its answers is its platform's.
+
+        Raises:
+            SettingsError: there is no such platform, or the name cannot be one.
+        """
+        if platform not in PLATFORMS:
+            raise SettingsError(f"There are bots for {', '.join(PLATFORMS)}.")
+        channel = Channel(kind=PLATFORMS[platform])
+        return self.add(name, user=None, scopes=[BOT], channel=channel, days=days, bot=platform)
 
     def revoke(self, wanted: str) -> ApiKey:
         """End a key, by its id: it is good for nothing from here on, and no backup brings it back.
@@ -220,6 +250,7 @@ class Keys:
             sources=key.sources,
             channel=key.channel,
             key=key.id,
+            bot=key.bot,
             good=lambda: self.good(wanted),
         )
 
@@ -290,6 +321,7 @@ def _row(key: ApiKey) -> tuple[object, ...]:
         key.used_on,
         key.revoked_at,
         key.held_at,
+        key.bot or None,
     )
 
 
@@ -308,6 +340,7 @@ def _read(ledger: Ledger) -> list[ApiKey]:
             used_on=row["used_on"],
             revoked_at=row["revoked_at"],
             held_at=row["held_at"],
+            bot=row["bot"] or "",
         )
         for row in ledger.rows("SELECT * FROM api_keys")
     ]

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from sansldap import LDAPFilter
 
@@ -22,6 +22,8 @@ from rag.credentials.ldap_connection import Connection, DirectoryError
 from rag.system_accounts import Account
 
 _log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _DISABLED: Final = 2  # userAccountControl, ACCOUNTDISABLE
 _NEVER: Final = frozenset({0, 0x7FFFFFFFFFFFFFFF})  # accountExpires
@@ -36,7 +38,7 @@ _REST_S: Final = 5.0
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """Where and how to look. `user_filter` holds ``{user}``; `names` are attributes whose values are names of the same
-    person; `members` those in which a group names its members' entries."""
+    person; `members` those in which a group names its members' entries; `mail` holds a person's e-mail address."""
 
     user_base: str
     user_filter: str
@@ -45,6 +47,7 @@ class Plan:
     group_filter: str = "(objectClass=*)"
     group_name: str = "cn"
     members: Sequence[str] = ("member", "uniqueMember")
+    mail: str = "mail"
 
 
 class Directory:
@@ -72,13 +75,24 @@ class Directory:
         Raises:
             OSError: it cannot be asked, or cannot say exactly.
         """
+        return self._asked(lambda connection: self._account(connection, name))
+
+    def named(self, mail: str) -> str | None:
+        """The name of the one person with this e-mail address; None: nobody has it, or more than one.
+
+        Raises:
+            OSError: it cannot be asked.
+        """
+        return self._asked(lambda connection: self._named(connection, mail))
+
+    def _asked(self, look: Callable[[Connection], T]) -> T:
         with self._lock:
             if self._failure and (self._trying or self._clock() - self._failed_at < _REST_S):
                 raise DirectoryError(self._failure)
             self._trying = bool(self._failure)  # after a failure one tries, for all
         try:
             with self._connect() as connection:
-                found = self._account(connection, name)
+                found = look(connection)
         except OSError as error:
             _log.warning("The directory cannot be asked: %s", error, extra={"action": "directory_failed"})
             self._note(str(error) or type(error).__name__)
@@ -89,6 +103,15 @@ class Directory:
     def _note(self, failure: str) -> None:
         with self._lock:
             self._failed_at, self._failure, self._trying = self._clock(), failure, False
+
+    def _named(self, connection: Connection, mail: str) -> str | None:
+        plan = self._plan
+        wanted = _filter(f"({plan.mail}={escaped(mail)})")
+        found = connection.search(plan.user_base, wanted, [*plan.names], most=2)
+        if len(found) != 1:
+            return None
+        names = [_first(found[0][1], one.lower()) for one in plan.names]
+        return next((name for name in names if name.strip()), None)
 
     def _account(self, connection: Connection, name: str) -> Account | None:
         plan = self._plan

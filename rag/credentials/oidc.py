@@ -11,6 +11,7 @@ The first thing that is wrong refuses the token. What it is goes to the log, nev
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ _MOST_NAME: Final = 200
 _HASHES: Final = {"256": "sha256", "384": "sha384", "512": "sha512"}
 _ACCESS_TYPES: Final = frozenset({"", "jwt", "at+jwt"})
 _IDENTITY_TYPES: Final = frozenset({"", "jwt"})
+_ID: Final = re.compile(r"[0-9A-Fa-f-]{8,64}")
 _NO_ACCESS: Final = frozenset({"id", "refresh", "offline", "logout"})  # as Keycloak marks its tokens, in the payload
 
 
@@ -49,7 +51,8 @@ class Trust:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claims:
-    """Whom a token speaks for. `unsure`: it should name groups and does not. `until` is the end of it, Unix seconds."""
+    """Whom a token speaks for. `unsure`: it should name groups and does not. `until` is the end of it, Unix seconds.
+    `account` is tenant and object id, where the provider is one that has those (Entra ID)."""
 
     user: str
     subject: str
@@ -59,6 +62,7 @@ class Claims:
     nonce: str = ""
     at_hash: str = ""
     hash: str = "sha256"
+    account: str = ""
 
 
 class Tokens:
@@ -166,6 +170,7 @@ class Tokens:
             nonce=str(claims.get("nonce", "")),
             at_hash=str(claims.get("at_hash", "")),
             hash=_HASHES.get(algorithm[2:], "sha512"),
+            account=_account(claims),
         )
 
     def _groups(self, claims: Mapping[str, Any]) -> tuple[frozenset[str], bool]:
@@ -185,6 +190,11 @@ def _is_no_access_token(claims: Mapping[str, Any]) -> bool:
     """Whether it is marked as another token, or looks like one that tells a client who signed in."""
     marked = str(claims.get("typ", "")).lower() in _NO_ACCESS or not claims.keys().isdisjoint({"at_hash", "c_hash"})
     return marked or ("nonce" in claims and claims.keys().isdisjoint({"scope", "scp"})) or "events" in claims
+
+
+def _account(claims: Mapping[str, Any]) -> str:
+    ids = [one for name in ("tid", "oid") if isinstance(one := claims.get(name), str) and _ID.fullmatch(one)]
+    return ":".join(ids).lower() if len(ids) == 2 else ""
 
 
 def _is_name(value: object) -> TypeGuard[str]:

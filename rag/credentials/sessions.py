@@ -109,7 +109,13 @@ class Sessions:
                 "The sign-in provider has not answered for too long; nobody knows who still stands."
             )
         claims = session.signed.claims
-        return Identified(user=claims.user, groups=claims.groups, unsure=claims.unsure, good=lambda: self.good(session))
+        return Identified(
+            user=claims.user,
+            groups=claims.groups,
+            unsure=claims.unsure,
+            account=claims.account,
+            good=lambda: self.good(session),
+        )
 
     def good(self, session: Session) -> bool:
         """Whether it still stands, as far as is known: never waits, and has the provider asked where that is due."""

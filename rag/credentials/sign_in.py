@@ -57,6 +57,7 @@ class SignIn:
             user=claims.user,
             groups=claims.groups,
             unsure=claims.unsure,
+            account=claims.account,
             good=lambda: self.now() < claims.until + LEEWAY_S,
         )
 

@@ -70,8 +70,8 @@ class Gate:
         return _error(self.path, bound.line, what)
 
 
-def read(path: Path) -> Gate:
-    """The gate in a file.
+def read(path: Path, *, names: Collection[str] = NAMES, lower: Collection[str] = LOWER) -> Gate:
+    """The gate in a file. `names` are the figures there may be, `lower` those of which less is better.
 
     Raises:
         SettingsError: it cannot be read, or a line asks for something that is no figure; names the line.
@@ -90,17 +90,25 @@ def read(path: Path) -> Gate:
     for name, table in tables.items():
         if not isinstance(table, dict):
             raise _error(path, line_of(lines, "", name), f'"{name}" stands in no set; write [SET] above it')
-        bounds += [_bound(path, lines, name, figure, wanted) for figure, wanted in table.items()]
+        bounds += [_bound(path, lines, name, figure, wanted, names, lower) for figure, wanted in table.items()]
     if not bounds:
         raise SettingsError(f"{path} asks for no figure.")
     return Gate(path=path, bounds=tuple(bounds))
 
 
-def _bound(path: Path, lines: Sequence[str], name: str, figure: str, wanted: Any) -> Bound:
+def _bound(
+    path: Path,
+    lines: Sequence[str],
+    name: str,
+    figure: str,
+    wanted: Any,
+    names: Collection[str],
+    lower: Collection[str],
+) -> Bound:
     line = line_of(lines, name, figure)
-    if figure not in NAMES:
-        raise _error(path, line, f'"{figure}" is no figure; there are {", ".join(NAMES)}')
-    ends = wanted if isinstance(wanted, dict) else {"most" if figure in LOWER else "least": wanted}
+    if figure not in names:
+        raise _error(path, line, f'"{figure}" is no figure; there are {", ".join(names)}')
+    ends = wanted if isinstance(wanted, dict) else {"most" if figure in lower else "least": wanted}
     unknown = ends.keys() - set(_ENDS)
     if unknown or not ends or not all(_is_number(value) for value in ends.values()):
         raise _error(path, line, f'"{figure}" is a number, or {{ least = NUMBER, most = NUMBER }}, not {wanted!r}')

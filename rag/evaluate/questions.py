@@ -17,7 +17,7 @@ from rag.errors import SettingsError
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """One question. Each of its `needs` is met by any one of the documents in it; all of them together are what must
-    be found. A question that nothing answers has none."""
+    be found. A question that nothing answers has none. `facts` is what a right answer must say, where that is known."""
 
     id: str
     text: str
@@ -25,6 +25,7 @@ class Question:
     kind: str = ""
     language: str = ""
     needs: tuple[frozenset[str], ...] = ()
+    facts: tuple[str, ...] = ()
 
     @property
     def documents(self) -> frozenset[str]:
@@ -45,7 +46,8 @@ def golden(path: Path) -> list[Question]:
 
     A line is ``{"id", "text", "answerable", "kind", "lang", "gold": [{"document", …}]}``. `document` is the path below
     its source's root, or the whole id as `rag documents` lists it. Any of the gold entries meets the question; one of
-    the kind ``multi`` needs them all. `kind`, `lang` and, where `gold` tells, `answerable` may be left out.
+    the kind ``multi`` needs them all. `kind`, `lang` and, where `gold` tells, `answerable` may be left out. ``facts``
+    is a list of what a right answer must say, figures or names; it may be left out, too.
 
     Raises:
         SettingsError: the file cannot be read, or a line is not in the form above.
@@ -113,7 +115,12 @@ def _question(path: Path, number: int, entry: dict[str, Any], needs: tuple[froze
         raise _unusable(path, number, f'"{name}" is said to be answerable, and no document is named that answers it')
     if needs and not answerable:
         raise _unusable(path, number, f'"{name}" is said to have no answer, and a document is named that answers it')
-    return Question(id=name, text=text, answerable=answerable, kind=kind, language=language, needs=needs)
+    facts = entry.get("facts") or []
+    if not isinstance(facts, list) or not all(isinstance(fact, str) and fact for fact in facts):
+        raise _unusable(path, number, "not a question; facts is a list of texts that a right answer says")
+    return Question(
+        id=name, text=text, answerable=answerable, kind=kind, language=language, needs=needs, facts=tuple(facts)
+    )
 
 
 def _gold(path: Path, number: int, entry: dict[str, Any]) -> list[str]:

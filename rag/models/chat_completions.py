@@ -49,9 +49,18 @@ class ChatCompletions:
         Raises:
             ModelUnavailable, ModelTimeout: see `rag.errors`.
         """
+        return [str(entry.get("id", "")) for entry in self.offers()]
+
+    def offers(self) -> list[dict[str, Any]]:
+        """Entries of `/v1/models`, with whatever the server adds.
+
+        Raises:
+            ModelUnavailable, ModelTimeout: see `rag.errors`.
+        """
         answer = self._ask("GET", "/v1/models")
         self._refuse(answer)
-        return [str(entry.get("id", "")) for entry in _object(answer).get("data", [])]
+        entries = _object(answer).get("data")
+        return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
 
     def count(self, model: str, messages: Sequence[Message]) -> int | None:
         """Tokens of the prompt, exactly, if the server has an endpoint for it (llama.cpp's has)."""

@@ -39,8 +39,11 @@ class EmbeddedModel:
         context_tokens: int = 4096,
         threads: int | None = None,
         limits: Limits | None = None,
+        use: str = "",
+        changed: bool = False,
     ) -> None:
-        self._info = ModelInfo(name=name, digest=f"sha256:{sha256}", runtime="embedded")
+        digest = f"sha256:{sha256}"
+        self._info = ModelInfo(name=name, digest=digest, runtime="embedded", use=use, changed=changed)
         self._context_tokens = context_tokens
         self._room = Path(tempfile.mkdtemp(prefix="archivar-", dir=_short_directory()))  # 0700
         key = secrets.token_urlsafe(32)

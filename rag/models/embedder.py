@@ -7,7 +7,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-from rag.errors import ModelUnavailable
+from rag.errors import LicenceRefused, ModelUnavailable
+from rag.models.licences import Policy, named
+from rag.models.pins import Pin
 from rag.models.weights import Weights, find
 from rag.ports import Embedder
 
@@ -28,21 +30,34 @@ def open_embedder(
     max_tokens: int = 512,
     question_prefix: str = "",
     passage_prefix: str = "",
+    digest: str = "",
+    changed: str = "refuse",
+    policy: Policy | None = None,
 ) -> Embedder:
     """The embedder of that provider: `openvino`, `torch` or `ollama`.
 
     `models` is the weights directory (`weights.default_directory`). `model` names a model of the catalogue, or with
     `ollama` one the server has. `threads` are those of ingestion, default all; a question always takes one.
-    `base_url`, `timeout_s`, `max_tokens` and the prefixes are for `ollama` alone.
+    `base_url`, `timeout_s`, `max_tokens` and the prefixes are for `ollama` alone. `digest` pins it, `changed` is as
+    `llm.changed`, `policy` says which licences are let in.
 
     Raises:
-        ModelUnavailable: no such provider, its library, its weights or its server is missing.
+        ModelUnavailable: no such provider, its library, its weights or its server is missing; or LicenceRefused.
+        ModelChanged: it is not the pinned one.
     """
+
+    def on_disk() -> Weights:
+        weights = find(model or DEFAULT_MODEL, directory=models)
+        if refusal := (policy or Policy()).refusal(weights.model.name, named(weights.model.licence)):
+            raise LicenceRefused(refusal)
+        pin = Pin.of(digest, key="embedder.digest")  # other weights are never only warned of: nothing can be compared
+        pin.check(weights.sha256, model=weights.model.name, place=str(weights.path))
+        return weights
 
     def openvino() -> Embedder:
         from rag.models.openvino_embedder import OpenVinoEmbedder
 
-        weights = find(model or DEFAULT_MODEL, directory=models)
+        weights = on_disk()
         return OpenVinoEmbedder(
             weights.directory, fingerprint=fingerprint(weights), threads=threads, precision=precision
         )
@@ -50,7 +65,7 @@ def open_embedder(
     def torch() -> Embedder:
         from rag.models.torch_embedder import TorchEmbedder
 
-        weights = find(model or DEFAULT_MODEL, directory=models)
+        weights = on_disk()
         return TorchEmbedder(weights.directory, fingerprint=fingerprint(weights), threads=threads)
 
     def ollama() -> Embedder:
@@ -63,6 +78,9 @@ def open_embedder(
             max_tokens=max_tokens,
             question_prefix=question_prefix,
             passage_prefix=passage_prefix,
+            digest=digest,
+            changed=changed,
+            policy=policy,
         )
 
     providers: Mapping[str, Callable[[], Embedder]] = MappingProxyType(
@@ -71,6 +89,20 @@ def open_embedder(
     if provider not in providers:
         raise ModelUnavailable(f"There is no embedder provider {provider!r}; use one of: {', '.join(providers)}.")
     return providers[provider]()
+
+
+def for_answers(embedder: Embedder) -> Embedder:
+    """The embedder that answers are made with: itself, but see `OllamaEmbedder.for_answers`."""
+    from rag.models.ollama_embedder import OllamaEmbedder
+
+    return embedder.for_answers() if isinstance(embedder, OllamaEmbedder) else embedder
+
+
+def changed(embedder: Embedder) -> bool:
+    """Whether it was seen to be another version than the pinned one."""
+    from rag.models.ollama_embedder import OllamaEmbedder
+
+    return isinstance(embedder, OllamaEmbedder) and embedder.changed
 
 
 def fingerprint(weights: Weights) -> str:

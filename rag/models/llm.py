@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 
-from rag.errors import ModelChanged, ModelUnavailable
+from rag.errors import LicenceRefused, ModelUnavailable
 from rag.models.catalogue import MODELS, Kind
+from rag.models.hosts import Hosts, Served
+from rag.models.licences import Policy, Verdict, judge, named
+from rag.models.pins import Pin
 from rag.models.streaming import Limits
 from rag.models.weights import find
 from rag.ports import LanguageModel
@@ -24,61 +28,94 @@ def open_language_model(
     models: Path,
     model: str = "",
     base_url: str = "",
+    base_urls: Sequence[str] = (),
     context_tokens: int = 4096,
     digest: str = "",
+    changed: str = "refuse",
+    policy: Policy | None = None,
     api_key: str = "",
     threads: int | None = None,
     keep_alive: str = "30m",
+    seats: int = 1,
+    capacity: Callable[[int], None] = lambda count: None,
     limits: Limits | None = None,
 ) -> LanguageModel:
     """The language model of that provider: `auto`, `ollama`, `openai-compatible` or `embedded`.
 
     `model` is a name the server has, or for `embedded` one of the catalogue or the path of a GGUF file; empty means
-    the first that is there. `digest` pins it. `models` is the weights directory.
+    the first that is there. `digest` pins it; `changed` says what becomes of answers by another version (`Changed`).
+    `policy` says which licences are let in. `models` is the weights directory. Several `base_urls` are hosts of one
+    model; each writes `seats` answers at a time, and `capacity` is told how many they write together.
 
     Raises:
-        ModelUnavailable: none is there; the message says what to do.
+        ModelUnavailable: none is there; the message says what to do. LicenceRefused: none that may be used.
         ModelChanged: it is not the pinned one.
     """
+    urls = tuple(base_urls) or (base_url,)
 
     def ollama() -> LanguageModel:
         from rag.models.ollama import OllamaModel, first_model
 
-        url = base_url or OLLAMA_URL
-        return OllamaModel(
-            model or first_model(url),
-            base_url=url,
-            context_tokens=context_tokens,
-            digest=digest,
-            keep_alive=keep_alive,
-            limits=limits,
+        places = [url or OLLAMA_URL for url in urls]
+        name = model or _first_of(places, first_model)
+        return hosted(
+            {
+                url: OllamaModel(
+                    name,
+                    base_url=url,
+                    context_tokens=context_tokens,
+                    digest=digest,
+                    changed=changed,
+                    policy=policy,
+                    keep_alive=keep_alive,
+                    limits=limits,
+                )
+                for url in places
+            }
         )
 
     def openai_compatible() -> LanguageModel:
         from rag.models.openai_compatible import OpenAiCompatibleModel
 
-        return OpenAiCompatibleModel(
-            model, base_url=base_url, context_tokens=context_tokens, api_key=api_key, limits=limits
-        )
+        def at(url: str) -> OpenAiCompatibleModel:
+            return OpenAiCompatibleModel(
+                model, base_url=url, context_tokens=context_tokens, api_key=api_key, policy=policy, limits=limits
+            )
+
+        return hosted({url: at(url) for url in urls})
+
+    def hosted(served: Mapping[str, Served]) -> LanguageModel:
+        """One is itself; several are asked as one."""
+        if len(served) == 1:
+            return next(iter(served.values()))
+        return Hosts(tuple(served.items()), seats=seats, capacity=capacity)
 
     def embedded() -> LanguageModel:
         from rag.models.embedded import EmbeddedModel
 
-        path, name, sha256 = _gguf(model, models)
-        if digest and digest.removeprefix("sha256:") != sha256:
-            raise ModelChanged(f"{path} has the digest sha256:{sha256[:12]}…, pinned is {digest[:19]}… (llm.digest).")
+        path, name, sha256, verdict = _gguf(model, models)
+        if refusal := (policy or Policy()).refusal(name, verdict):
+            raise LicenceRefused(refusal)
+        pinned = Pin.of(digest, key="llm.digest", changed=changed).check(sha256, model=name, place=str(path))
         return EmbeddedModel(
-            path, name=name, sha256=sha256, context_tokens=context_tokens, threads=threads, limits=limits
+            path,
+            name=name,
+            sha256=sha256,
+            context_tokens=context_tokens,
+            threads=threads,
+            limits=limits,
+            use=verdict.use.value,
+            changed=not pinned,
         )
 
     def auto() -> LanguageModel:
         from rag.models.ollama import answers
 
-        if answers(base_url or OLLAMA_URL):
+        if base_urls or answers(base_url or OLLAMA_URL):
             try:
                 return ollama()
             except ModelUnavailable:
-                if base_url or model:
+                if any(urls) or model:
                     raise  # it was meant
         return embedded()
 
@@ -90,14 +127,22 @@ def open_language_model(
     return providers[provider]()
 
 
-def _gguf(model: str, models: Path) -> tuple[Path, str, str]:
-    """Path, name and sha256 of the embedded model."""
+def _first_of(urls: Sequence[str], first_model: Callable[[str], str]) -> str:
+    """The first model of the first server that answers."""
+    for url in urls[:-1]:
+        with suppress(ModelUnavailable):
+            return first_model(url)
+    return first_model(urls[-1])
+
+
+def _gguf(model: str, models: Path) -> tuple[Path, str, str, Verdict]:
+    """Path, name and sha256 of the embedded model, and what its licence says."""
     if model.endswith(".gguf"):
         path = Path(model).expanduser()
         if not path.is_file():
             raise ModelUnavailable(f"{path} is not there (llm.model).")
         with path.open("rb") as content:
-            return path, path.stem, hashlib.file_digest(content, "sha256").hexdigest()
+            return path, path.stem, hashlib.file_digest(content, "sha256").hexdigest(), judge(name=path.stem)
     for name in (model,) if model else PREFERRED:
         try:
             weights = find(name, directory=models)
@@ -107,7 +152,7 @@ def _gguf(model: str, models: Path) -> tuple[Path, str, str]:
             continue
         if weights.model.kind is not Kind.LANGUAGE_MODEL:
             raise ModelUnavailable(f"{name} is no language model (llm.model).")
-        return weights.path, weights.model.title, weights.sha256
+        return weights.path, weights.model.title, weights.sha256, named(weights.model.licence)
     raise ModelUnavailable(
         f"There is no language model: Ollama does not answer, and no weights are in {models}. Start Ollama with "
         f"`ollama serve`, or fetch an embedded model with `rag models fetch {PREFERRED[0]}` "

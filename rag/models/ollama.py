@@ -15,9 +15,11 @@ from typing import Any, Literal
 import httpx
 
 from rag.answers import ModelInfo
-from rag.errors import ContextOverflow, ModelChanged, ModelUnavailable
-from rag.models.ollama_server import OllamaServer
+from rag.errors import ContextOverflow, LicenceRefused, ModelUnavailable
+from rag.models.licences import Policy
+from rag.models.ollama_server import OllamaServer, beginning, full_name
 from rag.models.ollama_traits import Traits, traits
+from rag.models.pins import Pin
 from rag.models.streaming import Broken, Limits, Wire, generate
 from rag.models.token_bound import TokenBound, certainly, droppable
 from rag.ports import Delta, Generation, Message, Usage
@@ -51,6 +53,8 @@ class OllamaModel:
         base_url: str,
         context_tokens: int = 4096,
         digest: str = "",
+        changed: str = "refuse",
+        policy: Policy | None = None,
         keep_alive: str = "30m",
         limits: Limits | None = None,
     ) -> None:
@@ -58,11 +62,13 @@ class OllamaModel:
         self._server = OllamaServer(base_url, limits=self._limits)
         self._server.refuse_cloud_name(model)
         self._model = model
+        self._full_name = full_name(model)
         self._context_tokens = context_tokens
-        self._pin = digest.removeprefix("sha256:")
+        self._pin = Pin.of(digest, key="llm.digest", changed=changed)
+        self._policy = policy or Policy()
         self._keep_alive = keep_alive
         self._bound = TokenBound()
-        self._known_digest, self._licence = "", ""
+        self._known_digest, self._licence, self._use = "", "", ""
         self._traits = Traits()
 
     @property
@@ -70,20 +76,31 @@ class OllamaModel:
         """Name, and the manifest's digest as the server has it now.
 
         Raises:
-            ModelUnavailable: no server, no such model, or one that runs elsewhere.
-            ModelChanged: the digest is not the pinned one.
+            ModelUnavailable: no server, no such model, one that runs elsewhere, or LicenceRefused.
+            ModelChanged: the digest is not the pinned one, and the settings say "refuse".
         """
         digest = str(self._server.entry(self._model).get("digest", "")).removeprefix("sha256:")
-        if self._pin and digest != self._pin:
-            raise ModelChanged(
-                f"{self._model} at {self._server.base_url} has the digest {digest[:12]}…, pinned is {self._pin[:12]}…. "
-                f"Someone pulled another version; check it and set llm.digest anew."
-            )
+        pinned = self._pin.check(digest, model=self._model, place=self._server.base_url)
         if digest != self._known_digest:
-            self._licence = self._server.refuse_remote(self._model)
-            self._traits = traits(self._server.shown(self._model), version=self._server.version())
-            self._bound, self._known_digest = TokenBound(), digest
-        return ModelInfo(name=self._model, digest=f"sha256:{digest}", runtime="ollama", licence=self._licence)
+            self._look(digest)
+        return ModelInfo(
+            name=self._model,
+            digest=f"sha256:{digest}",
+            runtime="ollama",
+            licence=self._licence,
+            use=self._use,
+            changed=not pinned,
+        )
+
+    def _look(self, digest: str) -> None:
+        """At a version that is new to us: where it runs, and under which licence."""
+        shown = self._server.shown_here(self._model)
+        verdict = shown.verdict(self._model)
+        if refusal := self._policy.refusal(self._model, verdict):
+            raise LicenceRefused(refusal)
+        self._traits = traits(self._server.content(self._model), version=self._server.version())
+        self._licence, self._use = beginning(shown.licence), verdict.use.value
+        self._bound, self._known_digest = TokenBound(), digest
 
     @property
     def context_tokens(self) -> int:
@@ -135,6 +152,10 @@ class OllamaModel:
             answer_tokens=generation.max_tokens,
             refuses=self._traits.refuses,
         )
+
+    def loaded(self) -> bool:
+        """Whether the server has it in memory now (`/api/ps`); False where it cannot tell."""
+        return any(str(entry.get("name") or entry.get("model")) == self._full_name for entry in self._server.running())
 
     def close(self) -> None:
         """Nothing is held between generations."""

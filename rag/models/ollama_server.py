@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 
 from rag.errors import ContextOverflow, ModelError, ModelTimeout, ModelUnavailable
+from rag.models.shown import Shown, of_answer
 from rag.models.streaming import Broken, Limits, Wire, tls
 
 _METADATA_S = 10.0
@@ -83,28 +84,49 @@ class OllamaServer:
 
     def local_models(self) -> list[dict[str, Any]]:
         """Entries of `/api/tags` that run on the premises, newest first as the server lists them."""
-        return [entry for entry in self._tags() if not _is_remote(entry) and not is_cloud_name(entry["name"])]
+        return [entry for entry in self._tags() if not self.is_remote(entry) and not is_cloud_name(entry["name"])]
 
-    def running(self) -> list[dict[str, Any]]:
-        """Entries of `/api/ps`: what is loaded now, with `size`, `size_vram` and `context_length`.
+    def models(self) -> list[dict[str, Any]]:
+        """All entries of `/api/tags`, those too that run elsewhere (`is_remote`)."""
+        return self._tags()
 
-        Raises:
-            ModelUnavailable: no server.
-        """
-        models = self._json("GET", "/api/ps").get("models")
-        return models if isinstance(models, list) else []
+    def is_remote(self, entry: Mapping[str, Any]) -> bool:
+        """Whether an entry only stands for a model elsewhere."""
+        return any(entry.get(field) for field in _REMOTE_FIELDS)
 
-    def shown(self, model: str) -> dict[str, Any]:
-        """What `/api/show` says of a model.
+    def content(self, model: str) -> dict[str, Any]:
+        """The whole answer of `/api/show` for a model.
 
         Raises:
             ModelUnavailable: no server, or it has no such model.
         """
-        return self._show(model)
+        return self._json("POST", "/api/show", {"model": model})
 
     def only_embeds(self, entry: Mapping[str, Any]) -> bool:
         """Whether a listed model makes vectors, not text."""
-        return "completion" not in self._show(str(entry["name"])).get("capabilities", ["completion"])
+        return "chat" not in self.shown(str(entry["name"])).capabilities
+
+    def shown(self, model: str) -> Shown:
+        """What the server shows of a model.
+
+        Raises:
+            ModelUnavailable: no server, or it has no such model.
+        """
+        return of_answer(self.content(model))
+
+    def running(self) -> list[dict[str, Any]]:
+        """Entries of `/api/ps`: the models that are loaded there now; none where the server cannot tell.
+
+        Raises:
+            ModelUnavailable, ModelTimeout: no server.
+        """
+        answer = self._get("GET", "/api/ps")
+        try:
+            content = answer.json() if answer.status_code == httpx.codes.OK else {}
+        except ValueError:
+            content = {}
+        models = content.get("models") if isinstance(content, dict) else None
+        return [entry for entry in (models if isinstance(models, list) else []) if isinstance(entry, dict)]
 
     def entry(self, model: str) -> dict[str, Any]:
         """The model's entry of `/api/tags`: with its digest.
@@ -112,10 +134,10 @@ class OllamaServer:
         Raises:
             ModelUnavailable: no server, no such model, or one that runs elsewhere.
         """
-        wanted = model if ":" in model.rsplit("/", 1)[-1] else f"{model}:latest"
+        wanted = full_name(model)
         for entry in self._tags():
             if entry["name"] == wanted:
-                _refuse_if(_is_remote(entry), model)
+                _refuse_if(self.is_remote(entry), model)
                 return entry
         raise ModelUnavailable(f"{self} has no model {model!r}. Get it with `ollama pull {model}`.")
 
@@ -123,11 +145,11 @@ class OllamaServer:
         """Raise ModelUnavailable for a name that means Ollama's cloud."""
         _refuse_if(is_cloud_name(model), model)
 
-    def refuse_remote(self, model: str) -> str:
-        """Raise ModelUnavailable for a model that only stands for one elsewhere; else its licence, as it begins."""
-        shown = self._show(model)
-        _refuse_if(_is_remote(shown), model)
-        return _licence(shown.get("license"))
+    def shown_here(self, model: str) -> Shown:
+        """What the server shows of a model; ModelUnavailable for one that only stands for one elsewhere."""
+        shown = self.shown(model)
+        _refuse_if(shown.remote, model)
+        return shown
 
     def failure(self, error: Exception, *, model: str) -> ModelError:
         """What an error of the client or the server means, as one sentence."""
@@ -158,9 +180,6 @@ class OllamaServer:
             entry | {"name": entry.get("name") or entry.get("model") or ""}
             for entry in (models if isinstance(models, list) else [])
         ]
-
-    def _show(self, model: str) -> dict[str, Any]:
-        return self._json("POST", "/api/show", {"model": model})
 
     def _json(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         response = self._get(method, path, body)
@@ -194,20 +213,20 @@ class OllamaServer:
         return httpx.Timeout(read_s, connect=self._limits.connect_s)
 
 
-def _licence(text: Any) -> str:
+def beginning(licence: str) -> str:
     """A licence's name: the first two lines of its text, or what stands there in its place."""
-    whole = "\n".join(map(str, text)) if isinstance(text, list) else str(text or "")
-    lines = [" ".join(line.split()) for line in whole[:2000].splitlines() if line.strip()]
+    lines = [" ".join(line.split()) for line in licence[:2000].splitlines() if line.strip()]
     return ", ".join(lines[:2])[:80]
+
+
+def full_name(model: str) -> str:
+    """A name with its tag: what Ollama makes of one without."""
+    return model if ":" in model.rsplit("/", 1)[-1] else f"{model}:latest"
 
 
 def is_cloud_name(model: str) -> bool:
     """Whether the name means a model in Ollama's cloud."""
     return model.endswith(("-cloud", ":cloud"))
-
-
-def _is_remote(entry: Mapping[str, Any]) -> bool:
-    return any(entry.get(field) for field in _REMOTE_FIELDS)
 
 
 def _refuse_if(elsewhere: bool, model: str) -> None:

@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Any, Final
 
 from rag.answers import ModelInfo
-from rag.errors import ContextOverflow, ModelUnavailable
+from rag.errors import ContextOverflow, LicenceRefused, ModelUnavailable
 from rag.models.chat_completions import ChatCompletions
+from rag.models.licences import Policy, judge
 from rag.models.streaming import Limits
 from rag.models.token_bound import TokenBound
 from rag.ports import Delta, Generation, Message
@@ -30,6 +31,7 @@ class OpenAiCompatibleModel:
         base_url: str,
         context_tokens: int = 4096,
         api_key: str = "",
+        policy: Policy | None = None,
         limits: Limits | None = None,
     ) -> None:
         if not base_url.startswith(("http://", "https://")):
@@ -46,15 +48,16 @@ class OpenAiCompatibleModel:
         self._context_tokens = context_tokens
         self._bound = TokenBound()
         self._counts_exactly = True
+        self._policy = policy or Policy()
         self._thinks = False
         self._thinking_tokens = (limits or Limits()).thinking_tokens
 
     @property
     def info(self) -> ModelInfo:
-        """The name; such servers tell no digest.
+        """The name; such servers tell no digest, and no licence: that is judged by the name.
 
         Raises:
-            ModelUnavailable: no server, or it has no such model.
+            ModelUnavailable: no server, it has no such model, or LicenceRefused.
         """
         offered = self._protocol.models()
         if not self._model and offered:
@@ -63,7 +66,10 @@ class OpenAiCompatibleModel:
             raise ModelUnavailable(
                 f"{self._server} has no model {self._model!r} (llm.model). It offers: {', '.join(offered) or 'none'}."
             )
-        return ModelInfo(name=self._model, runtime="openai-compatible")
+        verdict = judge(name=self._model)
+        if refusal := self._policy.refusal(self._model, verdict):
+            raise LicenceRefused(refusal)
+        return ModelInfo(name=self._model, runtime="openai-compatible", use=verdict.use.value)
 
     @property
     def context_tokens(self) -> int:
@@ -116,6 +122,10 @@ class OpenAiCompatibleModel:
         room = self._context_tokens - self.count_tokens(messages) - generation.max_tokens
         longer = generation.max_tokens + max(0, min(room, self._thinking_tokens))
         yield from self._protocol.stream(name, messages, replace(generation, max_tokens=longer), extra=_UNTHINKING)
+
+    def loaded(self) -> bool:
+        """Such servers tell nothing of it."""
+        return False
 
     def close(self) -> None:
         """Nothing is held between generations."""

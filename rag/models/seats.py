@@ -13,7 +13,7 @@ class Seats:
     def __init__(self, count: int) -> None:
         if count < 1:
             raise ValueError("a model has at least one seat")
-        self.count = count
+        self.count = self._allowed = count
         self._taken = 0
         self._lock = threading.Lock()
         self._told: list[Callable[[], None]] = []
@@ -21,12 +21,21 @@ class Seats:
     @property
     def free(self) -> int:
         """How many are free now."""
-        return self.count - self._taken
+        return max(0, self._allowed - self._taken)
+
+    def allow(self, count: int) -> None:
+        """So many of them, 1 to all, may be taken from now on: a model on fewer servers writes fewer texts. Those that
+        are taken stay so."""
+        with self._lock:
+            more = count > self._allowed
+            self._allowed = min(max(1, count), self.count)
+        if more:
+            self._say_so()
 
     def take(self) -> bool:
         """Take a seat, if one is free."""
         with self._lock:
-            if self._taken >= self.count:
+            if self._taken >= self._allowed:
                 return False
             self._taken += 1
             return True
@@ -37,8 +46,7 @@ class Seats:
             if self._taken == 0:
                 raise ValueError("no seat is taken")
             self._taken -= 1
-        for tell in self._told:
-            tell()
+        self._say_so()
 
     @contextmanager
     def taken(self) -> Iterator[bool]:
@@ -53,3 +61,7 @@ class Seats:
     def tell(self, freed: Callable[[], None]) -> None:
         """Have `freed` called whenever a seat becomes free, in whatever thread left it."""
         self._told.append(freed)
+
+    def _say_so(self) -> None:
+        for tell in self._told:
+            tell()

@@ -241,6 +241,15 @@ class AuditLog:
         begun = next((record for record in found if record["event"] == "opened"), None)
         return begun if begun is not None and known is not None and begun["user"] == known else None
 
+    def cited(self, receipt: str) -> tuple[str, ...]:
+        """The keys of the documents that an answer cites, as its record was closed; none where it was not."""
+        dated = _RECEIPT.fullmatch(receipt)
+        if dated is None:
+            return ()
+        found = self.chain.holding(receipt, day="-".join(dated.groups()))
+        closed = [one for one in found if one.get("receipt") == receipt and one["event"] == "closed"]
+        return tuple(key for record in closed for key in record["cited"])
+
     def verify(self, anchors: Iterable[Anchor] = ()) -> Fault | None:
         """The first fault, or None where all is well; see `rag.store.verifying`. Also compared with the anchor file,
         and with what the ledger remembers."""

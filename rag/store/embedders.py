@@ -97,6 +97,19 @@ class Embedders(Places):
                 [(name, embedder, np.ascontiguousarray(row, dtype="<f4").tobytes()) for name, row in vectors.items()],
             )
 
+    def lend_vectors(self, lender: str, embedder: str) -> None:
+        """Take over the vectors of an embedder whose passages have the same, some thousands at a time."""
+        while True:
+            with self.transaction():
+                taken = self._db.execute(
+                    "INSERT INTO vectors SELECT v.content_hash, ?2, v.vector FROM vectors v WHERE v.embedder = ?1"
+                    " AND NOT EXISTS (SELECT 1 FROM vectors o WHERE o.content_hash = v.content_hash"
+                    f" AND o.embedder = ?2) LIMIT {_PAGE}",
+                    (lender, embedder),
+                ).rowcount
+            if taken < _PAGE:
+                return
+
     def read_again(self, documents: Iterable[DocumentId]) -> None:
         """Have the next sync read and cut these documents anew, or the ones they are parts of."""
         with self.transaction():

@@ -26,13 +26,15 @@ class Readable:
     def classes(
         self, person: Principal, *, as_of: Changes, passing: bool, read: Callable[[], Sequence[tuple[int, str]]]
     ) -> frozenset[int]:
-        """The classes this person may read. `read` gives (class, rights) of all; `passing`: what it gives now
-        may yet be taken back, and is not kept."""
+        """The classes this person may read, and everybody who reads along. `read` gives (class, rights) of all;
+        `passing`: what it gives now may yet be taken back, and is not kept."""
         kept = (self._classes, self._narrowed)
         classes, narrowed = kept if as_of == self._as_of else _by_token(read())
         if not passing:
             self._as_of, self._classes, self._narrowed = as_of, classes, narrowed
         named = frozenset[int]().union(*(classes.get(token, ()) for token in person.tokens))
+        for held in {one.tokens for one in person.company}:
+            named &= frozenset[int]().union(*(classes.get(token, ()) for token in held))
         return frozenset(number for number in named if number not in narrowed or narrowed[number].admits(person))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from rag.errors import StoreError
 
-VERSION = 4
+VERSION = 5
 
 _TABLES = """
 CREATE TABLE meta (
@@ -300,7 +300,33 @@ CREATE TABLE feedback (
 ) STRICT, WITHOUT ROWID;
 """
 
-_MIGRATIONS = {1: _TO_2 + _STRETCHES, 2: _TO_3, 3: _TO_4 + _LISTINGS_UPLOADS_FEEDBACK}
+_TO_5 = """
+-- The platform that the key of a bot in a chat serves; NULL for every other key.
+ALTER TABLE api_keys ADD COLUMN bot TEXT;
+
+-- Which message of a bot's shows which documents: `message` is opaque to us, `document` a key that outlives the
+-- document. `withdraw_at`: an administrator wants the message taken back, and its bot has not done it yet.
+CREATE TABLE bot_messages (
+    platform TEXT NOT NULL,
+    message TEXT NOT NULL,
+    document TEXT NOT NULL,
+    receipt TEXT NOT NULL,
+    at TEXT NOT NULL,
+    withdraw_at TEXT,
+    PRIMARY KEY (platform, message, document)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX bot_messages_by_document ON bot_messages (document);
+CREATE INDEX bot_messages_by_receipt ON bot_messages (receipt);
+
+-- Whose account it is that the provider named when somebody signed in: `account` is tenant and object id.
+CREATE TABLE provider_accounts (
+    account TEXT PRIMARY KEY,
+    user TEXT NOT NULL,
+    at TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
+
+_MIGRATIONS = {1: _TO_2 + _STRETCHES, 2: _TO_3, 3: _TO_4 + _LISTINGS_UPLOADS_FEEDBACK, 4: _TO_5}
 """Version → what makes the next one of it."""
 
 
@@ -320,7 +346,7 @@ def prepare(connection: sqlite3.Connection) -> None:
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        fresh = [_TABLES + _STRETCHES + _TO_3 + _TO_4 + _LISTINGS_UPLOADS_FEEDBACK]
+        fresh = [_TABLES + _STRETCHES + _TO_3 + _TO_4 + _LISTINGS_UPLOADS_FEEDBACK + _TO_5]
         scripts = [_MIGRATIONS[version] for version in range(found, VERSION)] if found else fresh
         for statement in (statement for script in scripts for statement in _statements(script)):
             connection.execute(statement)

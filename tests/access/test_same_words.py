@@ -89,7 +89,9 @@ def test_the_fuzzer_knows_every_route(doors: Doors) -> None:
         ("DELETE", "/api/documents/{key}"), ("GET", "/api/documents/{key}/original"),
         ("GET", "/api/documents/{key}/pages/{n}"),
         ("GET", "/api/documents/{key}/pages/{n}/marks"), ("GET", "/api/uploads"), ("GET", "/api/uploads/{receipt}"),
-        ("POST", "/api/feedback"), ("GET", "/api/progress"), ("GET", "/api/status"),
+        ("POST", "/api/feedback"),
+        ("POST", "/api/bots/standing"), ("POST", "/api/bots/messages"), ("GET", "/api/bots/withdrawals"),
+        ("POST", "/api/bots/withdrawn"), ("GET", "/api/progress"), ("GET", "/api/status"),
         ("POST", "/api/sources/{name}/confirm-removals"), ("GET", "/metrics"), ("GET", "/api/recent"),
         ("GET", "/v1/models"), ("GET", "/v1/models/{model}"), ("POST", "/v1/chat/completions"), ("POST", "/mcp"),
     }  # fmt: skip
@@ -181,7 +183,7 @@ def test_t07_an_id_in_a_question_or_a_filter_finds_what_one_that_never_was_finds
         ("/api/search", lambda one: {"query": f'Was heißt "{one}"?'}),
         ("/api/search", lambda one: {"query": "Kennwort", "sources": [one]}),
         ("/api/search", lambda one: {"query": "Kennwort", "filters": {"path": [one]}}),
-        ("/api/ask", lambda one: {"question": f'Was heißt "{one}"?', "stream": True}),
+        ("/api/ask", lambda one: {"question": f'Was heißt "{one}"?', "stream": True, "early": True}),
         ("/api/ask", lambda one: {"question": "Kennwort", "filters": {"path": one}, "stream": True}),
     ):
         looks = [doors.http(B, LOOPBACK, "POST", path, form(one)) for one in (theirs, never)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from rag.ask import cite
 from rag.ask.answer import Unsupported
 from rag.errors import ModelChanged, ModelTimeout, ModelUnavailable, StoreError
 from rag.identity import person
+from rag.ports import Delta, Generation, Message, Usage
 from rag.texts import texts
 from tests.standins import ScriptedModel, Shelf, says
 
@@ -222,8 +223,45 @@ def test_half_a_statement_is_never_shown(shelf: Shelf) -> None:
 
 def test_a_model_that_is_not_the_pinned_one_says_nothing(shelf: Shelf) -> None:
     answer = end(asked(shelf, ScriptedModel(ModelChanged("another"))))
-    assert answer.outcome == "incomplete"
-    assert answer.citations == ()
+    assert (answer.outcome, answer.reason, answer.model.name) == ("extracts", "model_changed", "")
+    assert answer.text.startswith(texts("de")["extracts.model_changed"])
+    assert all(citation.quote in answer.text for citation in answer.citations)
+
+
+def test_an_answer_of_a_changed_model_says_so_where_it_may_answer(shelf: Shelf) -> None:
+    model = ScriptedModel(says(TRUE))
+    model.info = replace(model.info, changed=True)
+    answer = end(asked(shelf, model))
+    assert answer.text == f"{TRUE} [1]\n{texts('de')['model_changed']}"
+    assert answer.as_json()["model"]["changed"] is True
+
+
+def test_a_model_as_pinned_says_nothing_of_it(shelf: Shelf) -> None:
+    answer = end(asked(shelf, ScriptedModel(says(TRUE))))
+    assert "changed" not in answer.as_json()["model"]
+    assert texts("de")["model_changed"] not in answer.text
+
+
+def test_an_answer_begun_anew_forgets_what_was_not_shown(shelf: Shelf) -> None:
+    half = says(FALSE, TRUE)[:-30]
+    answer = end(asked(shelf, ScriptedModel(half, Delta(anew=True), says(TRUE))))
+    assert answer.text == f"{TRUE} [1]"
+
+
+def test_a_model_may_begin_anew_only_until_something_was_shown(shelf: Shelf) -> None:
+    asked_for: list[bool] = []
+
+    class Curious(ScriptedModel):
+        def stream(self, messages: Sequence[Message], generation: Generation) -> Iterator[Delta]:
+            whole = says(TRUE)
+            yield Delta(text=whole[:10])
+            asked_for.append(generation.anew())
+            yield Delta(text=whole[10:])
+            asked_for.append(generation.anew())
+            yield Delta(usage=Usage(prompt_tokens=None, output_tokens=None, finish="stop"))
+
+    end(asked(shelf, Curious()))
+    assert asked_for == [True, False]
 
 
 def test_closing_the_answer_stops_the_model(shelf: Shelf) -> None:

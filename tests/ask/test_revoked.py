@@ -63,25 +63,24 @@ def outcomes(shelf: Shelf) -> list[str]:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_what_is_revoked_between_search_and_evidence_was_never_found(shelf: Shelf, way: str) -> None:
+@pytest.mark.parametrize("step", ["search", "read"])
+def test_what_is_revoked_between_search_and_evidence_was_never_found(shelf: Shelf, way: str, step: str) -> None:
     model = ScriptedModel(says(TEXT))
     answerer = shelf.answerer(model, evidence=0.0)
-    found = type(shelf.retriever).retrieve
 
     class Late:
-        """The retriever, with the right revoked when it is done."""
+        """The retriever, with the right revoked when a step is done."""
 
         def __getattr__(self, name: str) -> object:
-            return getattr(shelf.retriever, name)
+            return self.late if name == step else getattr(shelf.retriever, name)
 
-        def retrieve(self, *args: object, **options: object) -> object:
-            result = found(shelf.retriever, *args, **options)  # type: ignore[arg-type]
-            assert result.passages
+        def late(self, *args: object, **options: object) -> object:
+            result = getattr(shelf.retriever, step)(*args, **options)
             WAYS[way](shelf)
             return result
 
     object.__setattr__(answerer, "retriever", Late())
-    events = list(answerer.ask(QUESTION, principal=ANNA, channel=LOOPBACK))
+    events = list(answerer.ask(QUESTION, principal=ANNA, channel=LOOPBACK, early=step == "search"))
     assert isinstance(events[0], Found) and events[0].passages == ()
     assert isinstance(events[-1], Done) and events[-1].answer.outcome == "nothing_found"
     assert "30 Arbeitstage" not in repr(events) and model.prompts == []

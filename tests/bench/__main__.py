@@ -11,6 +11,7 @@ from typing import Any
 from tests.bench import (
     auditing,
     command_line,
+    compare,
     embedding,
     erasure,
     evidence,
@@ -35,6 +36,7 @@ from tests.bench.machine import Busy
 BENCHES: dict[str, Callable[[], dict[str, Any]]] = {
     "audit": auditing.measure,
     "command_line": command_line.measure,
+    "compare": compare.measure,
     "golden": golden_set.measure,
     "evidence": evidence.measure,
     "first_token": first_token.measure,

@@ -28,9 +28,9 @@ PLAN = Plan(
 )
 YEAR_1601_S = 11_644_473_600
 HOUSE = [
-    person("anna", sAMAccountName="a.muster", userPrincipalName="anna@firma.example"),
-    person("bernd"),
-    person("jürgen"),
+    person("anna", sAMAccountName="a.muster", userPrincipalName="anna@firma.example", mail="anna@firma.example"),
+    person("bernd", mail="two@firma.example"),
+    person("jürgen", mail="two@firma.example"),
     person("o(1)*\\, x", **{}).replace("uid=o(1)*\\, x,", "uid=odd,"),
     group("hr", "anna"),
     group("managers", in_group("hr"), "bernd"),
@@ -313,3 +313,11 @@ def test_several_look_ups_add_up_and_what_one_does_not_know_is_not_whole() -> No
     assert both.person("bernd").groups == {"hr"} and both.person("bernd").unsure
     with pytest.raises(AccountClosed):
         both.person("off")
+
+
+def test_an_e_mail_address_is_the_one_persons_who_has_it(slapd: Slapd) -> None:
+    found = directory(slapd)
+    assert found.named("anna@firma.example") == "anna"
+    assert found.named("ANNA@FIRMA.EXAMPLE") == "anna"
+    assert found.named("two@firma.example") is None, "two have it"
+    assert found.named("*") is None and found.named("*)(uid=anna") is None

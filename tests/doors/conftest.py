@@ -59,7 +59,7 @@ def embed(exchange: Exchange) -> None:
 
 def show(exchange: Exchange) -> None:
     kind = "embedding" if exchange.json["model"].startswith("words") else "completion"
-    exchange.reply({"capabilities": [kind], "model_info": {}, "details": {}})
+    exchange.reply({"capabilities": [kind], "model_info": {}, "details": {}, "license": "MIT"})
 
 
 def tag(name: str, digit: str) -> dict[str, Any]:

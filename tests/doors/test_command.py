@@ -397,6 +397,8 @@ def test_the_doctor_names_what_is_not_well_and_ends_with_one(full: Line) -> None
         "outbound guard": False,  # a service within the tests' process, which cannot be closed
         "language model": True,
         "model server": True,
+        "licence of llm.model": True,
+        "licence of embedder.model": True,
         "index": False,
         "index rows": True,
     }

@@ -10,7 +10,8 @@ from typing import Any
 
 from rag.access import Channel
 from rag.answers import AnswerEvent, Done
-from rag.ask.retrieve import Retrieved, Retriever
+from rag.ask.retrieve import Retriever
+from rag.ask.searched import Retrieved
 from rag.documents import Span
 from rag.identity import person
 from rag.settings import Settings

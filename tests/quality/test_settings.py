@@ -45,6 +45,15 @@ def refused(folder: Path, text: str | bytes) -> SettingsError:
         ("[ingest]\ntimeout_s = -1", "ingest.timeout_s", 2, "at least 1"),
         ("[llm]\nprovider = 'cloud'", "llm.provider", 2, "one of auto, ollama, openai-compatible"),
         ("[llm]\nbase_url = 'localhost:11434'", "llm.base_url", 2, "an address such as http://"),
+        ("[llm]\nbase_urls = ['http://a:1', 'b:2']", "llm.base_urls", 2, "not 'b:2'"),
+        ("[llm]\nbase_urls = ['']", "llm.base_urls", 2, "an address such as http://"),
+        ("[llm]\nbase_urls = ['http://anna:pw@a:1']", "llm.base_urls", 2, "no place for a secret"),
+        ("[llm]\nbase_url = 'http://a:1'\nbase_urls = ['http://b:1']", "llm.base_urls", 3, "take base_url out"),
+        ("[llm]\nbase_urls = ['http://a:1', 'http://a:1']", "llm.base_urls", 2, "one server twice"),
+        ("[llm]\nprovider = 'embedded'\nbase_urls = ['http://a:1']", "llm.base_urls", 3, "model on servers"),
+        ("[llm]\nprovider = 'openai-compatible'\ndigest = 'sha256:ab'", "llm.digest", 3, "tells no digest"),
+        ("[llm]\nchanged = 'ignore'", "llm.changed", 2, "one of refuse, warn"),
+        ("[licences]\nallow = ['free', 'gratis']", "licences.allow", 2, '"gratis" is none of them'),
         ("[retrieval]\nreranker = 'ftp://gpu.example'", "retrieval.reranker", 2, "an address such as http://"),
         ("[retrieval]\nreranker = 'http://gpu.example:rank'", "retrieval.reranker", 2, "an address such as http://"),
         ("[llm]\nbase_url = 'http://[::1'", "llm.base_url", 2, "an address such as http://"),
@@ -288,3 +297,10 @@ def test_the_servers_key_is_read_from_its_file(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="cannot be read"):
         loaded(tmp_path, "[llm]\napi_key_file = '/nowhere/key'").api_key()
     assert loaded(tmp_path, "").api_key() == ""
+
+
+def test_every_model_server_may_be_reached_and_has_its_own_seats(tmp_path: Path) -> None:
+    found = loaded(tmp_path, "[llm]\nbase_urls = ['http://gpu1:11434', 'http://gpu2:11434']\n[server]\nslots = 3")
+    assert {"gpu1:11434", "gpu2:11434"} <= {str(one) for one in found.endpoints()}
+    assert (found.slots_per_host, found.slots) == (3, 6)
+    assert found.ollama_url() == "http://gpu1:11434"

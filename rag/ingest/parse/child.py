@@ -23,6 +23,7 @@ from rag.ingest.parse.draft import Draft
 from rag.ingest.parse.ocr import Ocr
 from rag.ingest.parse.profiles import Workbench
 from rag.ingest.parse.shown import MARKS, PICTURE
+from rag.ingest.parse.speech import Speech
 from rag.ingest.parse.wire import PREFIX, encode, frame
 
 T = TypeVar("T")
@@ -38,7 +39,9 @@ def main(argv: list[str]) -> int:
     _send(replies, frame({"ready": True, "confinement": list(report)}))
     ocr = Ocr(config["ocr"], tick=lambda: _send(replies, frame({"progress": True})))
     Draft.max_text_chars = config["max_text_chars"]
-    bench = Workbench(config["profile"], ocr=ocr)
+    told = config["speech"]
+    speech = Speech.from_json(told, tick=lambda: _send(replies, frame({"progress": True}))) if told else None
+    bench = Workbench(config["profile"], ocr=ocr, speech=speech)
     while (request := _receive(requests)) is not None:
         header, body = request
         _cap_cpu(config["cpu_s"])

@@ -50,6 +50,16 @@ CALENDAR: Final = "text/calendar"
 CARD: Final = "text/vcard"
 OLE: Final = "application/x-ole-storage"
 BINARY: Final = "application/octet-stream"
+MP3: Final = "audio/mpeg"
+WAV: Final = "audio/wav"
+OGG: Final = "audio/ogg"
+FLAC: Final = "audio/flac"
+AAC: Final = "audio/aac"
+M4A: Final = "audio/mp4"
+MP4: Final = "video/mp4"
+MATROSKA: Final = "video/x-matroska"
+RECORDINGS: Final = (MP3, WAV, OGG, FLAC, AAC, M4A, MP4, MATROSKA)
+"""What is heard; of a film only its sound."""
 PICTURES: Final = ("image/png", "image/jpeg", "image/tiff", "image/webp", "image/bmp", "image/gif")
 
 _BY_EXTENSION: Final = {
@@ -65,7 +75,8 @@ _BY_EXTENSION: Final = {
     "rs": TEXT, "sh": TEXT, "bat": TEXT, "ps1": TEXT, "sql": TEXT, "php": TEXT, "rb": TEXT, "srt": TEXT, "vtt": TEXT,
     "png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg", "tif": "image/tiff", "tiff": "image/tiff",
     "webp": "image/webp", "bmp": "image/bmp", "gif": "image/gif", "ics": CALENDAR, "ical": CALENDAR, "vcf": CARD,
-    "vcard": CARD,
+    "vcard": CARD, "mp3": MP3, "wav": WAV, "ogg": OGG, "oga": OGG, "opus": OGG, "flac": FLAC, "aac": AAC, "m4a": M4A,
+    "mp4": MP4, "m4v": MP4, "mov": MP4, "webm": MATROSKA, "mkv": MATROSKA, "mka": MATROSKA,
 }  # fmt: skip
 _MAGIC: Final = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
@@ -80,8 +91,10 @@ _MAGIC: Final = (
     (b"Rar!", "application/vnd.rar"),
     (b"\xfd7zXZ\x00", "application/x-xz"),
     (b"\x7fELF", "application/x-executable"),
-    (b"ID3", "audio/mpeg"),
-    (b"OggS", "audio/ogg"),
+    (b"ID3", MP3),
+    (b"OggS", OGG),
+    (b"fLaC", FLAC),
+    (b"\x1aE\xdf\xa3", MATROSKA),
     (b"SQLite format 3\x00", "application/vnd.sqlite3"),
 )
 _ZIPPED: Final = frozenset({DOCX, PPTX, XLSX, XLSB, ODT, ODS, ODP, EPUB, ZIP})
@@ -116,7 +129,11 @@ def _by_bytes(head: bytes, named: str | None) -> str | None:
     if head[:8] == b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1":
         return named if named in _OLE else OLE
     if head[:4] == b"RIFF":
-        return "image/webp" if head[8:12] == b"WEBP" else "audio/x-riff"
+        return {b"WEBP": "image/webp", b"WAVE": WAV}.get(head[8:12], "audio/x-riff")
+    if head[4:8] == b"ftyp":
+        return named if named in (M4A, MP4) else M4A if head[8:11] == b"M4A" else MP4
+    if head[:1] == b"\xff" and named in (MP3, AAC):
+        return named
     if head[:2] == b"BM" and named == "image/bmp":
         return "image/bmp"
     if (found := next((kind for magic, kind in _MAGIC if head.startswith(magic)), None)) is not None:

@@ -14,6 +14,7 @@ from rag.errors import DocumentError, EmptyDocument, UnreadableDocument, Unsuppo
 from rag.ingest.parse import ocr as ocr_engines
 from rag.ingest.parse.profiles import PROFILES, fingerprint
 from rag.ingest.parse.shown import MARKS, PICTURE, Marks, PagePicture, marks_of, picture_of
+from rag.ingest.parse.speech import Speech
 from rag.ingest.parse.wire import Garbled, decode
 from rag.ingest.parse.worker import Child, ChildEnded, Limits
 
@@ -23,6 +24,7 @@ T = TypeVar("T")
 
 _MAX_DOCUMENTS_A_CHILD: Final = 200
 _MAX_MB_A_CHILD: Final = 512
+_HEARING_CPU_S: Final = 24 * 3600.0  # the clock, which starts again with each sentence, ends it long before
 _ERRORS: Final[dict[str, type[DocumentError]]] = {
     error.__name__: error for error in (UnsupportedFormat, UnreadableDocument, EmptyDocument)
 }
@@ -34,9 +36,9 @@ class ParserPool:
 
     Thread-safe: as many threads as there are workers parse at the same time, each with a child of its own, the others
     wait. Nothing is started before the first `parse`. `timeout_s` is wall-clock time a document, and starts again with
-    each picture that is read by OCR (at most 500 times). An OCR engine inside the child may use 1.25 GB more than
-    `memory_mb`. A document that crashes a child which has read others before is tried once more in a fresh one: what
-    another left behind must not cost it its text.
+    each picture that is read by OCR, and every 20 s that speech is heard (at most 500 times). An OCR engine inside the
+    child may use 1.25 GB more than `memory_mb`. A document that crashes a child which has read others before is tried
+    once more in a fresh one: what another left behind must not cost it its text.
 
     Children are started as programs, not forked: nothing of the service's memory is in them, and what the service has
     closed for itself (audit hooks end with exec; namespaces, seccomp, Landlock, rlimits stay) they inherit and then add
@@ -45,16 +47,17 @@ class ParserPool:
 
     def __init__(
         self, *, profile: str = "default", workers: int = 1, timeout_s: float = 60.0, memory_mb: int = 1024,
-        max_text_chars: int = 20_000_000, ocr: bool = True,
+        max_text_chars: int = 20_000_000, ocr: bool = True, speech: Speech | None = None,
     ) -> None:  # fmt: skip
         if profile not in PROFILES:
             raise ValueError(f"no profile {profile!r}; there are {', '.join(PROFILES)}")
         self._profile = profile
-        self._ocr_wanted = ocr and profile != "probe"
+        self._speech = speech
+        self._ocr_wanted = ocr and profile not in ("probe", "recordings")
         self._ocr = ocr_engines.available() if self._ocr_wanted else ocr_engines.OFF
         self._limits = Limits(
             timeout_s=timeout_s, memory_mb=memory_mb, max_text_chars=max_text_chars,
-            extra_memory_mb=ocr_engines.extra_memory_mb(self._ocr),
+            extra_memory_mb=ocr_engines.extra_memory_mb(self._ocr), cpu_s=_HEARING_CPU_S if speech else None,
         )  # fmt: skip
         self._free = threading.BoundedSemaphore(workers)
         self._lock = threading.Lock()
@@ -70,7 +73,8 @@ class ParserPool:
 
     def recipe(self, *, ocr: bool = True) -> str:
         """The fingerprint of what `parse` does with this `ocr`; another without, where the machine has an engine."""
-        return fingerprint(self._profile, ocr=self._ocr if ocr else ocr_engines.OFF)
+        found = fingerprint(self._profile, ocr=self._ocr if ocr else ocr_engines.OFF)
+        return f"{found} {self._speech.fingerprint}" if self._speech else found
 
     def parse(self, body: bytes, *, media_type: str, name: str, ocr: bool = True) -> Parsed:
         """Text, sections and parts of one document; pictures of text are read unless `ocr` is off, here or in the pool.
@@ -165,7 +169,9 @@ class ParserPool:
             child.close()
 
     def _start(self) -> Child:
-        child = self._starter.submit(Child, profile=self._profile, ocr=self._ocr, limits=self._limits).result()
+        child = self._starter.submit(
+            Child, profile=self._profile, ocr=self._ocr, limits=self._limits, speech=self._speech
+        ).result()
         try:
             child.wait_until_ready()  # here, so that one that is slow to start holds up no other thread's
         except ChildEnded as error:

@@ -14,6 +14,7 @@ from rag.documents import Parsed
 from rag.errors import UnsupportedFormat
 from rag.ingest.parse import media
 from rag.ingest.parse.ocr import Ocr
+from rag.ingest.parse.speech import Speech
 
 if TYPE_CHECKING:
     from rag.ports import Parser
@@ -30,6 +31,8 @@ class Entry:
     distributions: tuple[str, ...] = ()
     ocr: bool = False
     """Whether it reads pictures, and is made with the OCR engine's name."""
+    speech: bool = False
+    """Whether it hears, and is made with the speech model."""
 
 
 _PLAIN: Final = Entry(parser="text:TextParser", distributions=("charset-normalizer",))
@@ -122,8 +125,16 @@ PROBE: Final[Mapping[str, Entry]] = MappingProxyType(
 )
 """Parsers that misbehave on purpose: the proof that the walls stand (tests, `rag doctor`)."""
 
+RECORDINGS: Final[Mapping[str, Entry]] = MappingProxyType(
+    dict.fromkeys(
+        media.RECORDINGS,
+        Entry(parser="recording:RecordingParser", distributions=("faster-whisper", "ctranslate2"), speech=True),
+    )
+)
+"""What is heard, in children of its own: they hold a speech model, and take their time."""
+
 PROFILES: Final[Mapping[str, Mapping[str, Entry]]] = MappingProxyType(
-    {"default": DEFAULT, "fallback": FALLBACK, "probe": PROBE}
+    {"default": DEFAULT, "fallback": FALLBACK, "probe": PROBE, "recordings": RECORDINGS}
 )
 
 
@@ -144,9 +155,9 @@ def _version(distribution: str) -> str:
 class Workbench:
     """The parsers of one profile, each made when its first file comes."""
 
-    def __init__(self, profile: str, *, ocr: Ocr) -> None:
+    def __init__(self, profile: str, *, ocr: Ocr, speech: Speech | None = None) -> None:
         self._entries = PROFILES[profile]
-        self.ocr = ocr
+        self.ocr, self._speech = ocr, speech
         self._made: dict[str, Parser] = {}
 
     def parse(self, body: bytes, *, media_type: str, name: str, ocr: bool) -> Parsed:
@@ -168,5 +179,6 @@ class Workbench:
     def _make(self, entry: Entry) -> Parser:
         module_name, class_name = entry.parser.split(":")
         parser = getattr(importlib.import_module(f"rag.ingest.parse.{module_name}"), class_name)
-        made: Parser = parser(ocr=self.ocr) if entry.ocr else parser()
+        options = {"ocr": self.ocr} if entry.ocr else {"speech": self._speech} if entry.speech else {}
+        made: Parser = parser(**options)
         return made

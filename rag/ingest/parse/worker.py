@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from rag.egress import SWITCHES
+from rag.ingest.parse.speech import Speech
 from rag.ingest.parse.wire import PREFIX, Garbled, frame
 
 _START_S: Final = 30.0
@@ -49,6 +50,8 @@ class Limits:
     extra_memory_mb: int
     """Added for an OCR engine that is loaded into the child."""
     max_text_chars: int
+    cpu_s: float | None = None
+    """Processor time, with that of the helpers it starts; None: twice the clock's, and a little."""
     max_parts_mb: int = 512
     file_mb: int = 128
 
@@ -71,15 +74,16 @@ class Limits:
 class Child:
     """One running child. Not thread-safe: the pool hands it to one thread at a time."""
 
-    def __init__(self, *, profile: str, ocr: str, limits: Limits) -> None:
+    def __init__(self, *, profile: str, ocr: str, limits: Limits, speech: Speech | None = None) -> None:
         self._limits = limits
         self._scratch = tempfile.mkdtemp(prefix="archivar-parse-")
         self.documents = 0
         self.body_bytes = 0
         config = {
-            "profile": profile, "ocr": ocr, "scratch": self._scratch, "readable": _readable(),
-            "data_mb": limits.data_mb, "file_mb": limits.file_mb, "cpu_s": 2 * limits.timeout_s + 5,
-            "max_text_chars": limits.max_text_chars,
+            "profile": profile, "ocr": ocr, "scratch": self._scratch,
+            "readable": [*_readable(), *([str(speech.directory)] if speech else [])],
+            "data_mb": limits.data_mb, "file_mb": limits.file_mb, "cpu_s": limits.cpu_s or 2 * limits.timeout_s + 5,
+            "max_text_chars": limits.max_text_chars, "speech": speech.as_json() if speech else None,
         }  # fmt: skip
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             [sys.executable, "-s", "-P", "-B", "-m", "rag.ingest.parse.child", json.dumps(config)],

@@ -2,6 +2,7 @@
 
 import { chosen, fold, inWords, reset } from "./filters.js";
 import { offer, remember } from "./history.js";
+import { linked } from "./linked.js";
 import { close } from "./panel.js";
 import { Reply } from "./reply.js";
 import { ask } from "./stream.js";
@@ -45,6 +46,7 @@ stop.addEventListener("click", () => running?.abort());
 offer(again);
 window.addEventListener("resize", fit);
 fit();
+linked(answers, fault);
 
 async function start(question) {
   if (!question) {

@@ -8,6 +8,12 @@ import { Sources } from "./sources.js";
 import { age, caution, dated, element, language, place, say } from "./texts.js";
 
 const PATIENCE_S = 6;
+const BECAUSE = {
+  model_too_slow: "_too_slow",
+  model_thought_too_long: "_thought",
+  prompt_too_long: "_overflow",
+  model_changed: "_changed",
+};
 const templates = document.getElementById("outcomes").content;
 
 export class Reply {
@@ -98,8 +104,7 @@ export class Reply {
     this.answer = answer;
     this.end();
     this.root.dataset.outcome = answer.outcome;
-    const told = { model_too_slow: "_too_slow", model_thought_too_long: "_thought", prompt_too_long: "_overflow" };
-    this.outcome(answer.outcome + (told[answer.reason] ?? ""));
+    this.outcome(answer.outcome + (BECAUSE[answer.reason] ?? ""));
     this.notice(answer);
     this.remarks(answer);
     const facts = [
@@ -124,6 +129,7 @@ export class Reply {
     const side = (one) => `„${one.quote}“ (${one.title})${dated(one)}`;
     const said = (answer.disagreements ?? []).map(([one, other]) => say("disagree", { one: side(one), other: side(other) }));
     if (answer.asked && answer.asked !== answer.question) said.unshift(say("asked", { question: answer.asked }));
+    if (answer.model.changed) said.push(say("model_changed"));
     if (answer.left_out) said.push(say("left_out", { n: answer.left_out }));
     this.part(".remarks").replaceChildren(...said.map((text) => element("p", "", text)));
     this.part(".remarks").hidden = said.length === 0;
@@ -169,12 +175,13 @@ export class Reply {
   }
 
   /** The answer ended before it was complete: stopped, refused or lost. */
-  broken({ title, detail }) {
+  broken({ title, detail, status }) {
     this.end();
     this.root.dataset.outcome = "broken";
     this.part(".status").textContent = "";
     this.part(".outcome").setAttribute("role", "alert");
     this.tell(title, detail);
+    this.part(".outcome-sign-in").hidden = status !== 401;
     this.notice(null);
     this.part(".actions").hidden = false;
     this.part(".copy").hidden = this.sentences.length === 0;

@@ -53,9 +53,24 @@ function show(now) {
   part("failures-list").tBodies[0].replaceChildren(...now.failures.map(failure));
 }
 
-function model({ model: there }) {
-  if (!there.name) return [["model_none", there.problem || say("model_none_said"), "bad"]];
-  return [["name", there.name], ["digest", there.digest, "code"], ["licence", there.licence], ["runtime", there.runtime]];
+function model({ model: there, pins = [] }) {
+  const more = [
+    ...pins.map(({ key, problem }) => ["pin", problem || say("pin_holds", { key }), problem ? "bad" : ""]),
+    ...(there.hosts ?? []).map((host) => [
+      "host",
+      `${host.number}. ${host.url}: ${host.problem || say("host_runs", { n: figure(host.running), of: figure(host.seats) })}`,
+      host.problem ? "bad" : "",
+    ]),
+  ];
+  if (!there.name) return [["model_none", there.problem || say("model_none_said"), "bad"], ...more];
+  const use = there.use && say(`use_${there.use}`);
+  return [
+    ["name", there.name],
+    ["digest", there.digest, "code"],
+    ["licence", [there.licence, use].filter(Boolean).join(" · "), ["research", "unknown"].includes(there.use) ? "bad" : ""],
+    ["runtime", there.runtime],
+    ...more,
+  ];
 }
 
 function index({ index: { documents, failed, chunks }, embedder: embedding }) {

@@ -29,7 +29,9 @@ from rag.app import App
 from rag.ask.conversation import Turn
 from rag.ask.course import printed
 from rag.ask.evidence import Features
+from rag.ask.release import STANDARD
 from rag.ask.searched import Retrieved
+from rag.credentials.accounts import Accounts, Links
 from rag.credentials.keys import Keys
 from rag.credentials.sign_in import SignIn
 from rag.credentials.suspensions import Suspensions
@@ -46,6 +48,7 @@ from rag.settings_auth import AuthSettings
 from rag.signing_in import sign_in_of
 from rag.sources import Sources
 from rag.store.audit import AuditLog
+from rag.store.bot_messages import BotMessages
 from rag.store.feedback import Feedback
 from rag.store.ledger import Ledger
 from rag.store.rows import Version
@@ -111,6 +114,7 @@ class House:
         self.ledger.record([_version(paper, source)])
 
     is_open = True
+    policy = STANDARD
     opening_problem = ""
 
     def close(self) -> None:
@@ -157,6 +161,14 @@ class House:
     @cached_property
     def feedback(self) -> Feedback:
         return Feedback(self.ledger)
+
+    @cached_property
+    def accounts(self) -> Accounts:
+        return Accounts(self.ledger, Links(listed={"matrix:@anna:firma.example": "anna"}))
+
+    @cached_property
+    def posted(self) -> BotMessages:
+        return BotMessages(self.ledger)
 
     @cached_property
     def keeping(self) -> Keeping:

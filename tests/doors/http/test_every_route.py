@@ -20,7 +20,7 @@ from rag.api.caller import Needs
 from rag.api.doorkeeper import ASKED_KINDLY, OPEN, is_open
 from rag.api.guard import UPLOADS
 from rag.api.http import create_app
-from rag.credentials.identified import INTRANET, SCOPES
+from rag.credentials.identified import BOT, INTRANET, PERSONAL
 from rag.credentials.keys import utc_now
 from tests.doors.http.conftest import CLOSED, LEAVE, SICK
 from tests.doors.http.house import House
@@ -29,10 +29,15 @@ EVERYBODYS = {"/", "/documents", "/status", "/readyz"}
 """Whoever may come in at all sees these, whatever the credential is good for."""
 
 BODIES: tuple[Any, ...] = (
+    {"question": "Urlaub?", "on_behalf_of": {"account": "matrix:@anna:firma.example"}, "audience": "direct"},
     {"question": "Urlaub?"},
     {"query": "Urlaub?"},
     {"model": "archivar", "messages": [{"role": "user", "content": "Urlaub?"}]},
     {"receipt": "20261126-none", "verdict": "helpful"},
+    {"receipt": "20261126-none", "verdict": "helpful", "on_behalf_of": {"account": "matrix:@anna:firma.example"}},
+    {"receipt": "20261126-none", "audience": "direct", "on_behalf_of": {"account": "matrix:@anna:firma.example"}},
+    {"receipt": "20261126-none", "message": "m", "on_behalf_of": {"account": "matrix:@anna:firma.example"}},
+    {"message": "m"},
     {
         "jsonrpc": "2.0",
         "id": 1,
@@ -88,7 +93,7 @@ class Office:
 
     def key(self, *scopes: str, sources: list[str] | None = None, days: int | None = None, user: str = "anna") -> str:
         return self.house.keys.add(
-            "key", user=user, scopes=scopes or SCOPES, sources=sources, channel=INTRANET, days=days
+            "key", user=user, scopes=scopes or PERSONAL, sources=sources, channel=INTRANET, days=days
         )[1]
 
 
@@ -218,7 +223,8 @@ def test_unknown_expired_and_revoked_are_told_in_the_same_words_on_every_route(o
 
 
 def test_every_route_is_closed_to_every_scope_it_does_not_name(office: Office) -> None:
-    keys = {scope: office.key(scope) for scope in SCOPES}
+    keys = {scope: office.key(scope) for scope in PERSONAL}
+    keys[BOT] = office.house.keys.add_bot("bot", platform="matrix", days=None)[1]
     for route in (route for route in every_route(office.house) if route.scopes):
         client = office.client()
         for scope, key in keys.items():

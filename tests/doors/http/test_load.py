@@ -265,9 +265,16 @@ class Real:
         return person(name, {})
 
     def ask(
-        self, question: str, *, principal: Principal, channel: Channel, filters: Filters = NONE, conversation: object
+        self,
+        question: str,
+        *,
+        principal: Principal,
+        channel: Channel,
+        filters: Filters = NONE,
+        conversation: object,
+        early: bool = False,
     ) -> Iterator[AnswerEvent]:
-        return self._answerer.ask(question, principal=principal, channel=channel, filters=filters)
+        return self._answerer.ask(question, principal=principal, channel=channel, filters=filters, early=early)
 
 
 class SlowModel(ScriptedModel):
@@ -306,13 +313,15 @@ def opened_records(shelf: Shelf) -> int:
 QUESTION = "Wie viele Arbeitstage beträgt der Urlaub im Kalenderjahr?"
 
 
-def test_a_client_that_goes_away_frees_a_silent_model_within_two_seconds(shelf: Shelf) -> None:
+@pytest.mark.parametrize("early", [False, True])
+def test_a_client_that_goes_away_frees_a_silent_model_within_two_seconds(shelf: Shelf, early: bool) -> None:
     model = SlowModel()
     with served(Real(shelf, model), caller=by_header, limits=GENEROUS) as address:  # type: ignore[arg-type]
 
         async def scene() -> None:
-            asking = asyncio.ensure_future(ask(address, user="anna", question=QUESTION))
+            asking = asyncio.ensure_future(ask(address, user="anna", question=QUESTION, early=early))
             while not model.begun.is_set():
+                assert not asking.done(), asking.result()
                 await asyncio.sleep(0.01)
             asking.cancel()
 

@@ -57,6 +57,45 @@ def answered(page: Any, question: str = QUESTION) -> None:
     page.wait_for_selector("[data-step=done]")
 
 
+def test_what_was_found_is_shown_while_it_is_read_and_then_in_its_final_order(house: House, shown: Shown) -> None:
+    seen = threading.Event()
+
+    def script(question: str, passages: Sequence[Passage]) -> Iterator[AnswerEvent]:
+        yield Found(passages=tuple(passages), evidence=0.0, settled=False)
+        assert seen.wait(30)
+        found = tuple(reversed(passages))
+        yield Found(passages=found, evidence=0.9)
+        said = [sentence("Vierundzwanzig Tage.", cited(passages[0], 1))]
+        yield said[0]
+        yield done(question, found, said)
+
+    house.script = script
+    page = shown()
+    ask(page)
+    page.wait_for_selector(".source")
+    assert page.locator(".source .name").all_inner_texts() == ["Urlaubsordnung", "Krankmeldung"]
+    assert "gelesen" in page.inner_text(".status")
+    seen.set()
+    page.wait_for_selector("[data-step=done]")
+    assert page.locator(".source .name").all_inner_texts() == ["Krankmeldung", "Urlaubsordnung"]
+    assert house.early == [True]
+
+
+def test_a_session_that_has_ended_leads_to_the_sign_in(shown: Shown) -> None:
+    page = shown()
+    problem = {"title": "Anmelden", "detail": "Sie sind nicht mehr angemeldet.", "status": 401}
+    page.route("**/api/ask", lambda route: route.fulfill(status=401, json=problem))
+    ask(page)
+    page.wait_for_selector("[data-outcome=broken]")
+    link = page.get_by_role("link", name="Neu anmelden")
+    assert link.is_visible() and link.get_attribute("href") == "/login"
+    page.unroute("**/api/ask")
+    page.route("**/api/ask", lambda route: route.fulfill(status=503, json={**problem, "status": 503}))
+    ask(page)
+    page.locator("[data-outcome=broken]").nth(1).wait_for()
+    assert page.get_by_role("link", name="Neu anmelden").count() == 1, "nothing but signing in again helps there"
+
+
 def test_sources_stand_on_the_page_before_the_first_word(house: House, shown: Shown) -> None:
     seen = threading.Event()
 

@@ -107,6 +107,35 @@ def test_the_pages_of_a_pdf_are_turned_by_the_keyboard_and_only_the_cited_one_is
     page.wait_for_selector(".sheet rect")
 
 
+def link_to(app: App, words: str = "") -> str:
+    """As a bot in a chat posts it."""
+    (entry,) = [one for one in app.ledger.entries() if one.id.endswith("urlaubsrichtlinie-2024.pdf")]
+    document = app.ledger.document(entry.key)
+    assert document is not None
+    start = document.text.index(words)
+    return f"/?document={entry.key}" + (f"&span={start}-{start + len(words)}" if words else "")
+
+
+def test_a_link_from_a_chat_opens_the_document_at_its_place(app: App, shown: Shown) -> None:
+    page = shown(link_to(app, "30 Arbeitstage"))
+    page.wait_for_selector(".sheet rect")
+    assert page.get_attribute("#panel-picture img", "alt") == "Seite 1 als Bild. Die Fundstelle ist darauf markiert."
+    page.get_by_role("button", name="Text", exact=True).click()
+    assert "30 Arbeitstage" in page.inner_text("#panel-text mark")
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.textContent").startswith("Über einen Link geöffnet: ")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".sheet rect")
+
+
+def test_a_link_without_a_place_opens_the_document_and_one_to_nothing_says_so(app: App, shown: Shown) -> None:
+    page = shown(link_to(app))
+    page.wait_for_selector("#panel-picture img")
+    nowhere = shown("/?document=" + "f" * 24)
+    nowhere.get_by_text("gibt es nicht mehr, oder Sie dürfen es nicht lesen").wait_for()
+    assert not nowhere.is_visible("#panel")
+
+
 def test_the_original_is_one_press_away(shown: Shown, said: Writer) -> None:
     page = shown(accept_downloads=True)
     asked(page, said)

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from rag.api.http import create_app
-from rag.api.tls import context
+from rag.api.tls import Renewal, context
 from rag.credentials.identified import INTRANET, READING
 from rag.errors import SettingsError
 from tests.doors.http.house import House
@@ -155,3 +155,62 @@ def test_a_key_that_everybody_can_read_is_refused(tmp_path: Path) -> None:
         context(files.cert, files.key)
     files.key.chmod(0o640)
     assert context(files.cert, files.key), "a group of the system's for such keys"
+
+
+def served_serial(port: int) -> bytes:
+    """The certificate that is shown, as DER."""
+    told = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    told.check_hostname, told.verify_mode = False, ssl.CERT_NONE
+    with socket.create_connection(("127.0.0.1", port)) as plain, told.wrap_socket(plain) as secure:
+        return secure.getpeercert(binary_form=True) or b""
+
+
+def replace_by(own: Pair, other: Pair) -> None:
+    other.cert.replace(own.cert)
+    other.key.replace(own.key)
+
+
+def test_a_renewed_certificate_is_in_use_without_a_restart(house: House, tmp_path: Path) -> None:
+    own = pair(tmp_path)
+    renewal = Renewal(own.cert, own.key)
+    with listening(house, renewal.context) as port:
+        first = served_serial(port)
+        renewal.look()
+        assert served_serial(port) == first
+        replace_by(own, pair(tmp_path, "renewed"))
+        renewal.look()
+        assert served_serial(port) != first
+
+
+@pytest.mark.parametrize("broken", ["no certificate", "another key", "expired", "gone"])
+def test_a_renewed_certificate_that_cannot_be_used_leaves_the_old_one_in_use(
+    house: House, tmp_path: Path, broken: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    own = pair(tmp_path)
+    renewal = Renewal(own.cert, own.key)
+    with listening(house, renewal.context) as port:
+        first = served_serial(port)
+        if broken == "no certificate":
+            own.cert.write_text("nothing of the kind")
+        elif broken == "another key":
+            pair(tmp_path, "other").key.replace(own.key)
+        elif broken == "expired":
+            replace_by(own, pair(tmp_path, "old", begins=-9, ends=-1))
+        else:
+            own.cert.unlink()
+        with caplog.at_level("WARNING"):
+            renewal.look()
+            renewal.look()
+        assert served_serial(port) == first
+        assert [record.action for record in caplog.records] == ["certificate_not_renewed"]  # once
+
+
+def test_what_watches_the_certificate_looks_by_itself_and_ends(tmp_path: Path) -> None:
+    own = pair(tmp_path)
+    renewal = Renewal(own.cert, own.key)
+    looked = threading.Event()
+    renewal.look = looked.set  # type: ignore[method-assign]  # only whether it is called
+    renewal.keep_looking(every_s=0.01)
+    assert looked.wait(10)
+    renewal.close()
+    assert not [thread for thread in threading.enumerate() if thread.name == "certificate"]

@@ -1,0 +1,39 @@
+"""A person's own earlier questions in a conversation, for as long as a conversation lasts; kept in memory alone."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from typing import Final
+
+from rag.bots.adapter import Account, Place
+
+_LASTS_S: Final = 1800.0
+_MOST_EACH: Final = 4
+_MOST_PLACES: Final = 2000
+
+
+class Earlier:
+    """What this process has taken. Nobody else's words are ever among it, the bot's own neither."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._said: OrderedDict[tuple[str, str, str], deque[tuple[float, str]]] = OrderedDict()
+
+    def of(self, account: Account, place: Place) -> tuple[str, ...]:
+        """Oldest first."""
+        since = self._clock() - _LASTS_S
+        return tuple(text for at, text in self._said.get(_key(account, place), ()) if at > since)
+
+    def add(self, account: Account, place: Place, text: str) -> None:
+        """This was said now."""
+        key = _key(account, place)
+        self._said.setdefault(key, deque(maxlen=_MOST_EACH)).append((self._clock(), text))
+        self._said.move_to_end(key)
+        while len(self._said) > _MOST_PLACES:
+            self._said.popitem(last=False)
+
+
+def _key(account: Account, place: Place) -> tuple[str, str, str]:
+    return account.id, place.conversation, place.thread

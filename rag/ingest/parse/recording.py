@@ -1,0 +1,128 @@
+"""Recordings: what is said in them, as text that says where. Runs in the child; the weights are local.
+
+A machine hears names and figures wrongly, and now and then what nobody said, so everything stands under a heading that
+says so and names the minute: ``Transkript (maschinell erstellt) › 12:40``. The heading is what a citation shows.
+"""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+from rag.documents import Parsed, Section, Span
+from rag.errors import EmptyDocument, UnreadableDocument
+from rag.ingest.parse.draft import clean
+from rag.ingest.parse.speech import Speech
+from rag.language import language_of
+
+if TYPE_CHECKING:
+    from faster_whisper import WhisperModel
+
+HEADINGS: Final = {"de": "Transkript (maschinell erstellt)", "": "Transcript (made by a machine)"}
+_BLOCK_CHARS, _BLOCK_S = 300, 60.0
+"""A stretch under one heading ends beyond either."""
+_SPEECH: Final = 0.6
+"""What is more likely no speech than this, and heard without confidence, was not said."""
+_DOUBT: Final = -1.0
+_TICK_S: Final = 20.0
+"""A sign of life so often at most: the parent counts them, and nine hours of speech are to fit."""
+
+
+class RecordingParser:
+    """faster-whisper over the sound of a file."""
+
+    fingerprint = "recording"
+
+    def __init__(self, *, speech: Speech) -> None:
+        self._speech = speech
+        self._model: WhisperModel | None = None
+
+    def parse(self, body: bytes, *, media_type: str, name: str) -> Parsed:
+        """
+        Raises:
+            EmptyDocument: nobody speaks.
+            UnreadableDocument: it has no sound that can be decoded.
+        """
+        segments, told = self._heard(body)
+        heard = [
+            (float(segment.start), said)
+            for segment in segments
+            if (said := clean(segment.text)) and not _doubtful(segment)
+        ]
+        if not heard:
+            raise EmptyDocument("no text: a recording in which nobody speaks, or none that could be understood")
+        return _written(heard, spoken=str(told.language), seconds=float(told.duration), model=self._speech.name)
+
+    def _heard(self, body: bytes) -> tuple[Iterator[Any], Any]:
+        import av
+
+        try:
+            segments, told = self._loaded().transcribe(
+                io.BytesIO(body),
+                language=self._speech.language or None,
+                vad_filter=True,
+                condition_on_previous_text=False,  # one misheard sentence would be said again and again
+            )
+        except (av.FFmpegError, IndexError, ValueError) as error:
+            raise UnreadableDocument("it has no sound that can be decoded") from error
+        return self._ticking(segments), told
+
+    def _ticking(self, segments: Iterable[Any]) -> Iterator[Any]:
+        told_s = time.monotonic()
+        for segment in segments:
+            if time.monotonic() - told_s > _TICK_S:
+                self._speech.tick()
+                told_s = time.monotonic()
+            yield segment
+
+    def _loaded(self) -> WhisperModel:
+        if self._model is None:
+            from faster_whisper import WhisperModel
+
+            self._model = WhisperModel(
+                str(self._speech.directory),
+                device="cpu",
+                compute_type="int8",
+                cpu_threads=self._speech.threads,
+                local_files_only=True,
+            )
+        return self._model
+
+
+def _doubtful(segment: Any) -> bool:
+    return bool(segment.no_speech_prob > _SPEECH and segment.avg_logprob < _DOUBT)
+
+
+def _written(heard: list[tuple[float, str]], *, spoken: str, seconds: float, model: str) -> Parsed:
+    heading = HEADINGS.get(spoken, HEADINGS[""])
+    text, sections = "", []
+    for start_s, said in _blocks(heard):
+        begins = len(text) + 2 if text else 0
+        text = f"{text}\n\n{said}" if text else said
+        sections.append(Section(span=Span(start=begins, end=len(text)), headings=(heading, clock(start_s))))
+    return Parsed(
+        text=text,
+        sections=tuple(sections),
+        language=spoken if spoken in ("de", "en") else language_of(text),
+        notes=(f"{clock(seconds)} minutes of speech transcribed by {model}",),
+    )
+
+
+def _blocks(heard: list[tuple[float, str]]) -> list[tuple[float, str]]:
+    """(begins at, what is said in one go)."""
+    blocks: list[tuple[float, str]] = []
+    for start_s, said in heard:
+        if blocks and len(blocks[-1][1]) < _BLOCK_CHARS and start_s - blocks[-1][0] < _BLOCK_S:
+            blocks[-1] = (blocks[-1][0], f"{blocks[-1][1]} {said}")
+        else:
+            blocks.append((start_s, said))
+    return blocks
+
+
+def clock(seconds: float) -> str:
+    """``12:40``, or ``1:02:40``."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,128 @@
+"""Everything that is read, heard and seen: documents by the parsers, recordings by a speech model, pictures without
+words by a vision model, where there are such. What machines heard or saw stands under a heading that says so.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from rag.documents import Parsed, Section, Span
+from rag.errors import DocumentError, EmptyDocument, ModelError, UnsupportedFormat
+from rag.ingest.parse import ParserPool
+from rag.ingest.parse.media import PDF, PICTURES, RECORDINGS
+
+_log = logging.getLogger(__name__)
+
+HEADINGS: Final = {"de": "Bildbeschreibung (maschinell erstellt)", "en": "Picture described (by a machine)"}
+_FEW_CHARS: Final = 200
+"""A picture with less text than this is described besides."""
+_MOST_PAGES: Final = 20
+_WIDTH: Final = 1280
+
+
+class Describer(Protocol):
+    """Says in words what a picture shows."""
+
+    @property
+    def name(self) -> str:
+        """The model's."""
+
+    @property
+    def language(self) -> str:
+        """Of its descriptions, de or en."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Part of the recipe."""
+
+    def describe(self, picture: bytes) -> str:
+        """What is on it. Raises ModelError."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Perceiving:
+    """The one reader of the pipeline. `recordings` is a pool of the profile of that name; None, as `describer`: there
+    is no such model, and what needs it says so."""
+
+    documents: ParserPool
+    recordings: ParserPool | None = None
+    describer: Describer | None = None
+
+    def recipe(self, *, ocr: bool = True) -> str:
+        """The parsers' fingerprint with those of the models."""
+        parts = [self.documents.recipe(ocr=ocr)]
+        parts += [self.recordings.recipe()] if self.recordings else []
+        parts += [self.describer.fingerprint] if self.describer else []
+        return " + ".join(parts)
+
+    def parse(self, body: bytes, *, media_type: str, name: str, ocr: bool = True) -> Parsed:
+        """See `rag.ports.Parser`."""
+        if media_type in RECORDINGS:
+            if self.recordings is None:
+                raise UnsupportedFormat(
+                    "a recording, and no speech model is set to write down what is said (ingest.speech_model)"
+                )
+            return self.recordings.parse(body, media_type=media_type, name=name, ocr=False)
+        try:
+            parsed = self.documents.parse(body, media_type=media_type, name=name, ocr=ocr)
+        except EmptyDocument as error:
+            if self.describer is None or not body or media_type not in (PDF, *PICTURES):
+                raise
+            return self._described(body, media_type, because=error)
+        if self.describer is not None and media_type in PICTURES and len(parsed.text) < _FEW_CHARS:
+            return self._described(body, media_type, read=parsed)
+        return parsed
+
+    def _described(
+        self, body: bytes, media_type: str, *, read: Parsed | None = None, because: EmptyDocument | None = None
+    ) -> Parsed:
+        """What was read, and then what is seen. Raises `because` where nothing is."""
+        describer = self.describer
+        if describer is None:
+            raise ValueError("there is nobody to describe it")
+        text, sections = (read.text, list(read.sections)) if read else ("", [])
+        seen, failed = 0, ""
+        for page, picture in self._pictures(body, media_type):
+            try:
+                said = " ".join(describer.describe(picture).split())
+            except ModelError as error:
+                failed = str(error)
+                _log.warning("A picture was not described: %s", error, extra={"action": "picture_not_described"})
+                break
+            if said:
+                begins = len(text) + 2 if text else 0
+                text = f"{text}\n\n{said}" if text else said
+                heading = HEADINGS.get(describer.language, HEADINGS["en"])
+                sections.append(Section(span=Span(start=begins, end=len(text)), headings=(heading,), page=page))
+                seen += 1
+        if not seen and because is not None:
+            raise EmptyDocument(f"{because}; and it was not described: {failed}" if failed else str(because))
+        notes: tuple[str, ...] = ()
+        if seen:
+            notes = (f"{seen} {'picture' if media_type in PICTURES else 'pages'} described by {describer.name}",)
+        notes += ("not described whole: the vision model failed",) if failed else ()
+        language = read.language if read and read.language else describer.language
+        return Parsed(
+            text=text,
+            sections=tuple(sections),
+            title=read.title if read else None,
+            language=language,
+            notes=((*read.notes, *notes) if read else notes),
+        )
+
+    def _pictures(self, body: bytes, media_type: str) -> Iterator[tuple[int | None, bytes]]:
+        """(page, picture); of a PDF its first pages."""
+        if media_type in PICTURES:
+            yield None, body
+            return
+        for page in range(1, _MOST_PAGES + 1):
+            try:
+                drawn = self.documents.picture(body, page=page, width=_WIDTH)
+            except DocumentError:
+                return
+            if not drawn.png:
+                return
+            yield page, drawn.png

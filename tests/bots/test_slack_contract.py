@@ -1,0 +1,24 @@
+"""The Slack adapter keeps what every adapter keeps, over Socket Mode and over signed HTTP."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.bots.contract import AdapterContract, Opened
+from tests.bots.slack_platform import slack_platform
+
+pytest.importorskip("slack_bolt", reason="the extra `slack` is not installed")
+
+
+class TestSlackOverSocketMode(AdapterContract):
+    @pytest.fixture
+    def opened(self, tmp_path: Path) -> Opened:
+        return lambda: slack_platform(tmp_path, mode="socket")
+
+
+class TestSlackOverSignedHttp(AdapterContract):
+    @pytest.fixture
+    def opened(self, tmp_path: Path) -> Opened:
+        return lambda: slack_platform(tmp_path, mode="http")

@@ -1,0 +1,14 @@
+"""The Teams adapter keeps the contract of every chat adapter, through Microsoft's library and a cloud of our own."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.bots.contract import AdapterContract, Opened
+from tests.bots.teams_cloud import teams
+
+
+class TestTeams(AdapterContract):
+    @pytest.fixture
+    def opened(self) -> Opened:
+        return teams
