@@ -19,6 +19,7 @@ from rag.ask.answer import Answerer, Unsupported
 from rag.ask.course import Before
 from rag.ask.evidence import Features
 from rag.ask.lineage import described
+from rag.ask.long_question import question_vector
 from rag.ask.recheck import Recheck
 from rag.ask.release import Release, release
 from rag.ask.searched import Retrieved
@@ -274,7 +275,7 @@ def _answer(
     found = Retrieved(
         passages=tuple(passages),
         evidence=0.0,
-        question_vector=answerer.retriever.embedder.embed_question(question),
+        question_vector=question_vector(answerer.retriever.embedder, question),
         features=Features(**{entry.name: 0.0 for entry in fields(Features)}),
         grant=answerer.retriever.ledger.grant(principal),
     )

@@ -16,6 +16,7 @@ from rag.ask.calibration import SHIPPED, Calibrations
 from rag.ask.evidence import Features, features_of
 from rag.ask.fuse import fuse
 from rag.ask.joining import joined
+from rag.ask.long_question import question_vector
 from rag.ask.neutral import LANGUAGES, Languages
 from rag.ask.rank import Ranked, rank
 from rag.ask.searched import Candidates, Hits, Retrieved, Searched, Wanted
@@ -86,7 +87,7 @@ class Retriever:
         """The first half of `retrieve`, some tens of milliseconds: what both searches find, none of it read yet."""
         grant = self._holding(question, self.ledger.grant(principal, filters))
         words = _beside.submit(self.lexical, question, grant, _MANY[0])
-        vector = self.embedder.embed_question(question)
+        vector = question_vector(self.embedder, question)
         wanted = Wanted(question=question, vector=vector, grant=grant, principal=principal, without=without, k=k)
         found = self._candidates(wanted, words)
         return Searched(wanted=wanted, found=found)

@@ -25,7 +25,7 @@ from rag.ports import Generation, Message
 from rag.settings import Settings
 from rag.writers import Writers
 
-_ANSWERS = 3
+_ANSWERS = 2
 _USUAL_TOKENS = 540
 """Passage tokens of a usual prompt, where the settings name none."""
 
@@ -74,6 +74,7 @@ def _measured(settings: Settings) -> Usage:
         model = writers.get()
         if model is None:
             raise ModelUnavailable(f"There is no model to measure. {writers.problem}".strip())
+        output.err.print(f"[dim]Measuring {_ANSWERS} answers of {output.safe(model.info.name)} …[/]")
         room = settings.retrieval.prompt_tokens or _USUAL_TOKENS
         read = wrote = 0
         energy, began = Energy(), time.perf_counter()
