@@ -354,6 +354,7 @@ def _tuning(command: argparse.ArgumentParser, every: argparse.ArgumentParser) ->
         metavar="[NAME=]FOLDER",
         help="questions with their documents; headings are learned from too",
     )
+    fit.add_argument("--held", type=_positive, default=200, metavar="N", help="most questions to measure on (200)")
     fit.add_argument("--dry-run", action="store_true", help="only say what it would bring")
     action("revert", "Take the adapter back.")
     pairs = action("export", "Helpful answers as examples in chat form, to train a model elsewhere (audited).")
