@@ -14,6 +14,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
+from starlette.requests import ClientDisconnect
 
 PAGE = "https://archivar.firma.example"
 KEY = "archivar_test"
@@ -60,7 +61,10 @@ def create(house: House) -> FastAPI:
         if request.headers.get("authorization") != f"Bearer {KEY}":
             return problem(401, "who_is_asking")
         house.order.append(request.url.path)
-        answered: Response = await go_on(request)
+        try:
+            answered: Response = await go_on(request)
+        except ClientDisconnect:  # the bot was killed
+            return Response(status_code=499)
         return answered
 
     @web.post("/api/ask")
