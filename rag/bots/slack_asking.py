@@ -116,8 +116,9 @@ class Asking:
         async with asyncio.timeout(_LOOK_UP_S):
             if not (spoken.called or spoken.direct) and not await self._may_follow(spoken, thread):
                 return None
-            earlier = await self._earlier(spoken)
-            person = await self._people.person(spoken.user)
+            earlier, person, _ = await asyncio.gather(
+                self._earlier(spoken), self._people.person(spoken.user), self._people.room(spoken.conversation)
+            )
             audience = await self._people.audience(spoken.conversation, asker=person, shared=spoken.shared)
         return self._asked(spoken, person, audience, earlier)
 

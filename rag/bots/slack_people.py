@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Hashable, Mapping
+from collections.abc import Callable, Coroutine, Hashable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
 from rag.access import Audience
@@ -48,23 +49,33 @@ class Room:
 
 
 class Kept(Generic[K, V]):
-    """What was looked up, for so many seconds, and not more of it than so many."""
+    """What was looked up, for so many seconds, and not more of it than so many. One look-up at a time for each key; it
+    goes on when whoever waited has given up, so that the next to ask finds it done."""
 
-    def __init__(self, look_up: Callable[[K], Awaitable[V]], *, for_s: float) -> None:
+    def __init__(self, look_up: Callable[[K], Coroutine[Any, Any, V]], *, for_s: float) -> None:
         self._look_up = look_up
         self._for_s = for_s
         self._rows: dict[K, tuple[float, V]] = {}
+        self._coming: dict[K, asyncio.Task[V]] = {}
 
     async def get(self, key: K) -> V:
         """It, looked up anew where it is too old. Raises what the look-up raises."""
         kept = self._rows.get(key)
         if kept is not None and time.monotonic() - kept[0] < self._for_s:
             return kept[1]
-        found = await self._look_up(key)
+        coming = self._coming.get(key)
+        if coming is None:
+            coming = self._coming[key] = asyncio.create_task(self._look_up(key))
+            coming.add_done_callback(partial(self._came, key))
+        return await asyncio.shield(coming)
+
+    def _came(self, key: K, task: asyncio.Task[V]) -> None:
+        self._coming.pop(key, None)
+        if task.cancelled() or task.exception() is not None:
+            return
         while len(self._rows) >= _KEPT:
             del self._rows[next(iter(self._rows))]
-        self._rows[key] = (time.monotonic(), found)
-        return found
+        self._rows[key] = (time.monotonic(), task.result())
 
 
 class People:

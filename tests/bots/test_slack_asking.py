@@ -358,3 +358,16 @@ def test_growing_edits_leave_room_for_last_words(tmp_path: Path) -> None:
         assert edits <= 50
 
     play(tmp_path, scene)
+
+
+def test_what_slack_told_too_late_is_known_when_the_event_comes_again(tmp_path: Path) -> None:
+    async def scene(platform: SlackPlatform, taken: Taken, adapter: SlackAdapter) -> None:
+        platform.server.slow_s["users.info"] = 2.6
+        delivery = await platform.deliver(Said(text="Wie viele?"))
+        assert not await platform.acknowledged(delivery)
+        await platform.redeliver(delivery)
+        asked = await taken.asked()
+        assert (asked.account, asked.place.audience) == (platform.account("anna"), Audience.DIRECT)
+        assert sum(method == "users.info" for method, _ in platform.world.calls) == 1
+
+    play(tmp_path, scene)

@@ -28,9 +28,9 @@ from tests.bots.slack_world import PEOPLE, TEAM
 from tests.loops import run
 
 pytest.importorskip("slack_bolt", reason="the extra `slack` is not installed")
-pytestmark = [pytest.mark.models, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.models, pytest.mark.soak, pytest.mark.timeout(1800)]
 
-LIMIT_S = 240.0
+LIMIT_S = 600.0
 SAID = texts("de", "bots")
 PAPERS = {
     "offen/urlaub.txt": "Urlaubsordnung\n\nDer Erholungsurlaub beträgt bei einer Vollzeitstelle 30 Arbeitstage im "
