@@ -95,8 +95,6 @@ class Finished:
     links: tuple[tuple[str, str], ...] = ()
     nearest: tuple[Proof, ...] = ()
     sensitivity: str = ""
-    reason: str = ""
-    model: str = ""
 
 
 Told = Found | Queued | Written | Finished
@@ -137,8 +135,6 @@ def _finished(form: Mapping[str, Any]) -> Finished:
         links=tuple((str(one["url"]), str(one.get("title") or "")) for one in form.get("links") or ()),
         nearest=tuple(_proof({"marker": 0, **one}) for one in form.get("passages", ())),
         sensitivity=str(form.get("sensitivity") or ""),
-        reason=str(form.get("reason") or ""),
-        model=str((form.get("model") or {}).get("name") or ""),
     )
 
 

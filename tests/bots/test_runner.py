@@ -528,6 +528,26 @@ def test_a_message_is_taken_back_where_an_administrator_wants_it(play: Played) -
     play(scene)
 
 
+def test_a_message_that_is_being_written_is_taken_back_after_its_last_word_and_not_before(play: Played) -> None:
+    async def scene(play: Play) -> None:
+        play.house.pause_s = 0.4
+        when: list[str] = []
+
+        async def watch(call: dict[str, Any]) -> None:
+            if call["do"] == "remove":
+                when.append(play.room.messages[call["message"]].forms[-1]["stage"])
+
+        play.room.hook = watch
+        async with play.bot():
+            await play.room.deliver(Said(text="Urlaub"))
+            await play.until(lambda: play.house.open_answers > 0)
+            play.house.withdrawals += play.room.messages
+            await play.until(lambda: not play.house.withdrawals)
+        assert when == ["final"]
+
+    play(scene)
+
+
 def test_only_the_askers_own_earlier_messages_are_the_conversation(play: Played) -> None:
     async def scene(play: Play) -> None:
         async with play.bot():
