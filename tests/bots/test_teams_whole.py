@@ -219,7 +219,7 @@ def test_a_real_small_model_answers_in_teams_or_says_why_not(tmp_path: Path) -> 
     (tmp_path / "offen" / "urlaub.txt").write_text(PUBLIC, encoding="utf-8")
     (tmp_path / "intern" / "leitung.txt").write_text(INTERNAL, encoding="utf-8")
     config = tmp_path / "rag.toml"
-    model = '[llm]\nprovider = "embedded"\nmodel = "smollm2-135m"\nmax_answer_tokens = 24\n'
+    model = '[llm]\nprovider = "embedded"\nmodel = "smollm2-135m"\nmax_answer_tokens = 120\n'
     model += "first_token_timeout_s = 90\ntotal_timeout_s = 150\n"  # a busy machine: then it says why not
     model += "[retrieval]\nprompt_tokens = 60\n"
     auth = '[auth]\nproxy_header = "X-Remote-User"\nproxy_addresses = ["127.0.0.1"]\n[ingest]\nparser = "fallback"\n'
