@@ -312,7 +312,8 @@ class Service:
         if settings.embedder.provider != "ollama":
             found.append(checks.weights(settings.embedder.model, settings.models))
         found.append(checks.language_model(app.language_model, lambda: app.model_problem))
-        found += checks.model_server(app.language_model, settings.ollama_url(), pinned=bool(settings.llm.digest))
+        for address in settings.llm.addresses or (settings.ollama_url(),):
+            found += checks.model_server(app.language_model, address, pinned=bool(settings.llm.digest))
         found += checks.licences(_licences(settings))
         found += checks.pins((one.pin.key, one.model, one.place, one.problem) for one in app.pins.look())
         found += checks.hosts((host.number, host.url, host.problem) for host in app.writers.hosts())

@@ -27,14 +27,14 @@ def template() -> str:
         '# Groups of people; a group may hold groups.\n# [groups]\n# hr = ["anna", "group:managers"]\n',
     ]
     parts.append('# Whom a Windows share means.\n#   [identity.sids]\n#   "S-1-5-21-…-1105" = "user:anna"\n')
-    parts.append(
-        '# Whose an e-mail address is, where no directory is asked.\n#   [bots.emails]\n#   "anna@firma.de" = "anna"\n'
-    )
     below = {f"auth.{name}": kind for name, kind in AUTH_TABLES.items()}
     below |= {f"bots.{name}": kind for name, kind in BOTS_TABLES.items()}
     for name, kind in {**TABLES, **below}.items():
         parts += [f"# {(kind.__doc__ or '').split(': ', 1)[-1]}", f"[{name}]", *_lines(kind), ""]
     parts.append('# Who somebody in a chat is.\n[bots.accounts]\n# "slack:T01:U02" = "anna"\n')
+    parts.append(
+        '# Whose an e-mail address is, where no directory is asked.\n[bots.emails]\n# "anna@firma.de" = "anna"\n'
+    )
     parts.append(RELEASE)
     return "\n".join(parts)
 

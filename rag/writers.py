@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from rag.errors import ModelChanged, ModelUnavailable
 from rag.metrics import Metrics
-from rag.models.hosts import Hosts, HostStanding
+from rag.models.host import HostStanding
+from rag.models.hosts import Hosts
 from rag.models.licences import Policy
 from rag.models.llm import open_language_model
 from rag.models.metered import Metered

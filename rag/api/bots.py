@@ -6,13 +6,15 @@ documents it shows, so that it can be taken back when one of them is.
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from fastapi import APIRouter
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from starlette.responses import Response
 
 from rag.access import Audience
+from rag.answers import Outcome
 from rag.api.caller import AppOf, BotOf, Caller
 from rag.api.forms import json_response
 from rag.api.on_behalf import MOST_LISTED, Account, Heard, alone, speaking
@@ -77,14 +79,13 @@ def standing(wanted: Posting, app: AppOf, caller: BotOf) -> Response:
 
 @router.post("/messages", response_model=None, status_code=_DONE)
 def posted(said: PostedMessage, app: AppOf, caller: BotOf) -> Response:
-    """Remember which documents a message shows: those it cites, and those it points at. Only for an answer to whom the
-    bot speaks for: any other receipt is not found."""
+    """Remember which documents a message shows: those it cites, else the nearest, and those it points at. Only for an
+    answer to whom the bot speaks for: any other receipt is not found."""
     user = alone(app, caller, said.on_behalf_of).principal.user
     record = app.audit.own(said.receipt, user)
     if record is None:
         raise Refused(NOT_FOUND)
-    shown = [*app.audit.cited(said.receipt), *record.get("links", ())]
-    app.posted.keep(caller.bot, said.message, receipt=said.receipt, documents=shown)
+    app.posted.keep(caller.bot, said.message, receipt=said.receipt, documents=_shown(app, record))
     return Response(status_code=_DONE)
 
 
@@ -100,6 +101,16 @@ def withdrawn(said: Withdrawn, app: AppOf, caller: BotOf) -> Response:
     app.audit.note("message_withdrawn", user=caller.principal.user, channel=caller.channel, platform=caller.bot)
     app.posted.withdrawn(caller.bot, said.message)
     return Response(status_code=_DONE)
+
+
+def _shown(app: App, record: Mapping[str, Any]) -> list[str]:
+    """The documents an answer shows or points at, as it ended: where nothing is cited, the nearest passages are what a
+    bot points at. One under way may yet show all it was made from."""
+    end, links = app.audit.ended(record["receipt"]), record.get("links", ())
+    if end is not None and end["outcome"] == Outcome.NOTHING_FOUND.value:
+        return []
+    cited = end["cited"] if end is not None else []
+    return [*(cited or [passage["document"] for passage in record["passages"]]), *links]
 
 
 def _stands(app: App, caller: Caller, receipt: str) -> bool:

@@ -38,7 +38,9 @@ class Said:
         left = answer.text.removeprefix(self._text)
         if left == answer.text and self._text:  # said in another order: the sentences are there, what they are is not
             words = texts(self._language)
-            left = "" if answer.outcome is Outcome.ANSWERED else "\n" + words[answer.outcome.value].rstrip(":")
+            outcome = answer.outcome.value
+            said = words.get(f"{outcome}.{answer.reason}", words.get(outcome, ""))
+            left = "" if answer.outcome is Outcome.ANSWERED else "\n" + said.rstrip(":")
         return plain(left) + sources_list(answer, self._language)
 
 

@@ -29,11 +29,12 @@ def citation_form(citation: Citation) -> dict[str, Any]:
 
 
 def answer_form(answer: Answer) -> dict[str, Any]:
-    """An answer whose citations and passages name their document's key."""
+    """An answer whose citations, passages and disagreements name their document's key."""
     return {
         **answer.as_json(),
         "citations": [citation_form(citation) for citation in answer.citations],
         "passages": [passage_form(passage) for passage in answer.passages],
+        "disagreements": [[citation_form(found.one), citation_form(found.other)] for found in answer.disagreements],
     }
 
 

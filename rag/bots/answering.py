@@ -175,7 +175,7 @@ class Answering:
             _log.error("The service refused a question", extra={"action": "question_refused", "code": refused.code})
             return self._ended(_OF_CODE.get(refused.code, "refused"))
         self._how = finished.outcome
-        reply = self._replies.final(finished)
+        reply = self._replies.final(finished, wrote=bool(self._written))
         if not reply.text and not reply.sources:
             return lambda: _ready(reply)
         return lambda: self._standing(finished, reply)

@@ -30,6 +30,9 @@ _BARE: Final = (
 )
 _SCHEME: Final = re.compile(rf"(:)(?=//|\\\\)|(?<![^\W_])((?:{_BARE}):)(?=\S)", re.IGNORECASE)
 _SIGIL: Final = re.compile(r"(?<!\w)([@#!+$])(?=[^\s:]+:|room\b|here\b|channel\b|all\b)", re.IGNORECASE)
+_COPIED: Final = re.compile(
+    r"\[bots\.[a-z_]+\]|(?<![^\s])matrix:@[a-z0-9._=/+-]{1,200}:[a-z0-9.-]{1,200}(?::\d{1,5})?(?![^\s])"
+)
 _HOST: Final = re.compile(r"\b(localhost|www)(?=[.:/])", re.IGNORECASE)
 
 
@@ -48,10 +51,10 @@ def apart(text: str) -> str:
 def content(reply: Reply) -> dict[str, Any]:
     """The content of an ``m.room.message``; where it would be too long, without its formatted form, then cut."""
     words = texts(reply.language, "matrix")
-    parts = [reply.text, _grade(reply, words["sensitivity"]), reply.notice]
+    plain = apart(reply.text.strip())
+    below = [_grade(reply, words["sensitivity"]), _ours(reply.notice.strip())]
     if reply.stage is Stage.FINAL and reply.receipt:
-        parts.append(words["judge"])
-    plain, *below = [apart(part.strip()) for part in parts]
+        below.append(words["judge"])
     sources = reply.sources if reply.stage is Stage.FINAL else ()
     body = "\n\n".join(filter(None, [plain, "\n".join(_plain_source(one) for one in sources), *below])) or "…"
     rich = (
@@ -87,11 +90,21 @@ def _message(body: str) -> dict[str, Any]:
     return {"msgtype": "m.notice", "body": body, "m.mentions": {}}
 
 
+def _ours(notice: str) -> str:
+    """A sentence of ours, as safe as any text; but a setting, and the account that somebody has to write into it, stay
+    as they are: they are there to be copied, and an account is at most a link to itself."""
+    end, parts = 0, list[str]()
+    for found in _COPIED.finditer(notice):
+        parts += [apart(notice[end : found.start()]), found[0]]
+        end = found.end()
+    return "".join([*parts, apart(notice[end:])])
+
+
 def _grade(reply: Reply, frame: str) -> str:
     if not reply.sensitivity or reply.stage is not Stage.FINAL:
         return ""
     named = texts(reply.language, "matrix").get(f"sensitivity.{reply.sensitivity}", reply.sensitivity)
-    return frame.format(named=named)
+    return apart(frame.format(named=named))
 
 
 def _label(source: Source) -> str:
@@ -124,7 +137,8 @@ def _paragraph(text: str) -> str:
 
 
 def _small(text: str) -> str:
-    return f"<p><em>{_broken(text)}</em></p>" if text else ""
+    shown = _COPIED.sub(r"<code>\g<0></code>", _broken(text))
+    return f"<p><em>{shown}</em></p>" if text else ""
 
 
 def _broken(text: str) -> str:

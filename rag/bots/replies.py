@@ -7,7 +7,7 @@ address but the internal page's, and no more than the platform's message does.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from rag.access import Audience
@@ -20,6 +20,7 @@ from rag.texts import LANGUAGES, texts
 _SHOWING: Final = frozenset({"answered", "extracts", "unsupported", "incomplete"})
 """Outcomes whose text is shown. Whatever else there is, also one that this version does not know, shows no text."""
 _WRITTEN_BY_MODEL: Final = frozenset({"answered", "unsupported", "incomplete"})
+_NEAREST: Final = 3
 _CUT: Final = " …"
 
 
@@ -54,16 +55,16 @@ class Replies:
         """No answer, and why."""
         return Reply(stage=Stage.FINAL, language=self.language, notice=self.said(key, **values))
 
-    def final(self, finished: Finished) -> Reply:
-        """The end of an answer."""
+    def final(self, finished: Finished, *, wrote: bool = True) -> Reply:
+        """The end of an answer; `wrote` tells whether any of it was a model's own."""
         showing = finished.outcome in _SHOWING
         text, cut = self._fitting(finished.text) if showing else ("", False)
         return Reply(
             stage=Stage.FINAL,
             language=self.language,
             text=text,
-            notice=" ".join(self._notices(finished, cut=cut)),
-            sources=tuple(self._sources(finished.proofs if showing else (), finished.links)),
+            notice=" ".join(self._notices(finished, cut=cut, wrote=wrote)),
+            sources=tuple(self._sources(finished if showing else replace(finished, proofs=(), nearest=()))),
             sensitivity=finished.sensitivity if text else "",
             receipt=finished.receipt,
         )
@@ -72,7 +73,7 @@ class Replies:
         """A sentence of ours."""
         return texts(self.language, "bots")[key].format(**values)
 
-    def _notices(self, finished: Finished, *, cut: bool) -> Iterable[str]:
+    def _notices(self, finished: Finished, *, cut: bool, wrote: bool) -> Iterable[str]:
         if finished.outcome not in _SHOWING:
             yield self.said("link_only" if finished.links else "nothing_found")
             if self.audience is not Audience.DIRECT and not finished.links:
@@ -82,22 +83,31 @@ class Replies:
             yield self.said("cut")
         if finished.links:
             yield self.said("more_inside")
-        if finished.outcome in _WRITTEN_BY_MODEL:
+        if wrote and finished.outcome in _WRITTEN_BY_MODEL:
             yield self.said("machine")
 
     def _sentence(self, written: Written) -> str:
         marks = "".join(f"[{marker}]" for marker in written.markers)
         return f"{written.text} {marks or texts(self.language)['not_supported_mark']}"
 
-    def _sources(self, proofs: Iterable[Proof], links: Iterable[tuple[str, str]]) -> Iterable[Source]:
-        """Each proof once, by its marker; what may only be opened is numbered after them."""
-        shown = {proof.marker: proof for proof in reversed(tuple(proofs)) if is_internal(proof.url, page=self.page)}
-        for marker, proof in sorted(shown.items()):
-            place = texts(self.language)["page"].format(page=proof.page) if proof.page else proof.heading
-            yield Source(marker=marker, url=proof.url, title=self._line(proof.title), place=self._line(place))
-        opening = {url: title for url, title in links if is_internal(url, page=self.page)}
-        for number, (url, title) in enumerate(opening.items(), max(shown, default=0) + 1):
-            yield Source(marker=number, url=url, title=self._line(title))
+    def _sources(self, finished: Finished) -> Iterable[Source]:
+        """Each proof once, by its marker; after them what may only be opened, and where nothing could be proven the
+        nearest passages."""
+        shown = {proof.marker: self._source(proof) for proof in reversed(finished.proofs) if self._opens(proof.url)}
+        yield from (source for _, source in sorted(shown.items()))
+        opening = {url: Source(marker=0, url=url, title=self._line(title)) for url, title in finished.links}
+        if finished.outcome == "unsupported" and not shown:
+            opening |= {one.url: self._source(one) for one in finished.nearest[:_NEAREST]}
+        others = [source for url, source in opening.items() if self._opens(url)]
+        for number, source in enumerate(others, max(shown, default=0) + 1):
+            yield replace(source, marker=number)
+
+    def _source(self, proof: Proof) -> Source:
+        place = texts(self.language)["page"].format(page=proof.page) if proof.page else proof.heading
+        return Source(marker=proof.marker, url=proof.url, title=self._line(proof.title), place=self._line(place))
+
+    def _opens(self, url: str) -> bool:
+        return is_internal(url, page=self.page)
 
     def _line(self, text: str) -> str:
         return " ".join(self._defused(text).split())

@@ -30,8 +30,7 @@ _ABSTRACT_CHARS: Final = 160
 
 def drawn(reply: Reply) -> MessageActivityInput:
     """The message for a reply at any stage; only a final one has marks and a card."""
-    markers = {source.marker for source in reply.sources}
-    paragraphs = (message(reply.text, markers=markers), message(reply.notice))
+    paragraphs = (message(reply.text), message(reply.notice))
     activity = MessageActivityInput(text="\n\n".join(filter(None, paragraphs)), text_format="markdown")
     if reply.stage is not Stage.FINAL:
         return activity

@@ -177,8 +177,7 @@ class Posts:
 
 def _step(reply: Reply, *, sequence: int, stream: str = "") -> TypingActivityInput:
     """One step of a stream: what is being done, or all of the text so far."""
-    markers = {source.marker for source in reply.sources}
-    activity = TypingActivityInput(text=escaped(reply.text, markers=markers) or escaped(reply.notice) or "…")
+    activity = TypingActivityInput(text=escaped(reply.text) or escaped(reply.notice) or "…")
     activity.channel_data = ChannelData(stream_type="streaming" if reply.text else "informative")
     if stream:
         activity.id = stream

@@ -93,9 +93,8 @@ class Finished:
     receipt: str
     proofs: tuple[Proof, ...] = ()
     links: tuple[tuple[str, str], ...] = ()
+    nearest: tuple[Proof, ...] = ()
     sensitivity: str = ""
-    reason: str = ""
-    model: str = ""
 
 
 Told = Found | Queued | Written | Finished
@@ -134,9 +133,8 @@ def _finished(form: Mapping[str, Any]) -> Finished:
         receipt=str(form.get("receipt") or ""),
         proofs=tuple(_proof(one) for one in form.get("citations", ())),
         links=tuple((str(one["url"]), str(one.get("title") or "")) for one in form.get("links") or ()),
+        nearest=tuple(_proof({"marker": 0, **one}) for one in form.get("passages", ())),
         sensitivity=str(form.get("sensitivity") or ""),
-        reason=str(form.get("reason") or ""),
-        model=str((form.get("model") or {}).get("name") or ""),
     )
 
 

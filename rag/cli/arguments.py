@@ -283,9 +283,7 @@ def _keys(action: Callable[[str, str], argparse.ArgumentParser]) -> None:
     add.add_argument("--channel", choices=channels, default="intranet", help="where its answers are shown (intranet)")
     audiences = [audience.value for audience in Audience]
     add.add_argument("--audience", choices=audiences, default="direct", help="who else sees them there (direct)")
-    add.add_argument(
-        "--bot", choices=("slack", "teams", "matrix"), default="", help="for a bot there, and for nothing else"
-    )
+    add.add_argument("--bot", choices=tuple(PLATFORMS), default="", help="for a bot there, and for nothing else")
     add.add_argument("--expires", type=_days, default=365, metavar="DAYS", help="good for so many days, or never (365)")
     revoke = action("revoke", "End a key at once; answers it asked for end too.")
     revoke.add_argument("id", metavar="ID", help="as `rag keys list` shows it")
@@ -356,6 +354,7 @@ def _tuning(command: argparse.ArgumentParser, every: argparse.ArgumentParser) ->
         metavar="[NAME=]FOLDER",
         help="questions with their documents; headings are learned from too",
     )
+    fit.add_argument("--held", type=_positive, default=200, metavar="N", help="most questions to measure on (200)")
     fit.add_argument("--dry-run", action="store_true", help="only say what it would bring")
     action("revert", "Take the adapter back.")
     pairs = action("export", "Helpful answers as examples in chat form, to train a model elsewhere (audited).")

@@ -81,7 +81,9 @@ def close(platform: Platform, settings: Settings, adapter: ChatAdapter) -> Close
     """
     port = platform.port(settings.bots)
     wanted = endpoints(settings.bots, adapter)
-    return close_in(Mode(settings.egress.lockdown), endpoints=wanted, listen=() if port is None else (port,))
+    return close_in(
+        Mode(settings.egress.lockdown), endpoints=wanted, listen=() if port is None else (port,), follow=True
+    )
 
 
 def endpoints(bots: BotsSettings, adapter: ChatAdapter) -> tuple[Endpoint, ...]:
@@ -171,7 +173,9 @@ def _checks(platform: Platform, settings: Settings) -> list[dict[str, Any]]:
         closed = close(platform, settings, adapter)
     except RagError as error:
         return [*done, _one("start", "it does not start", str(error))]
-    done.append(_one("ways out", ", ".join(map(str, closed.endpoints)) + f"; kernel guard {closed.lockdown}"))
+    followed = "; a process beside it looks these names up, and no others" if closed.followed else ""
+    ways = ", ".join(map(str, closed.endpoints))
+    done.append(_one("ways out", f"{ways}; kernel guard {closed.lockdown}{followed}"))
     if closed.lost:
         done.append(_one("names", f"not found: {', '.join(closed.lost)}", "Mend the name look-up of this machine."))
     return [*done, _page(bots), *asyncio.run(_tried(platform, service, adapter))]

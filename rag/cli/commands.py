@@ -99,7 +99,8 @@ def _ask_one(options: argparse.Namespace, way: Door, arguments: dict[str, Any]) 
 
 def explanation(answer: dict[str, Any]) -> str | None:
     """The outcome's sentence in the question's language; None where the answer speaks for itself."""
-    return texts(language_of_question(answer["question"])).get(answer["outcome"])
+    words = texts(language_of_question(answer["question"]))
+    return words.get(f"{answer['outcome']}.{answer.get('reason')}", words.get(answer["outcome"]))
 
 
 def search(options: argparse.Namespace) -> int:

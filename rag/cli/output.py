@@ -116,6 +116,8 @@ def ending(answer: dict[str, Any], explanation: str | None) -> None:
     if answer.get("left_out"):
         err.print(f"[dim]{counted(answer['left_out'], 'passage')} did not fit the prompt[/]")
     model = answer["model"]
+    if model.get("changed"):
+        out.print("[yellow]The model is not the pinned version: rag models update[/]")
     if model["name"]:
         seconds = answer["timing_ms"].get("total", 0) / 1000
         err.print(f"[dim]{safe(model['name'])} · {seconds:.1f} s · receipt {answer['receipt']}[/]")

@@ -204,7 +204,7 @@ def _say_how_it_stands(app: App, address: str) -> None:
         "action": "listening",
         "address": address,
         "credentials": "needed" if app.credential_needed else "none; this machine only",
-        "model": " ".join(filter(None, (wanted.provider, wanted.model, wanted.base_url))),
+        "model": " ".join(filter(None, (wanted.provider, wanted.model, *wanted.addresses))),
         "kernel_guard": str(now.lockdown) if now is not None else "off",
     }
     _log.info("The service listens", extra=extra)

@@ -29,7 +29,7 @@ def _embedder(options: argparse.Namespace) -> int:
         raise SettingsError('embedder.adapter is "none": set it to "auto", or leave it out.', key="embedder.adapter")
     asked = [question for one in sets.read_all(options.folders) for question in one.questions]
     with output.Bar() as bar, owned(settings) as app:
-        found = embedder.tune(app, asked, principal=app.person(OWNER), progress=bar.one)
+        found = embedder.tune(app, asked, principal=app.person(OWNER), most_held=options.held, progress=bar.one)
         adopted = found.wins and not options.dry_run
         if adopted and found.adapter is not None:
             adapting.adopt(app.ledger, found.adapter)

@@ -32,6 +32,8 @@ MEASURES: Final = {
 }
 """Measure → the command and the tests that show it."""
 
+_NO_SERVER = ("embedded", "none")
+
 
 def facts(settings: Settings, ledger: Ledger, egress: Mapping[str, Any]) -> dict[str, Any]:
     """Everything the papers say, as data. `egress` is what `rag.govern.egress.standing` says of the running process."""
@@ -102,7 +104,9 @@ def _models(settings: Settings, ledger: Ledger) -> dict[str, Any]:
             "provider": llm.provider,
             "model": llm.model,
             "digest": llm.digest,
-            "server": (llm.base_url or EmbedderSettings().base_url) if llm.provider not in ("embedded", "none") else "",
+            "server": ", ".join(llm.addresses or (EmbedderSettings().base_url,))
+            if llm.provider not in _NO_SERVER
+            else "",
         },
         "reranker": {"server": reranker if "://" in reranker else "", "used": bool(reranker)},
     }

@@ -111,7 +111,7 @@ def _live(channel: socket.socket, page: Page, ports: frozenset[int]) -> NoReturn
         os.setsid()
         for number_ in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number_, signal.SIG_IGN)
-        _let_go(channel.fileno())
+        let_go(channel.fileno())
         _, descriptors, _, _ = socket.recv_fds(channel, 1, 1)
         if descriptors:
             channel.close()
@@ -120,7 +120,7 @@ def _live(channel: socket.socket, page: Page, ports: frozenset[int]) -> NoReturn
         os._exit(0)
 
 
-def _let_go(kept: int) -> None:
+def let_go(kept: int) -> None:
     """Hold nothing open that belongs to the parent: a pipe's reader waits for its last writer."""
     null = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):

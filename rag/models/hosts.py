@@ -15,72 +15,16 @@ import threading
 import time
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Protocol
 
 from rag.answers import ModelInfo
 from rag.errors import ContextOverflow, ModelChanged, ModelError, ModelTimeout, ModelUnavailable
-from rag.ports import Delta, Generation, LanguageModel, Message
+from rag.models.host import Host, HostStanding, Served, compared
+from rag.ports import Delta, Generation, Message
 
 _log = logging.getLogger(__name__)
 
 LOOK_S = 10.0
 FIRST_REST_S, LONGEST_REST_S = 5.0, 300.0
-
-
-class Served(LanguageModel, Protocol):
-    """A language model on one server, which can tell more of it."""
-
-    def loaded(self) -> bool:
-        """Whether the server has the model in memory now; False where it cannot tell."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostStanding:
-    """How one server stands. `number` counts from 1 in the order of the settings; `problem` is empty where it is up."""
-
-    number: int
-    url: str
-    problem: str
-    digest: str
-    loaded: bool
-    running: int
-    seats: int
-    answers: int
-    failures: int
-
-    @property
-    def up(self) -> bool:
-        """Whether it is asked."""
-        return not self.problem
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """What a look at one server found: `info` where it has the model, else `problem`; `changed`: not as pinned."""
-
-    info: ModelInfo | None
-    loaded: bool = False
-    problem: str = ""
-    changed: bool = False
-
-
-class _Host:
-    """One server, and what is known of it. What changes is changed under the lock of `Hosts`."""
-
-    def __init__(self, number: int, url: str, model: Served, *, seats: int) -> None:
-        self.number, self.url, self.model, self.seats = number, url, model, seats
-        self.seen = _Seen(None, problem="it was not looked at yet")
-        self.running = self.answers = self.failures = self.in_a_row = 0
-        self.rests_until = -math.inf
-
-    def look(self) -> _Seen:
-        """Ask the server."""
-        try:
-            info = self.model.info
-            return _Seen(info, loaded=self.model.loaded(), changed=info.changed)
-        except ModelError as error:
-            return _Seen(None, problem=str(error), changed=isinstance(error, ModelChanged))
 
 
 class Hosts:
@@ -97,7 +41,7 @@ class Hosts:
     ) -> None:
         if not models:
             raise ValueError("there is no host")
-        self._hosts = [_Host(n, url, model, seats=seats) for n, (url, model) in enumerate(models, start=1)]
+        self._hosts = [Host(n, url, model, seats=seats) for n, (url, model) in enumerate(models, start=1)]
         self._seats, self._capacity, self._clock = seats, capacity, clock
         self._lock, self._looking = threading.Lock(), threading.Lock()
         self._due_at = -math.inf
@@ -169,7 +113,7 @@ class Hosts:
     def look(self) -> None:
         """Look at every server, all at the same time; returns when it is known of each."""
         with self._looking:
-            seen = _compared(list(self._askers.map(_Host.look, self._hosts)))
+            seen = compared(list(self._askers.map(Host.look, self._hosts)))
             with self._lock:
                 turned = [
                     h for h, now in zip(self._hosts, seen, strict=True) if bool(h.seen.problem) != bool(now.problem)
@@ -188,7 +132,7 @@ class Hosts:
 
     # ---- which one ----
 
-    def _first(self) -> _Host:
+    def _first(self) -> Host:
         """The one that would be asked now. What was seen longer ago is looked at again beside it; where none was up,
         before."""
         if not self._up(()):
@@ -202,14 +146,14 @@ class Hosts:
                 return min(found, key=self._rank)
         raise self._none_left()
 
-    def _up(self, tried: Collection[int]) -> list[_Host]:
+    def _up(self, tried: Collection[int]) -> list[Host]:
         return [host for host in self._hosts if not host.seen.problem and host.number not in tried]
 
-    def _rank(self, host: _Host) -> tuple[bool, int, bool, int]:
+    def _rank(self, host: Host) -> tuple[bool, int, bool, int]:
         """The least goes first: one that does not rest, is least busy, and has the model loaded."""
         return self._clock() < host.rests_until, host.running, not host.seen.loaded, host.number
 
-    def _taken(self, tried: Collection[int]) -> _Host | None:
+    def _taken(self, tried: Collection[int]) -> Host | None:
         """The one that is asked next, counted as busy from here on."""
         with self._lock:
             left = self._up(tried)
@@ -219,7 +163,7 @@ class Hosts:
             host.running += 1
             return host
 
-    def _rest(self, host: _Host) -> str:
+    def _rest(self, host: Host) -> str:
         left_s = host.rests_until - self._clock()
         return f"it failed while it wrote, and is asked last for {left_s:.0f} s" if left_s > 0 else ""
 
@@ -245,7 +189,7 @@ class Hosts:
         raise self._none_left()
 
     def _on(
-        self, host: _Host, messages: Sequence[Message], generation: Generation, tried: Collection[int]
+        self, host: Host, messages: Sequence[Message], generation: Generation, tried: Collection[int]
     ) -> Generator[Delta, None, bool]:
         """What one server writes. False: it failed, and another one may begin anew."""
         deltas: Iterator[Delta] = iter(())
@@ -277,26 +221,9 @@ class Hosts:
             host.in_a_row, host.rests_until = 0, -math.inf
         return True
 
-    def _failed(self, host: _Host) -> None:
+    def _failed(self, host: Host) -> None:
         with self._lock:
             host.failures += 1
             host.in_a_row += 1
             host.rests_until = self._clock() + min(LONGEST_REST_S, FIRST_REST_S * 2.0 ** min(host.in_a_row - 1, 10))
             self._due_at = -math.inf
-
-
-def _compared(seen: Sequence[_Seen]) -> list[_Seen]:
-    """The same, but those that have another version than the leading one are left out: the first that is as pinned, or
-    where nothing is, the first."""
-    there = [one.info for one in seen if one.info is not None]
-    leading = next((info for info in there if not info.changed), next(iter(there), None))
-    found = []
-    for one in seen:
-        if one.info is not None and leading is not None and one.info.digest != leading.digest:
-            problem = (
-                f"it has another version of {one.info.name} ({one.info.digest[:19]}…) than the others "
-                f"({leading.digest[:19]}…). Pull the same one there: `ollama pull {one.info.name}`."
-            )
-            one = _Seen(None, problem=problem, changed=one.changed)  # noqa: PLW2901  # what is told of it in its place
-        found.append(one)
-    return found

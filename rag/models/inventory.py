@@ -148,6 +148,9 @@ def _of_offer(base_url: str, offer: dict[str, Any]) -> Listed:
     )
 
 
+_CAN = {Kind.LANGUAGE_MODEL: ("chat",), Kind.EMBEDDER: ("embedding",), Kind.SPEECH: ("audio",)}
+
+
 def of_catalogue(directory: Path) -> list[Listed]:
     """The models we know by hash, with what of them lies in the directory of weights."""
     found = []
@@ -156,7 +159,6 @@ def of_catalogue(directory: Path) -> list[Listed]:
             weights = find(name, directory=directory)
         except ModelUnavailable:
             weights = None
-        language = model.kind is Kind.LANGUAGE_MODEL
         found.append(
             Listed(
                 name=name,
@@ -166,7 +168,7 @@ def of_catalogue(directory: Path) -> list[Listed]:
                 kind=model.kind.value,
                 title=model.title,
                 weights=weights.quality.value if weights else "not here",
-                capabilities=("chat",) if language else ("embedding",),
+                capabilities=_CAN[model.kind],
                 digest=weights.sha256 if weights else model.weights.sha256,
                 size_bytes=model.weights.size_bytes,
             )

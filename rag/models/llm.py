@@ -10,10 +10,12 @@ from types import MappingProxyType
 
 from rag.errors import LicenceRefused, ModelUnavailable
 from rag.models.catalogue import MODELS, Kind
-from rag.models.hosts import Hosts, Served
+from rag.models.host import Served
+from rag.models.hosts import Hosts
 from rag.models.licences import Policy, Verdict, judge, named
 from rag.models.pins import Pin
 from rag.models.streaming import Limits
+from rag.models.token_bound import TokenBound
 from rag.models.weights import find
 from rag.ports import LanguageModel
 
@@ -52,6 +54,7 @@ def open_language_model(
         ModelChanged: it is not the pinned one.
     """
     urls = tuple(base_urls) or (base_url,)
+    bound = TokenBound()
 
     def ollama() -> LanguageModel:
         from rag.models.ollama import OllamaModel, first_model
@@ -69,6 +72,7 @@ def open_language_model(
                     policy=policy,
                     keep_alive=keep_alive,
                     limits=limits,
+                    bound=bound,
                 )
                 for url in places
             }
@@ -79,7 +83,13 @@ def open_language_model(
 
         def at(url: str) -> OpenAiCompatibleModel:
             return OpenAiCompatibleModel(
-                model, base_url=url, context_tokens=context_tokens, api_key=api_key, policy=policy, limits=limits
+                model,
+                base_url=url,
+                context_tokens=context_tokens,
+                api_key=api_key,
+                policy=policy,
+                limits=limits,
+                bound=bound,
             )
 
         return hosted({url: at(url) for url in urls})

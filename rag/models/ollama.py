@@ -57,6 +57,7 @@ class OllamaModel:
         policy: Policy | None = None,
         keep_alive: str = "30m",
         limits: Limits | None = None,
+        bound: TokenBound | None = None,
     ) -> None:
         self._limits = limits or Limits()
         self._server = OllamaServer(base_url, limits=self._limits)
@@ -67,7 +68,7 @@ class OllamaModel:
         self._pin = Pin.of(digest, key="llm.digest", changed=changed)
         self._policy = policy or Policy()
         self._keep_alive = keep_alive
-        self._bound = TokenBound()
+        self._bound = bound or TokenBound()  # servers of one model share theirs: what fits one of them fits all
         self._known_digest, self._licence, self._use = "", "", ""
         self._traits = Traits()
 
@@ -100,7 +101,9 @@ class OllamaModel:
             raise LicenceRefused(refusal)
         self._traits = traits(self._server.content(self._model), version=self._server.version())
         self._licence, self._use = beginning(shown.licence), verdict.use.value
-        self._bound, self._known_digest = TokenBound(), digest
+        if self._known_digest:
+            self._bound.forget()
+        self._known_digest = digest
 
     @property
     def context_tokens(self) -> int:

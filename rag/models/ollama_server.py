@@ -72,7 +72,10 @@ class OllamaServer:
         Raises:
             ModelUnavailable: no server.
         """
-        return str(self._json("GET", "/api/version").get("version") or "")
+        answer = self._get("GET", "/api/version")
+        if answer.status_code == httpx.codes.NOT_FOUND:  # something that speaks Ollama's protocol
+            return ""
+        return str(self._read(answer).get("version") or "")
 
     def answers_any_name(self) -> bool:
         """Whether it answers under a name that is not its own, which lets any web page reach it (DNS rebinding).
@@ -182,9 +185,11 @@ class OllamaServer:
         ]
 
     def _json(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        response = self._get(method, path, body)
+        return self._read(self._get(method, path, body), model=str((body or {}).get("model", "")))
+
+    def _read(self, response: httpx.Response, *, model: str = "") -> dict[str, Any]:
         if response.status_code != httpx.codes.OK:
-            raise self._meaning(response.status_code, response.text[:200], str((body or {}).get("model", "")))
+            raise self._meaning(response.status_code, response.text[:200], model)
         try:
             content = response.json()
         except ValueError as error:

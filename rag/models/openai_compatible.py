@@ -33,6 +33,7 @@ class OpenAiCompatibleModel:
         api_key: str = "",
         policy: Policy | None = None,
         limits: Limits | None = None,
+        bound: TokenBound | None = None,
     ) -> None:
         if not base_url.startswith(("http://", "https://")):
             raise ModelUnavailable(f"llm.base_url must be the server's http or https address, not {base_url!r}.")
@@ -46,7 +47,7 @@ class OpenAiCompatibleModel:
         )
         self._model = model
         self._context_tokens = context_tokens
-        self._bound = TokenBound()
+        self._bound = bound or TokenBound()
         self._counts_exactly = True
         self._policy = policy or Policy()
         self._thinks = False

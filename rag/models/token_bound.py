@@ -45,6 +45,11 @@ class TokenBound:
         self._lowest, self._highest, self._seen = math.inf, 0.0, 0
         self._blind = False
 
+    def forget(self) -> None:
+        """Begin anew: another model counts otherwise."""
+        with self._lock:
+            self._lowest, self._highest, self._seen = math.inf, 0.0, 0
+
     def upper(self, messages: Sequence[Message]) -> int:
         """At least the tokens of the prompt, for text that people write; for certain, once the server has shown that it
         does not tell what it reads."""

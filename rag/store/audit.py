@@ -241,14 +241,13 @@ class AuditLog:
         begun = next((record for record in found if record["event"] == "opened"), None)
         return begun if begun is not None and known is not None and begun["user"] == known else None
 
-    def cited(self, receipt: str) -> tuple[str, ...]:
-        """The keys of the documents that an answer cites, as its record was closed; none where it was not."""
+    def ended(self, receipt: str) -> dict[str, Any] | None:
+        """What was recorded when the answer of this receipt had ended; None where it has not, or there is none."""
         dated = _RECEIPT.fullmatch(receipt)
         if dated is None:
-            return ()
+            return None
         found = self.chain.holding(receipt, day="-".join(dated.groups()))
-        closed = [one for one in found if one.get("receipt") == receipt and one["event"] == "closed"]
-        return tuple(key for record in closed for key in record["cited"])
+        return next((one for one in found if one.get("receipt") == receipt and one["event"] == "closed"), None)
 
     def verify(self, anchors: Iterable[Anchor] = ()) -> Fault | None:
         """The first fault, or None where all is well; see `rag.store.verifying`. Also compared with the anchor file,

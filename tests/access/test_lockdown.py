@@ -261,3 +261,51 @@ def test_a_lockdown_says_of_itself_what_holds() -> None:
     assert str(Lockdown(mode=Mode.OFF)) == "off"
     assert not Lockdown(mode=Mode.OFF).active
     assert "TCP to ports: none; listening at: any free one" in str(Lockdown(mode=Mode.STRICT, bind=(0,), landlock=7))
+
+
+def test_a_listed_host_that_moves_is_followed_by_a_process_that_knows_no_other_name(
+    servers: tuple[int, int], tmp_path: Path
+) -> None:
+    where = tmp_path / "where"
+    where.write_text("192.0.2.1")
+    body = """
+where, port = sys.argv[1], int(sys.argv[2])
+ask = socket.getaddrinfo
+def moving(host, *rest, **more):
+    if host in ("wiki.example", "evil.example"):
+        host = open(where).read()
+    return ask(host, *rest, **more)
+socket.getaddrinfo = moving
+from rag.egress import closing
+closing.Following.__init__.__kwdefaults__["kept_s"] = 0.0
+made = []
+class Kept(closing.Lookups):
+    def __init__(self, names):
+        super().__init__(names)
+        made.append(self)
+closing.Lookups = Kept
+now = close_in(Mode.STRICT, endpoints=[Endpoint("wiki.example", port)], follow=True)
+found = {"followed": now.followed, "before": [entry[4][0] for entry in socket.getaddrinfo("wiki.example", port)]}
+open(where, "w").write("127.0.0.1")
+found["after"] = [entry[4][0] for entry in socket.getaddrinfo("wiki.example", port)]
+with socket.create_connection(("wiki.example", port), 5):
+    found["reached"] = True
+open(where, "w").write("192.0.2.7")
+socket.getaddrinfo("wiki.example", port)
+found["admitted"] = sorted(address for address in now.guard._ports if address[0] == "1")
+found["other"] = made[0].ask("evil.example")
+made[0]._channel.send(bytes([7]))
+found["beyond"] = json.loads(made[0]._channel.recv(1000))["addresses"]
+made[0]._channel.send(b"evil.example")
+found["text"] = json.loads(made[0]._channel.recv(1000))["addresses"]
+found["children"] = len(open(f"/proc/self/task/{os.getpid()}/children").read().split())
+print(json.dumps(found))
+"""
+    said = json.loads(run(BEGIN + body, str(where), str(servers[0])))
+    assert said["followed"] is True
+    assert set(said["before"]) == {"192.0.2.1"}
+    assert set(said["after"]) == {"127.0.0.1"}
+    assert said["reached"] is True
+    assert said["admitted"] == ["127.0.0.1", "192.0.2.1", "192.0.2.7"]
+    assert said["other"] == said["beyond"] == said["text"] == []
+    assert said["children"] == 2, "the witness, and the one that looks names up"

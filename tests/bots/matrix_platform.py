@@ -192,7 +192,7 @@ def _shown(room: str, event: dict[str, Any]) -> Shown:
     text = f"{content['body']}\n{markup.text}"
     mentions = content.get("m.mentions", {"room": True})
     pings = [str(one) for one in mentions.get("user_ids", [])] + ["room"] * bool(mentions.get("room"))
-    pings += [tag for tag in markup.tags if tag not in ("p", "br", "a", "em")]
+    pings += [tag for tag in markup.tags if tag not in ("p", "br", "a", "em", "code")]
     return Shown(
         id=event["event_id"],
         room=room,

@@ -43,8 +43,12 @@ PEOPLE: Mapping[str, str] = {name: str(uuid.uuid5(uuid.NAMESPACE_DNS, name)) for
 _KINDS = {"team": "private", "all": "standard", "shared": "standard"}
 _MEMBERS = {"team": ["anna", "ben"], "all": ["anna", "ben"], "shared": ["anna", "ben", "eve"]}
 _MOST_BYTES = 100 * 1024
-_AUTOLINK = re.compile(r"(?:[a-z][a-z0-9+.-]*:)?//[^\s\u200b]+|\bwww\.[^\s\u200b]+|[\w.+-]+@[\w-]+\.\w+", re.IGNORECASE)
-_HOST = re.compile(r"\b[\w-]+\.(?:com|net|org|de|example|test|io)\b", re.IGNORECASE)
+_AUTOLINK = re.compile(
+    r"(?:[a-z][a-z0-9+.-]*:)?//\S+|\bwww\.[\u2000-\u200f\u2060]*\w|\bhttps?:\S|\S+@\S+|\b(?:mailto|tel|javascript|data|file|msteams):\S+",
+    re.IGNORECASE,
+)
+"""Greedier than any client: Microsoft's Playground makes a link of all that begins with ``www.``, gap or not."""
+_HOST = re.compile(r"\b[\w-]+[\u200b\u2060]*\.[\u200b\u2060]*(?:com|net|org|de|example|test|io)\b", re.IGNORECASE)
 
 
 @cache

@@ -74,7 +74,7 @@ def test_an_answer_comes_as_typed_events(house: House, address: str) -> None:
         outcome="answered", text="Antwort auf Urlaub. [1] Mehr dazu. [1]", receipt="r1",
         proofs=(Proof(marker=1, url=f"{PAGE}/?document=k1", title="Urlaub\u2028regelung", page=2, heading="§ 3"),),
         links=((f"{PAGE}/?document=k2", "Mehr"), (f"{PAGE}/?document=k3", "")),
-        sensitivity="internal", model="scripted",
+        sensitivity="internal",
     )  # fmt: skip
 
 

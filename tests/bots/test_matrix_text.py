@@ -149,7 +149,10 @@ def checked(reply: Reply) -> None:
     assert linked(made["body"].replace(URL, "")) == []
     markup = Strict(made.get("formatted_body", ""))
     for tag, attributes in markup.elements:
-        assert (tag, attributes) in [("p", {}), ("br", {}), ("em", {}), ("a", {"href": URL})], (tag, attributes)
+        assert (tag, attributes) in [("p", {}), ("br", {}), ("em", {}), ("code", {}), ("a", {"href": URL})], (
+            tag,
+            attributes,
+        )
     assert linked(markup.text) == []
 
 
@@ -241,6 +244,21 @@ def test_an_answer_in_a_thread_shows_below_the_question_where_threads_are_not_kn
         "is_falling_back": True,
         "m.in_reply_to": {"event_id": "$q"},
     }
+
+
+def test_what_is_to_be_copied_from_a_sentence_of_ours_stays_as_it_is() -> None:
+    notice = "Bitte eintragen ([bots.accounts]): matrix:@anna.b:firma.example"
+    made = content(Reply(stage=Stage.FINAL, language="de", notice=notice))
+    assert notice in made["body"]
+    assert "<code>matrix:@anna.b:firma.example</code>" in made["formatted_body"], "clients make no link in code"
+    assert "matrix:@" not in content(Reply(stage=Stage.FINAL, language="de", text=notice))["body"]
+
+
+@pytest.mark.parametrize(
+    "text", ["xmatrix:@a:b.de", "matrix:@a:b.de/x", "(matrix:@a:b.de)", "matrix:@<b>:b.de", "[bots.x.de]"]
+)
+def test_nothing_else_of_a_sentence_of_ours_does(text: str) -> None:
+    checked(Reply(stage=Stage.FINAL, language="de", notice=text))
 
 
 def test_both_languages_have_every_sentence() -> None:

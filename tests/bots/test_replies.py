@@ -74,6 +74,19 @@ def test_links_are_numbered_after_the_proofs_and_each_thing_is_once() -> None:
     assert texts("de", "bots")["more_inside"] in reply.notice
 
 
+def test_where_nothing_could_be_proven_the_nearest_passages_are_given_and_no_model_is_blamed() -> None:
+    nearest = tuple(
+        Proof(marker=0, url=f"{PAGE}/?document=k{number}", title=f"T{number}", page=2) for number in range(5)
+    )
+    reply = DIRECT.final(finished("unsupported", "Die nächsten Stellen:", nearest=nearest), wrote=False)
+    assert [(one.marker, one.title, one.place) for one in reply.sources] == [
+        (1, "T0", "S. 2"), (2, "T1", "S. 2"), (3, "T2", "S. 2"),
+    ]  # fmt: skip
+    assert texts("de", "bots")["machine"] not in reply.notice
+    assert DIRECT.final(finished("answered", "A. [1]", proofs=(proof(1),), nearest=nearest)).sources[1:] == ()
+    assert DIRECT.final(finished("nothing_found", nearest=nearest)).sources == ()
+
+
 def test_a_sentence_that_nothing_supports_is_marked() -> None:
     reply = DIRECT.writing(
         [Written(text="A.", markers=(1, 2), supported=True), Written(text="B.", markers=(), supported=False)]

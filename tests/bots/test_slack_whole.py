@@ -24,7 +24,8 @@ from tests.loops import run
 pytest.importorskip("slack_bolt", reason="the extra `slack` is not installed")
 
 SAID = texts("de", "bots")
-LAST = {SAID[key].split("{")[0] for key in ("unknown", "room_unclear", "gone", "away", "busy", "failed", "machine")}
+WHY_NOT = ("unknown", "room_unclear", "gone", "away", "busy", "failed", "crowded", "crowded_here")
+LAST = {SAID[key].split("{")[0] for key in (*WHY_NOT, "machine")}
 Scene = Callable[[SlackBot, SlackPlatform, House], Coroutine[Any, Any, None]]
 Played = Callable[..., None]
 
@@ -45,7 +46,7 @@ def play(tmp_path: Path) -> Iterator[Played]:
 
 
 async def until(claim: Callable[[], Awaitable[bool] | bool]) -> None:
-    async with asyncio.timeout(LIMIT_S):
+    async with asyncio.timeout(3 * LIMIT_S):
         while True:
             so = claim()
             if so if isinstance(so, bool) else await so:
@@ -214,6 +215,8 @@ def test_whatever_happens_each_question_gets_one_last_word(play: Played, events:
         assert len(shown) == events
         asked = Counter(number for number in range(events) for one in shown if f"Frage {number} zum" in one.text)
         assert set(asked.values()) == {1}
-        assert len(asked) == events
+        assert all(map(ended, shown))
+        print(f"{events} events, {events // 20} kills: {len(asked)} answered, {events - len(asked)} told why not")
+        assert len(asked) >= events // 2
 
     play(scene)

@@ -334,3 +334,19 @@ def test_the_provider_s_secrets_are_in_no_answer_and_no_log(
     assert ours
     for secret in (authority.secret, query_of(address)["code"], browser.own[SESSION_COOKIE], "eyJ"):
         assert secret not in said
+
+
+def test_whose_object_id_it_is_is_kept_when_they_sign_in(house: House, authority: Authority) -> None:
+    tenant, person = "7f0c1d3e-9a7b-4c2d-8e6f-1a0b5f0c1d3e", "0A0B1C2D-0000-4c2d-8e6f-1a0b5f0c1d3e"
+    for more in ({}, {"oid": person}, {"tid": tenant}, {"tid": tenant, "oid": 7}, {"tid": tenant, "oid": "a:b"}):
+        ask_with(house, authority.forge(**more))
+    assert not house.ledger.rows("SELECT * FROM provider_accounts")
+    ask_with(house, authority.forge(tid=tenant, oid=person))
+    (row,) = house.ledger.rows("SELECT account, user FROM provider_accounts")
+    assert tuple(row) == (f"{tenant}:{person.lower()}", "anna")
+
+
+def ask_with(house: House, token: str) -> None:
+    headers = {"authorization": f"Bearer {token}"}
+    answered = httpx.post(f"{house.auth.oidc.url}/api/ask", json=ASK, headers=headers, trust_env=False)
+    assert answered.status_code == 200

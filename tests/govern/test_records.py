@@ -38,7 +38,7 @@ class = "strict"
 [groups]
 station3 = ["otto.normal"]
 [llm]
-provider = "openai-compatible"
+provider = "ollama"
 base_url = "http://gpu.klinik.example:8000/v1"
 model = "mistral-small"
 digest = "sha256:abc"

@@ -263,7 +263,8 @@ def test_an_embedding_model_that_changes_in_use_is_noticed() -> None:
         embedder = OllamaEmbedder(MODEL, base_url=server.url)
         before = embedder.fingerprint
         np.testing.assert_allclose(embedder.embed_passages(["a"]), [[0.6, 0.8]])
-        assert server.asked[-1][1].json["truncate"] is False
+        sent = [exchange.json for name, exchange in server.asked if name == "POST /api/embed"]
+        assert sent and all(one["truncate"] is False for one in sent)
         server.routes["GET /api/tags"] = lambda exchange: exchange.reply({"models": [tag(digest="f" * 64)]})
         with pytest.raises(ModelChanged):
             embedder.embed_passages(["a"])

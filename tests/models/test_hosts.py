@@ -33,7 +33,7 @@ class Served(ScriptedServer):
 
     def __init__(self, name: str, *, digest: str = DIGEST, loaded: bool = True) -> None:
         self.name, self.digest, self.loaded = name, digest, loaded
-        self.breaks = ""
+        self.breaks, self.counted = "", 20
         self.go_on = threading.Event()
         self.go_on.set()
         self.begun = threading.Semaphore(0)
@@ -63,7 +63,7 @@ class Served(ScriptedServer):
             exchange.handler.connection.close()
             return
         self.go_on.wait(20)
-        exchange.send([piece("!"), ending()])
+        exchange.send([piece("!"), ending(self.counted)])
         exchange.finish()
 
 
@@ -71,8 +71,8 @@ def piece(text: str) -> str:
     return json.dumps({"message": {"role": "assistant", "content": text}, "done": False})
 
 
-def ending() -> str:
-    counts = {"prompt_eval_count": 20, "eval_count": 2}
+def ending(prompt_tokens: int) -> str:
+    counts = {"prompt_eval_count": prompt_tokens, "eval_count": 2}
     return json.dumps({"message": {"role": "assistant", "content": ""}, "done": True, "done_reason": "stop", **counts})
 
 
@@ -314,6 +314,22 @@ def test_several_addresses_open_one_model_over_all_of_them(run: ExitStack, tmp_p
     assert model.info.name == MODEL
     one.breaks = "at once"
     assert text_of(told(model)) == "two!"
+
+
+def test_a_prompt_that_fits_one_server_fits_the_other_too(run: ExitStack, tmp_path: Path) -> None:
+    one, two = served(run, "one", "two")
+    model = open_language_model(
+        "ollama", models=tmp_path, base_urls=[one.url, two.url], limits=LIMITS, context_tokens=600
+    )
+    run.callback(model.close)
+    prompt = (Message(role="user", content="Urlaub und Arbeitszeit im Betrieb. " * 24),)
+    one.counted = two.counted = 210
+    for _ in range(4):  # the first server's counts sharpen the bound
+        assert text_of(list(model.stream(prompt, Generation(max_tokens=20)))) == "one!"
+    room = 600 - model.count_tokens(prompt)
+    one.breaks = "at once"
+    deltas = list(model.stream(prompt, Generation(max_tokens=room)))
+    assert text_of(deltas) == "two!"
 
 
 @pytest.mark.parametrize("rounds", [40, pytest.param(2000, marks=pytest.mark.soak)])

@@ -29,7 +29,10 @@ LEAST_GAIN = 0.02
 """By how much nDCG@10 must grow on what was held back; and its paired interval must lie above 0."""
 
 _LEAST_PAIRS = 20
-_MOST_HELD, _MOST_MADE = 400, 2000
+MOST_HELD = 200
+"""Questions searched for with and without the adapter, at most; each search of a large home takes a second."""
+
+_MOST_MADE = 2000
 _WATCHED = 0.25
 
 
@@ -75,6 +78,7 @@ def tune(
     questions: Sequence[Question],
     *,
     principal: Principal,
+    most_held: int = MOST_HELD,
     progress: Progress = lambda what, done, total: None,
 ) -> Found:
     """Fit on these questions' pairs and on pairs made of headings; measure on the questions held back, or, without any,
@@ -86,7 +90,7 @@ def tune(
     embedder = plain(app)
     ours = pairs.part(pairs.given(app, principal, questions))
     extra = pairs.part(pairs.made(app, principal))
-    held = (ours.held or extra.held)[:_MOST_HELD]
+    held = sorted(ours.held or extra.held, key=pairs.order)[:most_held]
     learned = [*ours.learned, *extra.learned[:_MOST_MADE]]
     if len(held) < _LEAST_PAIRS or len(learned) < _LEAST_PAIRS:
         raise SettingsError(

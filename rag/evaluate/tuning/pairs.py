@@ -91,5 +91,10 @@ def _keys(need: frozenset[str], keys: Mapping[str, str]) -> frozenset[str]:
     return frozenset(key for name, key in keys.items() if named(name, need) in need)
 
 
+def order(pair: Pair) -> str:
+    """Sorts pairs so that the first few are of every set, and the same every time."""
+    return _order(pair.question)
+
+
 def _order(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()

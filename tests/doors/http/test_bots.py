@@ -13,7 +13,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from rag.access import Confidentiality
+from rag.identity import Memberships
 from rag.store.bot_messages import Posted
+from rag.system_accounts import Account
 from tests.doors.http.archive import Archive
 
 QUESTION = "Wie viele Werktage beträgt der Urlaub im Jahr?"
@@ -174,6 +176,18 @@ def test_unknown_and_suspended_are_told_in_the_same_words(desk: Desk) -> None:
     assert told[0] == told[1]
 
 
+def test_shut_in_the_directory_is_told_in_the_same_words(desk: Desk) -> None:
+    def account(name: str) -> Account:
+        return Account(names=frozenset({name}), groups=frozenset(), closed=name == "eve")
+
+    desk.app.__dict__["memberships"] = Memberships(desk.app.settings.groups, system=account, keep_s=0)
+    put(desk, "offen")
+    told = [desk.ask(who).content for who in (EVE, {"account": "slack:T01:NOBODY"})]
+    assert told[0] == told[1]
+    assert desk.ask(ANNA).status_code == 200
+    assert desk.ask(audience="private_channel", members=[EVE]).json()["code"] == "room_unclear"
+
+
 def test_two_accounts_may_be_one_person(desk: Desk) -> None:
     put(desk, "haus")
     seen = [desk.ask(who).json()["links"] for who in (ANNA, {"account": "slack:T01:ANNA2"})]
@@ -312,6 +326,17 @@ def test_an_answer_that_shows_nothing_leaves_no_trace(desk: Desk) -> None:
     put(desk, "tresor")
     assert desk.post(desk.ask().json()["receipt"], "C01/1") == 204
     assert desk.app.posted.all() == []
+
+
+def test_what_was_not_found_well_enough_is_not_remembered_either(tmp_path: Path) -> None:
+    opened = Desk(tmp_path, more="[retrieval]\nevidence = 1.0\n")
+    try:
+        put(opened, "offen", "haus")
+        said = opened.ask().json()
+        assert (said["outcome"], said["links"], said["sensitivity"]) == ("nothing_found", [], "")
+        assert opened.post(said["receipt"], "C01/1") == 204 and opened.app.posted.all() == []
+    finally:
+        opened.close()
 
 
 def withdraw(desk: Desk) -> list[Posted]:

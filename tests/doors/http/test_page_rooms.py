@@ -173,6 +173,24 @@ def test_an_administrator_sees_model_index_queue_guard_sources_and_failures(show
     assert page.locator("#failures-list td.number").all_inner_texts() == ["4"]
 
 
+def test_an_administrator_sees_what_the_licence_allows_the_pin_and_each_model_server(shown: Shown) -> None:
+    host = {"number": 1, "url": "http://gpu1:11434", "problem": "", "running": 1, "seats": 2}
+    gone = {**host, "number": 2, "url": "http://gpu2:11434", "problem": "does not answer"}
+    model = {**STATUS["model"], "licence": "Gemma Terms of Use", "use": "conditions", "hosts": [host, gone]}
+    pins = [{"key": "llm.digest", "problem": None}, {"key": "embedder.digest", "problem": "another version"}]
+    page = shown("/status", status={**STATUS, "model": model, "pins": pins})
+    page.wait_for_selector("#sources tbody tr")
+    said = page.inner_text("#model").split("\n")
+    assert "Gemma Terms of Use · frei unter Bedingungen" in said
+    assert said[-8:] == [
+        *("Festlegung", "wie festgelegt (llm.digest)", "Festlegung", "another version"),
+        *("Modellserver", "1. http://gpu1:11434: schreibt 1 von 2"),
+        *("Modellserver", "2. http://gpu2:11434: does not answer"),
+    ]
+    assert page.locator("#model .bad").all_inner_texts() == ["another version", "2. http://gpu2:11434: does not answer"]
+    assert page.faults == []
+
+
 def test_the_charts_are_read_as_tables_too(shown: Shown) -> None:
     page = shown("/status", status=STATUS)
     page.wait_for_selector("#outcomes svg rect")
