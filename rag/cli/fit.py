@@ -88,7 +88,7 @@ def _all(settings: Settings) -> list[str]:
         from rag.models.streaming import Limits
 
         server = OllamaServer(settings.ollama_url(), limits=Limits(connect_s=0.5))
-        return embedded + [str(entry["name"]) for entry in server.local_models()]
+        return embedded + [str(entry["name"]) for entry in server.local_models() if not server.only_embeds(entry)]
     except ModelUnavailable:
         return embedded
 

@@ -16,6 +16,7 @@ from rag.errors import SettingsError
 from rag.evaluate import cost
 from rag.evaluate.cost import Price, Usage
 from rag.metrics import Metrics
+from rag.models.catalogue import MODELS, default_directory
 from rag.models.fit.energy import Energy
 from rag.settings_cost import CostSettings
 
@@ -167,3 +168,22 @@ def test_what_the_machine_costs_is_asked_for_and_not_assumed(
     assert run(["cost", "--config", str(tmp_path / "rag.toml")]) == 2
     said = " ".join(capsys.readouterr().err.split())
     assert "cost.hardware_price, cost.lifetime_years, cost.watts_busy" in said
+
+
+@pytest.mark.models
+def test_without_metrics_a_few_answers_are_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    if not MODELS["smollm2-135m"].in_directory(default_directory(os.environ)).is_file():
+        pytest.skip("the weights of smollm2-135m were not fetched")
+    (tmp_path / "rag.toml").write_text(
+        "[egress]\nlockdown = 'off'\n[llm]\nprovider = 'embedded'\nmodel = 'smollm2-135m'\nmax_answer_tokens = 8\n"
+        "threads = 1\n[retrieval]\nprompt_tokens = 1\n"
+        "[cost]\nhardware_price = 1000\nlifetime_years = 5\nwatts_busy = 90\nprice_kwh = 0.3\n"
+    )
+    arguments = ["cost", "--config", str(tmp_path / "rag.toml"), "--home", str(tmp_path / "home"), "--json"]
+    assert run(arguments) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["usage"]["tokens_in"] > 200
+    assert 0 < said["usage"]["tokens_out"] <= 8
+    assert said["usage"]["seconds"] > 0
+    assert said["thousand_now"] is None
+    assert said["thousand_at_capacity"] > 0

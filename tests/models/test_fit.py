@@ -148,6 +148,36 @@ def test_a_longer_context_never_needs_less(one: int, other: int) -> None:
     assert memory.predict(shown(LLAMA), context=short).total <= memory.predict(shown(LLAMA), context=long).total
 
 
+SHOWN = Path(__file__).parent / "shown"
+
+
+@pytest.mark.parametrize(
+    ("name", "mib"),
+    [
+        ("llama3.1_8b", 1024),
+        ("qwen2.5_7b", 448),
+        ("qwen3_8b", 1152),
+        ("phi4_14b", 1600),
+        ("gemma3_4b", 334),
+        ("mixtral_8x7b", 1024),
+        ("falcon_7b", 64),
+    ],
+)
+def test_the_cache_of_recorded_models_is_that_of_their_heads(name: str, mib: int) -> None:
+    told = json.loads((SHOWN / f"{name}.json").read_text())
+    found = anatomy.of_shown(told, size_bytes=10**9)
+    assert round(memory.cache_bytes(found, context=8192) / MIB) == mib
+
+
+@pytest.mark.parametrize("path", sorted(SHOWN.glob("*.json")), ids=lambda path: path.stem)
+def test_every_recorded_model_can_be_judged(path: Path) -> None:
+    told = json.loads(path.read_text())
+    found = anatomy.of_shown(told, size_bytes=10**9)
+    assert found.layers and found.trained_context
+    assert found.vocabulary or "embedding" in told["capabilities"]
+    assert judged(found, pc(64000)).place is Place.MEMORY
+
+
 # ---- the machine ----
 
 

@@ -152,6 +152,8 @@ def _layers(info: Mapping[str, Any], name: str, number: Callable[..., int], note
     if number("attention.kv_lora_rank") and number("attention.key_length_mla"):
         notes.append("keys and values are kept compressed (MLA)")
         return tuple(Layer(keys=key, values=0) for _ in range(count))
+    if number("attention.kv_lora_rank"):
+        notes.append("its file does not keep keys and values compressed (MLA): counted for each head")
     told = info.get(f"{name}.attention.head_count_kv")
     if told is None and f"{name}.attention.head_count_kv" in info:
         notes.append("its layers differ, and the server does not say how: counted as the largest")
@@ -177,5 +179,5 @@ def _windows(info: Mapping[str, Any], name: str, number: Callable[..., int], cou
     if not every:
         notes.append(f"a window of {window} tokens is named, but not for which layers: counted as none")
         return [0] * count
-    notes.append(f"all but every {every}th layer keep {window} tokens only")
+    notes.append(f"one layer in {every} keeps the whole context, the others {window} tokens")
     return [0 if (place + 1) % every == 0 else window for place in range(count)]
