@@ -44,6 +44,7 @@ def facts(settings: Settings, ledger: Ledger, egress: Mapping[str, Any]) -> dict
         "documents": dict(ledger.counts()),
         "models": _models(settings, ledger),
         "recipients": [str(one) for one in settings.endpoints()],
+        "chats": _chats(settings),
         "retention": _section(settings, "retention"),
         "audit": _section(settings, "audit"),
         "egress": dict(egress),
@@ -112,6 +113,13 @@ def _models(settings: Settings, ledger: Ledger) -> dict[str, Any]:
     }
 
 
+def _chats(settings: Settings) -> list[str]:
+    """The platforms a bot of these settings speaks to."""
+    bots = settings.bots
+    named = {"slack": bots.slack.team, "teams": bots.teams.tenant, "matrix": bots.matrix.homeserver}
+    return [name for name, value in named.items() if value]
+
+
 def _section(settings: Settings, name: str) -> dict[str, Any]:
     """A block of the settings, where this version has it."""
     found = getattr(settings, name, None)
@@ -121,6 +129,7 @@ def _section(settings: Settings, name: str) -> dict[str, Any]:
 def _risks(settings: Settings, egress: Mapping[str, Any]) -> list[str]:
     risks = ["encryption", "native" if egress.get("active") else "kernel"]
     risks += ["server"] if settings.endpoints() else []
+    risks += ["chat"] if {"slack", "teams"} & set(_chats(settings)) else []
     return [*risks, "wrong", "timing", "source", "sensitive", "works"]
 
 
@@ -167,7 +176,7 @@ def _model_lines(models: Mapping[str, Any], say: Mapping[str, str]) -> list[str]
 
 def _recipient_lines(found: Mapping[str, Any], say: Mapping[str, str]) -> list[str]:
     servers = [say["recipient"].format(server=server) for server in found["recipients"]]
-    return [*(servers or [say["no_recipient"]]), say["bots"]]
+    return [*(servers or [say["no_recipient"]]), *([say[f"chat.{one}"] for one in found["chats"]] or [say["bots"]])]
 
 
 def _retention_lines(found: Mapping[str, Any], say: Mapping[str, str]) -> list[str]:

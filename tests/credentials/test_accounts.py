@@ -48,6 +48,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
         (f"teams:{TENANT}:{OBJECT.upper()}", "", Linked("boss", "accounts")),
         (f"teams:{TENANT}:0b", "carla@firma.example", None),
         ("matrix:@anna:firma.example", "", Linked("anna", "localpart")),
+        ("matrix:@local:firma.example", "", None),
         ("matrix:@anna:firma.example.evil.example", "", None),
         ("matrix:@anna:evil.example:firma.example", "", None),
         ("matrix:@Anna:firma.example", "", None),

@@ -71,6 +71,18 @@ def test_another_configuration_is_another_paper(tmp_path: Path, ledger: Ledger) 
     assert "A model server is a program of its own" in paper(settings_of(tmp_path, HOSPITAL), ledger)
 
 
+@pytest.mark.parametrize("language", ["de", "en"])
+def test_a_chat_that_is_set_up_is_a_recipient_and_a_cloud_a_risk(tmp_path: Path, ledger: Ledger, language: str) -> None:
+    none = {"de": "Chat-Dienste: in dieser Einstellung keine", "en": "Chat services: none in these settings"}[language]
+    left = {"de": "hat das Haus verlassen", "en": "has left the house"}[language]
+    quiet = paper(settings_of(tmp_path), ledger, language)
+    assert none in quiet and left not in quiet
+    slack = paper(settings_of(tmp_path, '[bots.slack]\nteam = "T01"\n'), ledger, language)
+    assert "Slack (USA)" in slack and none not in slack and left in slack
+    own = paper(settings_of(tmp_path, '[bots.matrix]\nhomeserver = "https://matrix.example"\n'), ledger, language)
+    assert "Homeserver" in own.title() and left not in own
+
+
 def test_a_guard_that_is_not_active_is_a_risk(tmp_path: Path, ledger: Ledger) -> None:
     settings = settings_of(tmp_path)
     assert "The kernel guard is not active" in paper(settings, ledger, active=False, kernel="off")
