@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from rag.access import LOOPBACK, Principal
-from rag.answers import Answer, AnswerEvent, Done, ModelInfo, Outcome, Sentence
+from rag.answers import Answer, AnswerEvent, Done, Outcome, Sentence
 from rag.ask import cite
 from rag.ask.answer import Answerer
 from rag.ask.course import Before
@@ -16,6 +16,7 @@ from rag.errors import ModelError
 from rag.evaluate.answering import Answered, named
 from rag.evaluate.models.cases import Case
 from rag.evaluate.models.scoring import Scored
+from rag.models.wrapped import Wrapped
 from rag.ports import Delta, Generation, LanguageModel, Message
 
 
@@ -37,27 +38,13 @@ class Timed:
         return self.prompt_tokens / self.first_token_s
 
 
-class Observed:
+class Observed(Wrapped):
     """A language model of whose last generation is known how long it took and how it failed; else the model itself."""
 
     def __init__(self, model: LanguageModel) -> None:
-        self._model = model
+        super().__init__(model)
         self.timed: Timed | None = None
         self.failure = ""
-
-    @property
-    def info(self) -> ModelInfo:
-        """Name and digest."""
-        return self._model.info
-
-    @property
-    def context_tokens(self) -> int:
-        """Prompt and answer together may not be longer."""
-        return self._model.context_tokens
-
-    def count_tokens(self, messages: Sequence[Message]) -> int:
-        """Tokens of the prompt as the model will read it."""
-        return self._model.count_tokens(messages)
 
     def stream(self, messages: Sequence[Message], generation: Generation) -> Iterator[Delta]:
         """Generate, and note how it went."""
@@ -80,10 +67,6 @@ class Observed:
         finally:
             total = time.perf_counter() - began
             self.timed = Timed(first_token_s=first, total_s=total, prompt_tokens=read, output_tokens=wrote)
-
-    def close(self) -> None:
-        """Let go of memory and connections."""
-        self._model.close()
 
     def begin(self) -> None:
         """Forget the generation before."""

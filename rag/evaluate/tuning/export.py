@@ -14,13 +14,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rag.access import LOOPBACK
-from rag.answers import Answer, ModelInfo, Outcome
+from rag.answers import Answer, Outcome
 from rag.app import App
 from rag.ask.answer import Answerer
 from rag.ask.replay import receipt_of, replay
 from rag.ask.statements import Statement, StatementStream
 from rag.auditing import Reader
 from rag.errors import ModelError, SettingsError
+from rag.models.wrapped import Wrapped
 from rag.ports import Delta, Generation, LanguageModel, Message
 from rag.store.feedback import Judgement, Verdict
 from rag.texts import LANGUAGES, texts
@@ -50,33 +51,19 @@ class Exported:
     left_out: Mapping[str, int] = field(default_factory=dict)
 
 
-class _Heard:
+class _Heard(Wrapped):
     """A language model of which is remembered what it was told last and what it said; else the model itself."""
 
     def __init__(self, model: LanguageModel) -> None:
-        self._model = model
+        super().__init__(model)
         self.told: tuple[Message, ...] = ()
         self.said = ""
-
-    @property
-    def info(self) -> ModelInfo:
-        return self._model.info
-
-    @property
-    def context_tokens(self) -> int:
-        return self._model.context_tokens
-
-    def count_tokens(self, messages: Sequence[Message]) -> int:
-        return self._model.count_tokens(messages)
 
     def stream(self, messages: Sequence[Message], generation: Generation) -> Iterator[Delta]:
         self.told, self.said = tuple(messages), ""
         for delta in self._model.stream(messages, generation):
             self.said += delta.text
             yield delta
-
-    def close(self) -> None:
-        self._model.close()
 
 
 def export(app: App, who: Reader, *, seen: Callable[[int, int], None] = lambda done, total: None) -> Exported:
