@@ -19,7 +19,7 @@ from typing import Any
 import rag
 from rag import adapting, system_accounts
 from rag.access import Channel, Principal
-from rag.ask.answer import Answerer, Rules, Unsupported
+from rag.ask.answer import Answerer
 from rag.ask.calibration import calibrations
 from rag.ask.conversation import Turn
 from rag.ask.lineage import described
@@ -27,6 +27,7 @@ from rag.ask.listening import Telling
 from rag.ask.neutral import languages_of
 from rag.ask.release import Policy, divide, release_policy, within
 from rag.ask.retrieve import Retriever
+from rag.ask.rules import Rules, Unsupported
 from rag.ask.searched import Retrieved
 from rag.ask.versions import newest_first
 from rag.credentials.accounts import Accounts

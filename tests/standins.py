@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 
 from rag.access import EVERYONE, Acl, Confidentiality, Token
 from rag.answers import ModelInfo
-from rag.ask.answer import Answerer, Rules
+from rag.ask.answer import Answerer
 from rag.ask.neutral import languages_of
 from rag.ask.retrieve import Retriever
+from rag.ask.rules import Rules
 from rag.documents import DocumentId, DocumentRef, Parsed, RawDocument, Section, Span
 from rag.ingest.one import Pipeline
 from rag.language import language_of

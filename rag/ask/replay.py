@@ -15,13 +15,14 @@ from typing import Any
 from rag.access import Audience, Channel, ChannelKind, Principal
 from rag.answers import Answer, Done, Passage
 from rag.ask import prompt
-from rag.ask.answer import Answerer, Unsupported
+from rag.ask.answer import Answerer
 from rag.ask.course import Before
 from rag.ask.evidence import Features
 from rag.ask.lineage import described
 from rag.ask.long_question import question_vector
 from rag.ask.recheck import Recheck
 from rag.ask.release import Release, release
+from rag.ask.rules import Unsupported
 from rag.ask.searched import Retrieved
 from rag.documents import Span
 from rag.errors import ModelError, SettingsError
@@ -131,7 +132,7 @@ def replay(
     passages, changes = _passages(receipt, again, principal)
     changes += _making(receipt, again)
     if not changes:
-        changes += _house(receipt, labels(again.house(again.first(passages, question))))
+        changes += _house(receipt, labels(again.giving.house(again.giving.first(passages, question))))
     also = _also(receipt, question, again, principal)
     if changes:
         return Replay(changes=tuple(changes), also=also)

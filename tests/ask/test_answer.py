@@ -11,7 +11,7 @@ import pytest
 from rag.access import LOOPBACK, Audience, Channel, ChannelKind, Confidentiality
 from rag.answers import Answer, AnswerEvent, Done, Found, Sentence
 from rag.ask import cite
-from rag.ask.answer import Unsupported
+from rag.ask.rules import Unsupported
 from rag.errors import ModelChanged, ModelTimeout, ModelUnavailable, StoreError
 from rag.identity import person
 from rag.ports import Delta, Generation, Message, Usage

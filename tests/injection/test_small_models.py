@@ -9,7 +9,8 @@ import pytest
 
 from rag.access import LOOPBACK
 from rag.answers import Done, Found
-from rag.ask.answer import Answerer, Rules
+from rag.ask.answer import Answerer
+from rag.ask.rules import Rules
 from rag.errors import ModelUnavailable
 from rag.identity import person
 from rag.models.catalogue import default_directory

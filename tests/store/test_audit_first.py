@@ -10,9 +10,10 @@ import pytest
 
 from rag.access import LOOPBACK
 from rag.answers import Done, Found
-from rag.ask.answer import Answerer, Rules
+from rag.ask.answer import Answerer
 from rag.ask.neutral import languages_of
 from rag.ask.retrieve import Retriever
+from rag.ask.rules import Rules
 from rag.errors import StoreError
 from rag.filters import Filters
 from rag.store.audit import AuditLog
