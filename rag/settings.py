@@ -1,48 +1,33 @@
-"""Frozen settings; the only reader of rag.toml and of the environment. Flows receive plain values, never this object.
+"""Frozen settings. Flows receive plain values, never this object.
 
-Every field carries its unit and meaning (`rag.settings_template` writes them out). A key that is not here, or a value
-that cannot be used, is refused with its line.
+Every field carries its unit and meaning (`rag.settings_template` writes them out); `rag.settings_file` reads them.
 """
 
 from __future__ import annotations
 
-import math
-import re
-import tomllib
-import types
-import typing
 from collections.abc import Mapping
-from dataclasses import Field, dataclass, field, fields, replace
+from dataclasses import Field, dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from rag import house_prompts
 from rag.access import Confidentiality
-from rag.egress.endpoints import Endpoint, endpoint, endpoints
+from rag.egress.endpoints import Endpoint, endpoints
 from rag.errors import SettingsError
 from rag.house_prompts import HousePrompt
-from rag.models.catalogue import default_directory
 from rag.secret_files import secret
-from rag.settings_auth import AUTH_TABLES, AuthSettings, auth_problems, problems_below
-from rag.settings_bots import BOTS_TABLES, BotsSettings, account_problem, email_problem
+from rag.settings_auth import AuthSettings
+from rag.settings_bots import BotsSettings
 from rag.settings_cost import CostSettings
 from rag.settings_limits import LimitsSettings, ServerSettings
-from rag.settings_models import LicencesSettings, digest_problem, host_problem
+from rag.settings_models import LicencesSettings
 from rag.settings_operations import LogSettings, TelemetrySettings
 from rag.settings_option import option as _option
-from rag.settings_release import Cells, Fault, cells_of
+from rag.settings_release import Cells
 from rag.settings_rights import (
     FROM_FILESYSTEM,
     IdentitySettings,
     RuleSettings,
-    deny_problem,
-    path_problem,
-    reader_problem,
-    sid_problem,
-    uploader_problem,
 )
-from rag.toml_lines import line_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -371,286 +356,6 @@ TABLES: dict[str, type[Any]] = {
     "cost": CostSettings,
 }
 SPELLING = {"class": "confidentiality"}  # `class` cannot be a field's name
-
-
-def load(*, config: Path | None, home: Path | None, environ: Mapping[str, str]) -> Settings:
-    """Read the settings: `config`, else ``./rag.toml``, else ``$RAG_CONFIG``, else only defaults.
-
-    Raises:
-        SettingsError: the file is missing or unreadable, a key is unknown or a value cannot be used; names the line.
-    """
-    path = _config_path(config, environ)
-    tables: dict[str, Any] = {}
-    values: dict[str, Any] = {
-        "home": (home or Path(environ.get("RAG_HOME") or "data/var")).expanduser().absolute(),
-        "models": default_directory(environ),
-        "config": path,
-    }
-    if path is not None:
-        text = _read(path)
-        try:
-            tables = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            line = re.search(r"at line (\d+)", str(error))
-            raise SettingsError(f"{path} is not valid TOML: {error}.", line=int(line[1]) if line else None) from error
-        values |= _Reader(path, text).settings(tables)
-        beside = path.absolute().parent
-        values["prompts"] = {
-            one.name: house_prompts.read(beside / Path(one.prompt).expanduser())
-            for one in values.get("sources", ())
-            if one.prompt
-        }
-    return Settings(**values)
-
-
-class _Reader:
-    """Checks one file's tables against the fields."""
-
-    def __init__(self, path: Path, text: str) -> None:
-        self._path, self._lines, self._rules = path, text.splitlines(), 0
-
-    def settings(self, tables: dict[str, Any]) -> dict[str, Any]:
-        values: dict[str, Any] = {}
-        for name, table in tables.items():
-            if name not in ("sources", "groups", "release", *TABLES):
-                known = ", ".join(["[[sources]]", "[groups]", *(f"[{key}]" for key in TABLES), "[release]"])
-                raise self._error("", name, f'unknown key "{name}"; known are {known}')
-            if name == "sources":
-                if not isinstance(table, list) or not all(isinstance(entry, dict) for entry in table):
-                    raise self._error("", name, "sources are written as blocks, each under [[sources]]")
-                values["sources"] = tuple(self._source(entry, index) for index, entry in enumerate(table))
-            elif not isinstance(table, dict):
-                raise self._error("", name, f"{name} is a block of keys under [{name}]")
-            elif name == "groups":
-                values["groups"] = {key: self._members(key, value) for key, value in table.items()}
-            elif name == "auth":
-                values["auth"] = self._auth(table)
-            elif name == "bots":
-                values["bots"] = self._bots(table)
-            elif name == "release":
-                values["release"] = self._release(table)
-            else:
-                if name == "identity":
-                    values["sids"] = self._sids(table.pop("sids", {}))
-                values[name] = self._table(TABLES[name], name, table)
-                if name == "llm":
-                    self._llm(values[name])
-        names = [source.name for source in values.get("sources", ())]
-        for index, name in enumerate(names):
-            if name in names[:index]:
-                raise self._error("sources", "name", f'two sources are called "{name}"', index)
-        return values
-
-    def _llm(self, llm: LlmSettings) -> None:
-        """What its keys cannot say together."""
-        hosts = host_problem(llm.provider, llm.base_url, llm.base_urls)
-        self._refuse("llm", 0, base_urls=hosts, digest=digest_problem(llm.provider, llm.digest))
-
-    def _members(self, group: str, value: Any) -> tuple[str, ...]:
-        members = self._strings("groups", group, value)
-        for member in members:
-            if not re.fullmatch(r"group:\S.*|(?!user:|group:)\S.*", member) or member == "everyone":
-                what = f'"{member}" is no member; write a person\'s name such as "anna", or "group:NAME"'
-                raise self._error("groups", group, what)
-        return members
-
-    def _sids(self, sids: Any) -> dict[str, str]:
-        if not isinstance(sids, dict):
-            raise self._error("identity", "sids", "sids is a block of keys under [identity.sids]")
-        key, problem = sid_problem(sids)
-        if problem:
-            raise self._error("identity.sids", key, problem)
-        return sids
-
-    def _bots(self, table: dict[str, Any]) -> BotsSettings:
-        named = {}
-        for name, problem_of in (("accounts", account_problem), ("emails", email_problem)):
-            named[name] = table.pop(name, {})
-            if not isinstance(named[name], dict):
-                raise self._error("bots", name, f"{name} is a block of keys under [bots.{name}]")
-            key, problem = problem_of(named[name])
-            if problem:
-                raise self._error(f"bots.{name}", key, problem)
-        below = self._below("bots", BOTS_TABLES, table)
-        plain: BotsSettings = self._table(BotsSettings, "bots", table)
-        return replace(plain, **named, **below)
-
-    def _release(self, tables: dict[str, Any]) -> Cells:
-        try:
-            return cells_of(tables)
-        except Fault as fault:
-            raise self._error(fault.table, fault.key, fault.why) from fault
-
-    def _below(self, name: str, kinds: Mapping[str, type[Any]], table: dict[str, Any]) -> dict[str, Any]:
-        """The blocks below a block, taken out of it."""
-        found: dict[str, Any] = {}
-        for key, block in table.items():
-            if isinstance(block, dict) and key not in kinds:
-                known = ", ".join(f"[{name}.{one}]" for one in kinds)
-                raise self._error(f"{name}.{key}", "", f"unknown block [{name}.{key}]; known are {known}")
-        for key in kinds.keys() & table.keys():
-            block = table.pop(key)
-            if not isinstance(block, dict):
-                raise self._error(name, key, f"{key} is a block of keys under [{name}.{key}]")
-            found[key] = self._table(kinds[key], f"{name}.{key}", block)
-        return found
-
-    def _auth(self, table: dict[str, Any]) -> AuthSettings:
-        below = self._below("auth", AUTH_TABLES, table)
-        plain: AuthSettings = self._table(AuthSettings, "auth", table)
-        auth = replace(plain, **below)
-        self._refuse("auth", 0, **auth_problems(auth))
-        for name, problems in problems_below(auth).items():
-            self._refuse(f"auth.{name}", 0, **problems)
-        return auth
-
-    def _source(self, table: dict[str, Any], index: int) -> SourceSettings:
-        rules = tuple(self._rule(entry) for entry in self._blocks(table.pop("rules", []), index))
-        source: SourceSettings = self._table(SourceSettings, "sources", _listed(table), index)
-        if not re.fullmatch(r"[A-Za-z0-9_-]+", source.name):
-            raise self._error("sources", "name", "a source needs a name of letters, digits, - and _", index)
-        if not source.path:
-            raise self._error("sources", "path", f'source "{source.name}" needs a path', index)
-        self._refuse(
-            "sources",
-            index,
-            readers=reader_problem(source.readers),
-            deny=deny_problem(source.deny),
-            uploaders=uploader_problem(source.uploaders, source.readers, ruled=bool(rules)),
-        )
-        return replace(source, rules=rules)
-
-    def _blocks(self, rules: Any, index: int) -> list[dict[str, Any]]:
-        if not isinstance(rules, list) or not all(isinstance(entry, dict) for entry in rules):
-            raise self._error("sources", "rules", "rules are written as blocks, each under [[sources.rules]]", index)
-        return rules
-
-    def _rule(self, table: dict[str, Any]) -> RuleSettings:
-        number, self._rules = self._rules, self._rules + 1
-        rule: RuleSettings = self._table(RuleSettings, "sources.rules", _listed(table), number)
-        readers = reader_problem(rule.readers, rule=True)
-        self._refuse(
-            "sources.rules", number, path=path_problem(rule.path), readers=readers, deny=deny_problem(rule.deny)
-        )
-        if not table.keys() & {"readers", "deny"}:
-            raise self._error("sources.rules", "path", "a rule says who reads (readers) or who does not (deny)", number)
-        return rule
-
-    def _refuse(self, table: str, index: int, **problems: str) -> None:
-        for key, problem in problems.items():
-            if problem:
-                raise self._error(table, key, problem, index)
-
-    def _table(self, kind: type[Any], name: str, table: dict[str, Any], index: int = 0) -> Any:
-        known = {entry.name: entry for entry in fields(kind) if entry.metadata}
-        hints = typing.get_type_hints(kind)
-        values = {}
-        for key, value in table.items():
-            entry = known.get(SPELLING.get(key, key))
-            if entry is None or key in SPELLING.values():
-                keys = ", ".join(spelled(field) for field in known.values())
-                raise self._error(name, key, f'unknown key "{key}" in [{name}]; known are {keys}', index)
-            values[entry.name] = self._value(name, key, value, hints[entry.name], entry, index)
-        return kind(**values)
-
-    def _value(self, table: str, key: str, value: Any, kind: Any, entry: Field[Any], index: int) -> Any:
-        if kind is float and type(value) is int:
-            value = float(value)
-        if isinstance(kind, types.GenericAlias):
-            listed = self._strings(table, key, value, index)
-            if entry.metadata["hosts"]:
-                self._check_hosts(table, key, listed)
-            self._check_each(table, key, listed, entry)
-            return listed
-        if type(value) is not kind:
-            raise self._error(table, key, f"{key} takes {_KINDS[kind]}, not {_told(key, value)}", index)
-        choices = entry.metadata["choices"]
-        if choices and value not in choices:
-            raise self._error(table, key, f"{key} is one of {', '.join(choices)}, not {value!r}", index)
-        if kind in (int, float) and not entry.metadata["least"] <= value <= entry.metadata["most"]:
-            raise self._error(table, key, f"{key} is {_bounds(entry)}, not {value!r}", index)
-        if entry.metadata["address"] or (entry.metadata["place"] and "://" in value):
-            self._check_address(table, key, value, index)
-        return value
-
-    def _check_each(self, table: str, key: str, listed: tuple[str, ...], entry: Field[Any]) -> None:
-        for value in listed:
-            among = entry.metadata["among"]
-            if among and value not in among:
-                raise self._error(table, key, f'{key} lists some of {", ".join(among)}; "{value}" is none of them')
-            if entry.metadata["address"]:
-                self._check_address(table, key, value or " ", 0)
-
-    def _check_address(self, table: str, key: str, value: str, index: int) -> None:
-        if re.search(r"://.*[@?#]", value):  # it is not repeated
-            what = f"{key} holds a user, a password or a query; an address is no place for a secret: name a file with"
-            raise self._error(table, key, f"{what} llm.api_key_file or retrieval.reranker_api_key_file", index)
-        if value and not _is_address(value):
-            raise self._error(table, key, f"{key} is an address such as http://localhost:11434, not {value!r}", index)
-
-    def _check_hosts(self, table: str, key: str, listed: tuple[str, ...]) -> None:
-        for entry in listed:
-            try:
-                endpoint(entry)
-            except ValueError as error:
-                what = f'"{entry}" is no host; write "wiki.example", "wiki.example:8443" or an address, one by one'
-                raise self._error(table, key, what) from error
-
-    def _strings(self, table: str, key: str, value: Any, index: int = 0) -> tuple[str, ...]:
-        if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
-            raise self._error(table, key, f'{key} takes a list of texts, such as ["everyone"]', index)
-        return tuple(value)
-
-    def _error(self, table: str, key: str, what: str, index: int = 0) -> SettingsError:
-        line = line_of(self._lines, table, key, index)
-        where = f"{self._path}, line {line}" if line else str(self._path)
-        return SettingsError(f"{where}: {what}.", key=f"{table}.{key}" if table else key, line=line)
-
-
-def _listed(table: dict[str, Any]) -> dict[str, Any]:
-    """One word as `readers` is written without brackets."""
-    return {key: [value] if key == "readers" and value == FROM_FILESYSTEM else value for key, value in table.items()}
-
-
-_KINDS = {str: "a text in quotes", int: "a whole number", float: "a number", bool: "true or false"}
-
-
-def _bounds(entry: Field[Any]) -> str:
-    least, most = entry.metadata["least"], entry.metadata["most"]
-    return f"at least {least}" if most == math.inf else f"between {least} and {most}"
-
-
-def _config_path(config: Path | None, environ: Mapping[str, str]) -> Path | None:
-    if config is not None:
-        return config.expanduser()
-    here = Path("rag.toml")
-    if here.exists():
-        return here
-    named = environ.get("RAG_CONFIG")
-    return Path(named).expanduser() if named else None
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")  # some editors put a mark in front
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise SettingsError(f"The file {path} cannot be read: {reason}.") from error
-
-
-def _told(key: str, value: Any) -> str:
-    """A value as a message may repeat it: none that can hold a secret."""
-    return "what stands there" if key.endswith("_file") or isinstance(value, list | dict) else repr(value)
-
-
-def _is_address(value: str) -> bool:
-    try:
-        whole = (
-            urlsplit(value).port != 0
-        )  # what is no port, or a bracket that is not closed, shows when it is asked for
-    except ValueError:
-        return False
-    return whole and re.fullmatch(r"https?://[^/\s]+\S*", value) is not None
 
 
 def spelled(entry: Field[Any]) -> str:

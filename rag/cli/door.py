@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rag.errors import StoreOwned
-from rag.settings import Settings, load
+from rag.settings import Settings
+from rag.settings_file import load
 from rag.store.owner import owner_pid
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from rag.access import Audience, ChannelKind, Confidentiality
 from rag.api.http import create_app
 from rag.app import App
 from rag.ask.release import Policy, Release
-from rag.settings import load
+from rag.settings_file import load
 from rag.settings_limits import LimitsSettings
 from tests.access.canaries import canaries_in, canary
 from tests.access.house import InProcess

@@ -24,7 +24,7 @@ from rag.documents import DocumentId, Parsed
 from rag.identity import Memberships
 from rag.ingest.parse.ocr import OFF, Ocr
 from rag.ingest.parse.profiles import Workbench, fingerprint
-from rag.settings import load
+from rag.settings_file import load
 from rag.sources import Sources
 from rag.system_accounts import Account
 from tests.access.papers import Paper, written

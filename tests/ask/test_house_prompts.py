@@ -17,7 +17,7 @@ from rag.ask.answer import Answerer
 from rag.ask.replay import receipt_of, replay
 from rag.errors import SettingsError
 from rag.house_prompts import HousePrompt, prompts_of
-from rag.settings import load
+from rag.settings_file import load
 from tests.ask.test_cite import passage
 from tests.standins import ScriptedModel, Shelf, says
 

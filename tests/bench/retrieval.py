@@ -22,7 +22,8 @@ from rag.evaluate import report, sets
 from rag.evaluate.intervals import Figure
 from rag.evaluate.summary import Summary
 from rag.ports import Embedder, TokenVectors, Vector
-from rag.settings import Settings, load
+from rag.settings import Settings
+from rag.settings_file import load
 from tests.bench.machine import TESTDATA
 
 SETS = {

@@ -28,7 +28,8 @@ from typing import Any
 from rag.app import App
 from rag.documents import Listing
 from rag.ports import Vectors
-from rag.settings import Settings, load
+from rag.settings import Settings
+from rag.settings_file import load
 from tests.bench.machine import Cost, run, whole
 from tests.standins import WordEmbedder
 

@@ -25,7 +25,7 @@ from rag.bots.runner import Limits, Runner
 from rag.errors import ModelUnavailable
 from rag.models.catalogue import default_directory
 from rag.models.weights import find
-from rag.settings import load
+from rag.settings_file import load
 from rag.texts import texts
 from tests.bots.contract import Said, Shown
 from tests.bots.teams_cloud import PEOPLE, TENANT, Cloud, teams

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from rag.errors import SettingsError
-from rag.settings import Settings, load
+from rag.settings import Settings
+from rag.settings_file import load
 
 
 def loaded(folder: Path, text: str) -> Settings:

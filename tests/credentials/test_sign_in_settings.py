@@ -9,7 +9,8 @@ import pytest
 
 from rag.egress.endpoints import Endpoint
 from rag.errors import SettingsError
-from rag.settings import Settings, load
+from rag.settings import Settings
+from rag.settings_file import load
 from rag.settings_template import template
 from rag.signing_in import directory_of, sign_in_of
 

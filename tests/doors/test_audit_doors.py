@@ -24,7 +24,7 @@ from rag.errors import AccessError, RagError, SettingsError, StoreError
 from rag.govern.retention import Daily
 from rag.llamaindex import ArchivarRetriever
 from rag.service import Service
-from rag.settings import load
+from rag.settings_file import load
 from tests.doors.conftest import QUESTION, TRUE, Line
 from tests.store.test_tampering import Clock
 

@@ -13,7 +13,8 @@ from rag import adapting
 from rag.app import App
 from rag.models.adapter import Adapter
 from rag.service import Service
-from rag.settings import Settings, load
+from rag.settings import Settings
+from rag.settings_file import load
 from tests.doors.conftest import QUESTION, TRUE, Line, papers
 
 ONE, OTHER = "ollama:writer:latest", "ollama:writer"

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from rag.govern.records import MEASURES, facts, page
-from rag.settings import Settings, load
+from rag.settings import Settings
+from rag.settings_file import load
 from rag.store.ledger import Ledger
 
 ROOT = Path(__file__).parents[2]

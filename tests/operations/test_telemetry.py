@@ -19,7 +19,7 @@ from starlette.testclient import TestClient
 from rag.answers import Answer, AnswerEvent, Done, Found, Outcome, Passage
 from rag.api.http import create_app
 from rag.metrics import OUTCOMES, Metrics
-from rag.settings import load
+from rag.settings_file import load
 from rag.telemetry import Traces
 from tests.doors.http.conftest import CLOSED, LEAVE, SICK
 from tests.doors.http.house import House

@@ -11,7 +11,8 @@ import pytest
 
 from rag.access import Confidentiality
 from rag.errors import SettingsError
-from rag.settings import TABLES, EmbedderSettings, LlmSettings, Settings, SourceSettings, load
+from rag.settings import TABLES, EmbedderSettings, LlmSettings, Settings, SourceSettings
+from rag.settings_file import load
 from rag.settings_template import template
 
 ONE = '[[sources]]\nname = "a"\npath = "/srv/a"\n'

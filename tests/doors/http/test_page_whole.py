@@ -14,7 +14,7 @@ from PIL import Image
 
 from rag.app import App
 from rag.service import Service
-from rag.settings import load
+from rag.settings_file import load
 from tests.doors.conftest import Line, Writer
 from tests.doors.http.conftest import served
 from tests.standins import says

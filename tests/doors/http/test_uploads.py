@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from connectors.names import no_document
 from rag.errors import SettingsError
-from rag.settings import load
+from rag.settings_file import load
 from rag.upload_names import file_name
 from tests.doors.http.archive import HANDBOOK, Archive, pdf, until
 from tests.doors.http.conftest import served
