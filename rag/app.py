@@ -432,6 +432,8 @@ class App:
         with self._opening:
             retriever = self.retriever
         writer = self.language_model(model)
+        if model is not None and writer is not None:
+            _ = writer.info  # whoever names a model is told that it is not there, and gets no extracts instead
         return Answerer(
             retriever=retriever,
             audit=self.audit,

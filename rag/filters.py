@@ -14,6 +14,7 @@ from rag.errors import SettingsError
 
 _OPEN: Final = "application/vnd.oasis.opendocument."
 _OFFICE: Final = "application/vnd.openxmlformats-officedocument."
+_FILMS: Final = ("video/mp4", "video/x-matroska")
 TYPES: Final[Mapping[str, tuple[str, ...]]] = {
     "pdf": ("application/pdf",),
     "docx": (f"{_OFFICE}wordprocessingml.document",),
@@ -37,6 +38,7 @@ TYPES: Final[Mapping[str, tuple[str, ...]]] = {
     "epub": ("application/epub+zip",),
     "archive": ("application/zip", "application/gzip"),
     "image": ("image/png", "image/jpeg", "image/tiff", "image/webp", "image/bmp", "image/gif", "image/svg+xml"),
+    "recording": tuple(f"audio/{kind}" for kind in ("mpeg", "wav", "ogg", "flac", "aac", "mp4")) + _FILMS,
     "calendar": ("text/calendar",),
     "contact": ("text/vcard",),
 }
@@ -49,6 +51,9 @@ _ALSO: Final = {"md": "markdown", "txt": "text", "eml": "mail", "msg": "mail", "
     "ics": "calendar",
     "vcf": "contact",
     "ipynb": "notebook",
+    "mp3": "recording",
+    "wav": "recording",
+    "mp4": "recording",
 }
 _DAY: Final = re.compile(r"(\d{4})(?:-(\d\d?)(?:-(\d\d?))?)?")
 

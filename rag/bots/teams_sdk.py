@@ -16,7 +16,7 @@ import httpx
 from microsoft_teams.api.auth.cloud_environment import PUBLIC
 from microsoft_teams.api.auth.json_web_token import JsonWebToken
 from microsoft_teams.api.clients.api_client import ApiClient
-from microsoft_teams.common.http.client import Client
+from microsoft_teams.common.http.client import Client as TeamsClient
 
 from rag.bots.teams_credential import Credential
 from rag.bots.teams_gate import PATH, Answer
@@ -54,10 +54,10 @@ class _NoServer:
         return
 
 
-def client_of(http: httpx.AsyncClient) -> Client:
+def client_of(http: httpx.AsyncClient) -> TeamsClient:
     """The library's client over a way out of ours."""
     level = logging.getLogger("httpx").level
-    client = Client()  # which would have httpx write every address
+    client = TeamsClient()  # which would have httpx write every address
     logging.getLogger("httpx").setLevel(level)
     client.http = http
     return client

@@ -20,6 +20,10 @@ _LINE_ENDS = {ord(end): f"\\u{ord(end):04x}" for end in "\x85\u2028\u2029"}
 """What JSON may hold but many a reader takes for the end of a line."""
 
 
+_WIDE = 1000
+"""Columns where nobody sees an edge."""
+
+
 class _Console(Console):
     def on_broken_pipe(self) -> None:
         """Whoever read us has gone: said to `rag.cli.run`, which chooses the exit code."""
@@ -29,6 +33,8 @@ class _Console(Console):
 def _plain(console: Console) -> Console:
     """On a terminal lines break between words, elsewhere they are left whole."""
     console.soft_wrap = not console.is_terminal
+    if not console.is_terminal:
+        console.width = _WIDE
     return console
 
 
@@ -159,7 +165,7 @@ def _beginning(text: str, most: int = 300) -> str:
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A plain table."""
+    """A plain table; its rows are whole lines where there is no terminal."""
     made = Table(box=None, pad_edge=False, header_style="dim")
     for heading in headings:
         made.add_column(heading, overflow="fold")
