@@ -43,6 +43,7 @@ from rag.metrics import Metrics
 from rag.observing import Counted
 from rag.originals import Originals
 from rag.pages import Pages
+from rag.pinning import PinWatch
 from rag.settings import EmbedderSettings, Settings
 from rag.settings_auth import AuthSettings
 from rag.signing_in import sign_in_of
@@ -54,6 +55,7 @@ from rag.store.ledger import Ledger
 from rag.store.rows import Version
 from rag.texts import texts
 from rag.uploads import Uploads
+from rag.writers import Writers
 
 NOBODY_ELSE = Token("user:somebody-else")
 
@@ -137,6 +139,14 @@ class House:
 
     def language_model(self) -> None:
         return None
+
+    @cached_property
+    def writers(self) -> Writers:
+        return Writers(self.settings, self.metrics)
+
+    @cached_property
+    def pins(self) -> PinWatch:
+        return PinWatch(self.settings)
 
     @cached_property
     def memberships(self) -> Memberships:

@@ -232,7 +232,7 @@ def test_a_model_that_is_not_there_is_told_in_a_sentence(client: TestClient, hou
         ({"question": ["x"]}, "invalid"),
         ({**ASK, "sources": []}, "invalid"),
         ({**ASK, "on_behalf_of": "boss"}, "invalid"),
-        ({**ASK, "audience": "public_channel"}, "invalid"),
+        ({**ASK, "audience": "public_channel"}, "on_behalf_refused"),
         ({**ASK, "principal": "boss"}, "invalid"),
         ({**ASK, "filters": {"lang": "de"}}, "filters_not_understood"),
         ({**ASK, "filters": {"language": "deutsch"}}, "filters_not_understood"),
