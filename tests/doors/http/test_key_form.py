@@ -19,7 +19,7 @@ from starlette.testclient import TestClient
 
 from rag.access import Audience, Channel, ChannelKind
 from rag.api.browser_sessions import BARE_COOKIE, SESSION_COOKIE
-from rag.credentials.identified import SCOPES
+from rag.credentials.identified import PERSONAL
 from rag.settings_auth import AuthSettings
 from tests.doors.http.conftest import CLOSED, LEAVE, SICK, served
 from tests.doors.http.house import House
@@ -178,7 +178,7 @@ def test_a_session_speaks_with_exactly_the_scopes_sources_and_channel_of_its_key
 
 def test_the_first_administrators_key_opens_every_page_and_what_they_ask_for(house: House) -> None:
     client = at(house, "192.168.7.9", scheme="https")
-    sign_in(client, made(house, "otto", scopes=SCOPES))
+    sign_in(client, made(house, "otto", scopes=PERSONAL))
     for path in ("/", "/documents", "/status"):
         page = opened(client, path)
         assert page.status_code == 200 and "otto" in page.text
@@ -339,7 +339,7 @@ def test_a_person_opens_the_page_with_a_key_asks_sees_the_status_and_signs_out(
     house: House, browser: Any, axe: str, language: str
 ) -> None:
     label, button, refused, question, leave, left = SAID[language]
-    key, faults, requests = made(house, "otto", scopes=SCOPES), [], []
+    key, faults, requests = made(house, "otto", scopes=PERSONAL), [], []
     context = browser.new_context(locale=language, reduced_motion="reduce", viewport={"width": 420, "height": 800})
     page = context.new_page()
     page.set_default_timeout(60_000)
