@@ -56,7 +56,7 @@ class Broken:
 
 def _spoilt(messages: Sequence[Message]) -> list[Message]:
     told = "".join(f"<start_of_turn>{one.role}\n{one.content}<end_of_turn>\n" for one in messages)
-    return [Message(role="assistant", content=told[-_LEFT_CHARS:])]
+    return [Message(role="user", content=told[-_LEFT_CHARS:])]
 
 
 def measure() -> dict[str, Any]:

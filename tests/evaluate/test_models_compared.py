@@ -172,6 +172,27 @@ def test_a_broken_model_is_last_in_20_of_20_resamples() -> None:
     assert standing.resamples == 20
 
 
+def test_a_model_that_fails_is_behind_one_that_says_little_however_much_was_quoted_in_its_place() -> None:
+    quoted = Answered(outcome="extracts", sentences=3, supported=3, citations=3, verbatim=3, of_right_document=2)
+    fails = replace(
+        entry("fails", [False] * 12),
+        scored=tuple(
+            replace(one, answer=quoted, said="", failure="ModelUnavailable")
+            for one in entry("fails", [False] * 12).scored
+        ),
+    )
+    little = replace(
+        entry("little", broken(12)),
+        scored=tuple(
+            replace(one, answer=replace(quoted, outcome="incomplete", sentences=1, supported=1), said=TRUE)
+            if number == 1
+            else one
+            for number, one in enumerate(entry("little", broken(12)).scored)
+        ),
+    )
+    assert [placed.entry.name for placed in stand([fails, little]).placed] == ["little", "fails"]
+
+
 def test_neither_who_answers_everything_nor_who_answers_nothing_is_good() -> None:
     everything = figures_of(entry("all", [bool(number % 3) for number in range(30)]).scored)
     nothing = figures_of(entry("none", broken(30)).scored)

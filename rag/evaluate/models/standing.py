@@ -157,7 +157,10 @@ def _order(entries: Sequence[Entry], seed: int | None) -> list[int]:
         draw = _draw(len(here), len(there), seed)
         helpful, careful = _mean(_worths(here), draw[0]), _mean(_worths(there), draw[1])
         quality = harmonic(helpful, careful) if here and there else helpful + careful
-        said = _mean(np.asarray([float(one.answer.supported > 0) for one in here], np.float64), draw[0])
+        told = [
+            float(bool(one.said) and one.answer.supported > 0) for one in here
+        ]  # quotes in its place are not its own
+        said = _mean(np.asarray(told, np.float64), draw[0])
         failed = sum(bool(one.failure) for one in entry.scored)
         keys.append((-round(quality, 9), -round(helpful, 9), -round(said, 9), -round(careful, 9), failed, entry.name))
     return sorted(range(len(entries)), key=keys.__getitem__)
