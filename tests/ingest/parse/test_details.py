@@ -29,7 +29,7 @@ from rag.language import language_of
         ("plan", b'<svg xmlns="http://www.w3.org/2000/svg">', "image/svg+xml"),
         ("termin", b"BEGIN:VCALENDAR\r\n", "text/calendar"),
         ("karte.vcf", b"BEGIN:VCARD\r\n", "text/vcard"),
-        ("a.txt", b"RIFF\x00\x00\x00\x00WAVE", "audio/x-riff"),
+        ("a.txt", b"RIFF\x00\x00\x00\x00WAVE", "audio/wav"),
         ("a.txt", "Größe".encode("utf-16-be"), "text/plain"),
         ("a.txt", bytes(range(32)) * 20, "application/octet-stream"),
         ("a.txt", bytes((37 * i * i + 11 * i) % 251 for i in range(4000)), "application/octet-stream"),
