@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +13,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.cli import run
 from rag.errors import SettingsError
 from rag.evaluate import cost
 from rag.evaluate.cost import Price, Usage
@@ -20,6 +21,7 @@ from rag.models.catalogue import MODELS, default_directory
 from rag.models.fit.energy import Energy
 from rag.settings_cost import CostSettings
 
+ROOT = Path(__file__).parents[2]
 OWN = CostSettings(hardware_price=3652.5, lifetime_years=5, watts_idle=50, watts_busy=150, price_kwh=0.30)
 """2.00 a day for the machine, 0.36 for waiting."""
 USAGE = Usage(tokens_in=1500, tokens_out=100, seconds=12, source="test")
@@ -128,6 +130,20 @@ def test_the_processors_counters_are_read_past_their_end(tmp_path: Path) -> None
 # ---- the command ----
 
 
+def run(arguments: list[str], *, code: int = 0) -> subprocess.CompletedProcess[str]:
+    """In a process of its own: a command closes the one it runs in."""
+    done = subprocess.run(
+        [sys.executable, "-m", "rag", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
+    return done
+
+
 @pytest.fixture
 def written(tmp_path: Path) -> list[str]:
     (tmp_path / "rag.toml").write_text(
@@ -140,13 +156,10 @@ def written(tmp_path: Path) -> list[str]:
     return ["cost", "--config", str(tmp_path / "rag.toml"), "--metrics", str(tmp_path / "metrics.txt")]
 
 
-def test_the_command_tells_both_sides_and_draws_them(
-    written: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_tells_both_sides_and_draws_them(written: list[str], tmp_path: Path) -> None:
     page = tmp_path / "cost.html"
     arguments = [*written, "--prices", str(tmp_path / "prices.csv"), "--per-day", "100", "--out", str(page), "--json"]
-    assert run(arguments) == 0
-    said = json.loads(capsys.readouterr().out)
+    said = json.loads(run(arguments).stdout)
     assert said["thousand_now"] == pytest.approx(23.7, abs=0.1)
     assert said["beside"][0]["break_even_per_day"] == pytest.approx(605, abs=1)
     html = page.read_text()
@@ -154,24 +167,20 @@ def test_the_command_tells_both_sides_and_draws_them(
     assert "http://" not in html.replace("http://www.w3.org", "") and "<script" not in html
 
 
-def test_without_a_table_only_the_own_side_is_told(written: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert run([*written, "--per-day", "236"]) == 0
-    said = capsys.readouterr()
-    assert "10.10 EUR for a thousand" in said.out
-    assert "--prices" in said.err
+def test_without_a_table_only_the_own_side_is_told(written: list[str]) -> None:
+    said = run([*written, "--per-day", "236"])
+    assert "10.10 EUR for a thousand" in said.stdout
+    assert "--prices" in said.stderr
 
 
-def test_what_the_machine_costs_is_asked_for_and_not_assumed(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_the_machine_costs_is_asked_for_and_not_assumed(tmp_path: Path) -> None:
     (tmp_path / "rag.toml").write_text("[egress]\nlockdown = 'off'\n[cost]\nprice_kwh = 0.3\n")
-    assert run(["cost", "--config", str(tmp_path / "rag.toml")]) == 2
-    said = " ".join(capsys.readouterr().err.split())
+    said = " ".join(run(["cost", "--config", str(tmp_path / "rag.toml")], code=2).stderr.split())
     assert "cost.hardware_price, cost.lifetime_years, cost.watts_busy" in said
 
 
 @pytest.mark.models
-def test_without_metrics_a_few_answers_are_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_metrics_a_few_answers_are_measured(tmp_path: Path) -> None:
     if not MODELS["smollm2-135m"].in_directory(default_directory(os.environ)).is_file():
         pytest.skip("the weights of smollm2-135m were not fetched")
     (tmp_path / "rag.toml").write_text(
@@ -180,8 +189,7 @@ def test_without_metrics_a_few_answers_are_measured(tmp_path: Path, capsys: pyte
         "[cost]\nhardware_price = 1000\nlifetime_years = 5\nwatts_busy = 90\nprice_kwh = 0.3\n"
     )
     arguments = ["cost", "--config", str(tmp_path / "rag.toml"), "--home", str(tmp_path / "home"), "--json"]
-    assert run(arguments) == 0
-    said = json.loads(capsys.readouterr().out)
+    said = json.loads(run(arguments).stdout)
     assert said["usage"]["tokens_in"] > 200
     assert 0 < said["usage"]["tokens_out"] <= 8
     assert said["usage"]["seconds"] > 0
