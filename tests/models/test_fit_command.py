@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from rag.cli import run
 from tests.models.fit_files import write_gguf
 from tests.models.protocol_server import MODEL, tag
 from tests.models.scripted_server import ScriptedServer
 from tests.models.test_fit import LLAMA
 
+ROOT = Path(__file__).parents[2]
 NOBODY = "http://127.0.0.1:9"
 
 
@@ -27,26 +29,29 @@ def settings(tmp_path: Path, url: str) -> Path:
     return path
 
 
-def fit(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    code = run([str(argument) for argument in ("models", "fit", "--quick", *arguments)])
-    said = capsys.readouterr()
-    return code, said.out, said.err
+def fit(*arguments: object) -> tuple[int, str, str]:
+    """In a process of its own: a command sets up the log of the one it runs in."""
+    done = subprocess.run(
+        [sys.executable, "-m", "rag", "models", "fit", "--quick", *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr
 
 
-def test_a_file_is_judged_and_settings_are_recommended(
-    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    code, out, _ = fit(capsys, model, "--config", settings(tmp_path, NOBODY), "--context", 4096)
+def test_a_file_is_judged_and_settings_are_recommended(model: Path, tmp_path: Path) -> None:
+    code, out, _ = fit(model, "--config", settings(tmp_path, NOBODY), "--context", 4096)
     assert code == 0
     assert "Recommended" in out
     assert "context_tokens = 4096" in out
     assert "threads = " in out
 
 
-def test_as_json_every_part_of_the_memory_is_told(
-    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    code, out, _ = fit(capsys, model, "--config", settings(tmp_path, NOBODY), "--json")
+def test_as_json_every_part_of_the_memory_is_told(model: Path, tmp_path: Path) -> None:
+    code, out, _ = fit(model, "--config", settings(tmp_path, NOBODY), "--json")
     said = json.loads(out)
     assert code == 0
     assert said["context_tokens"] == 2048
@@ -58,7 +63,7 @@ def test_as_json_every_part_of_the_memory_is_told(
     assert said["machine"]["bandwidth_bytes_s"] > 0
 
 
-def test_ollama_s_models_are_judged_by_what_it_shows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_ollama_s_models_are_judged_by_what_it_shows(tmp_path: Path) -> None:
     routes = {
         "GET /api/tags": lambda exchange: exchange.reply({"models": [tag(size=5 * 10**9)]}),
         "POST /api/show": lambda exchange: exchange.reply(
@@ -69,7 +74,7 @@ def test_ollama_s_models_are_judged_by_what_it_shows(tmp_path: Path, capsys: pyt
         ),
     }
     with ScriptedServer(routes) as server:
-        code, out, _ = fit(capsys, MODEL, "--config", settings(tmp_path, server.url), "--json")
+        code, out, _ = fit(MODEL, "--config", settings(tmp_path, server.url), "--json")
     said = json.loads(out)
     assert code == 0
     assert said["models"][0]["memory_parts"]["weights"] == 5 * 10**9
@@ -79,10 +84,8 @@ def test_ollama_s_models_are_judged_by_what_it_shows(tmp_path: Path, capsys: pyt
     ]
 
 
-def test_a_model_that_is_not_there_is_said_and_the_others_are_judged(
-    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    code, out, err = fit(capsys, model, tmp_path / "gone.gguf", "--config", settings(tmp_path, NOBODY))
+def test_a_model_that_is_not_there_is_said_and_the_others_are_judged(model: Path, tmp_path: Path) -> None:
+    code, out, err = fit(model, tmp_path / "gone.gguf", "--config", settings(tmp_path, NOBODY))
     assert code == 1
     assert "gone.gguf cannot be read" in err.replace("\n", " ")
     assert "small" in out
