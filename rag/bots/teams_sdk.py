@@ -48,7 +48,7 @@ class _NoServer:
         return
 
     async def start(self, port: int) -> None:
-        raise NotImplementedError
+        raise NotImplementedError  # the library must never open a port of its own: `teams_gate` is the door
 
     async def stop(self) -> None:
         return

@@ -155,6 +155,7 @@ def zip_kind(body: bytes) -> str:
     try:
         with zipfile.ZipFile(io.BytesIO(body)) as archive:
             names = archive.namelist()
+    # zipfile says NotImplementedError of an archive that needs a newer version of zip, or a method it does not have
     except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError, OSError):
         names = list(_first_members(body))
     if "[Content_Types].xml" in names or "_rels/.rels" in names:

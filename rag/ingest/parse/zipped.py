@@ -31,6 +31,7 @@ class Archive:
         try:
             self._zip = zipfile.ZipFile(io.BytesIO(body))
             members = self._zip.infolist()
+        # zipfile says NotImplementedError of an archive that needs a newer version of zip, or a method it does not have
         except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError, OSError) as error:
             raise UnreadableDocument("damaged: its zip container is broken") from error
         _check(members, len(body))
@@ -55,6 +56,7 @@ class Archive:
         try:
             with self._zip.open(member) as stream:
                 data = stream.read(min(member.file_size, self._left) + 1)
+        # NotImplementedError as above; RuntimeError where a member turns out to be encrypted
         except (zipfile.BadZipFile, RuntimeError, ValueError, NotImplementedError, EOFError, OSError) as error:
             raise UnreadableDocument("damaged: its zip container is broken") from error
         except Exception as error:  # zlib.error, lzma.LZMAError: no common type
