@@ -92,7 +92,8 @@ def ollama(writer: Writer) -> Iterator[ScriptedServer]:
 
 @pytest.fixture
 def said(writer: Writer) -> Iterator[Writer]:
-    """The scripted model, to be told what to say; afterwards it says the usual again."""
+    """The scripted model, asked nothing so far and to be told what to say; afterwards it says the usual again."""
+    writer.prompts.clear()  # a test that let it say the usual left its prompt behind
     yield writer
     writer.pieces, writer.between = (says(TRUE),), lambda number: None
     writer.prompts.clear()

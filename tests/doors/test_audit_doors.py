@@ -483,7 +483,8 @@ def test_the_commands_say_it_for_a_person_and_choose_the_exit_code(home: Line, t
         assert done.returncode == 0 and "The same answer." in done.stdout
         assert home.run("replay", receipt, "--question", "x").returncode == 2
         assert home.run("audit", "export", tmp_path / "out.jsonl").returncode == 0
-        assert set(home.json("audit", "purge")["purged"]) == {"audit", "feedback", "reasons", "question_texts"}
+        kinds = {"audit", "bot_messages", "feedback", "reasons", "question_texts"}
+        assert set(home.json("audit", "purge")["purged"]) == kinds
         refused = home.run("show", "hr:hr.txt")
         assert refused.returncode == 1 and "--break-glass" in refused.stderr
         assert SECRET in home.run("show", "hr:hr.txt", "--break-glass", "--reason", "Auskunft").stdout
