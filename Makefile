@@ -34,7 +34,7 @@ test: check
 	@if command -v npm >/dev/null 2>&1; then npm ci --silent --ignore-scripts --no-audit --no-fund --prefix $(PROVIDER); \
 		else echo "npm is not installed: the tests of sign-in at a provider are left out"; fi
 	$(MAKE) synapse
-	$(BIN)/python -m pytest
+	$(BIN)/python -m tests
 
 # A homeserver for the tests of the Matrix bot, once, in an environment of its own in the user's cache.
 synapse: $(VENV)/installed-for-tests
