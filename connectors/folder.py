@@ -172,7 +172,7 @@ class Folder:
 
     def watch(self, changed: Callable[[str], None], *, poll_s: float) -> Watching:
         """Hints from the operating system; by looking every `poll_s` where it gives none."""
-        from connectors.folder_events import watch_folder
+        from connectors.folder_watch import watch_folder
 
         watching = watch_folder(self.root, changed, poll_s=poll_s)
         if not self.ruling.from_filesystem:
