@@ -8,7 +8,7 @@ from typing import Any
 
 from rag.access import LOOPBACK, OWNER, Audience, Channel, ChannelKind
 from rag.app import App
-from rag.credentials.keys import ApiKey
+from rag.credentials.api_key import ApiKey
 from rag.errors import SettingsError
 from rag.forms import Event
 
