@@ -102,7 +102,10 @@ class Writing:
         else:
             course.disagreements = self.showing.disagreements(course, checker, given.passages)
         recheck.insist(shown)
-        yield course.done(_outcome(course, finish), shown, info, reason=_REASONS.get(finish))
+        outcome = _outcome(course, finish)
+        if outcome is Outcome.NOTHING_FOUND and course.pointers():  # what may only be pointed at may say it
+            outcome, shown = Outcome.LINK_ONLY, ()
+        yield course.done(outcome, shown, info, reason=_REASONS.get(finish))
 
     def extracts(
         self,
