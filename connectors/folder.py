@@ -12,7 +12,6 @@ import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote
@@ -20,20 +19,20 @@ from urllib.parse import quote
 from connectors.accounts import Accounts
 from connectors.folder_above import LOOK_S, WatchingAbove
 from connectors.folder_errors import listing_error, reading
+from connectors.folder_opening import blocks_of, open_file, open_folder
 from connectors.folder_rights import FolderRights
 from connectors.folder_why import Explained, explained
 from connectors.names import no_document, plain, readable, unreadable, whole_folders
-from connectors.original import OpenFile, stamp_of
+from connectors.original import OpenFile, moment_of, stamp_of
 from connectors.roots import identities
 from connectors.rules import Rule, Rules
 from rag.access import NOBODY, Acl, Confidentiality
 from rag.documents import DocumentId, DocumentRef, Listing, RawDocument, Shut
-from rag.errors import ChangingDocument, DocumentVanished, SourceUnavailable, UnreadableDocument
+from rag.errors import ChangingDocument, DocumentVanished, SourceUnavailable
 from rag.patterns import matcher
 from rag.ports import Watching
 
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +109,7 @@ class Folder:
         """The sha256 of the file, in hex."""
         digest = hashlib.sha256()
         with reading(), self._open(listing) as file:
-            for block in self._blocks(file):
+            for block in blocks_of(file, most_bytes=self.max_body_bytes):
                 digest.update(block)
         return digest.hexdigest()
 
@@ -120,7 +119,7 @@ class Folder:
         acl = self._acl_now(listing)
         with reading(), self._open(listing) as file:
             before = os.fstat(file.fileno())
-            body = b"".join(self._blocks(file))
+            body = b"".join(blocks_of(file, most_bytes=self.max_body_bytes))
             after = os.fstat(file.fileno())
         found = hashlib.sha256(body).hexdigest()
         if stamp_of(before) != stamp_of(after) or ref.version not in ("", found):
@@ -131,7 +130,7 @@ class Folder:
             title=name.decode("utf-8", "replace"),
             uri=self.uri(listing.id),
             media_type="",
-            modified_at=_moment(before.st_mtime),
+            modified_at=moment_of(before),
             body=body,
         )
 
@@ -163,7 +162,7 @@ class Folder:
             acl=listing.acl,
             stamp=listing.stamp,
             size_bytes=status.st_size,
-            modified_at=_moment(status.st_mtime),
+            modified_at=moment_of(status),
         )
 
     def wants(self, name: str) -> bool:
@@ -172,7 +171,7 @@ class Folder:
 
     def watch(self, changed: Callable[[str], None], *, poll_s: float) -> Watching:
         """Hints from the operating system; by looking every `poll_s` where it gives none."""
-        from connectors.folder_events import watch_folder
+        from connectors.folder_watch import watch_folder
 
         watching = watch_folder(self.root, changed, poll_s=poll_s)
         if not self.ruling.from_filesystem:
@@ -281,45 +280,12 @@ class Folder:
         return bool(self.exclude) and matcher(whole_folders(self.exclude))(folder)
 
     def _open(self, listing: Listing) -> BinaryIO:
-        """Opened step by step below the root, following no link at any step and waiting for no device."""
-        if listing.size_bytes > self.max_body_bytes:
-            raise self._over_the_limit()
-        *folders, name = self._relative(listing).split(b"/")
-        here = self._open_folder(folders)
-        try:
-            file = os.open(name, _READ, dir_fd=here)
-        finally:
-            os.close(here)
-        try:
-            if not stat.S_ISREG(os.fstat(file).st_mode):
-                raise UnreadableDocument("not a regular file")
-        except BaseException:
-            os.close(file)
-            raise
-        return os.fdopen(file, "rb")
+        return open_file(
+            self.root, self._relative(listing), size_bytes=listing.size_bytes, most_bytes=self.max_body_bytes
+        )
 
     def _open_folder(self, folders: Sequence[bytes]) -> int:
-        """A descriptor of a folder, reached step by step below the root: the root alone may be a link."""
-        try:
-            here = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        except OSError as error:
-            raise listing_error(str(self.root), error) from error
-        for folder in folders:
-            try:
-                below = os.open(folder, _READ | os.O_DIRECTORY, dir_fd=here)
-            finally:
-                os.close(here)
-            here = below
-        return here
-
-    def _blocks(self, file: BinaryIO) -> Iterator[bytes]:
-        """The content piece by piece, no more than the limit however the file grows meanwhile."""
-        left = self.max_body_bytes
-        while block := file.read(1 << 20):
-            left -= len(block)
-            if left < 0:
-                raise self._over_the_limit()
-            yield block
+        return open_folder(self.root, folders)
 
     def _acl_now(self, listing: Listing) -> Acl:
         rights = self.rights()
@@ -328,15 +294,5 @@ class Folder:
         found = next(self._one(listing.id.split(":", 1)[1], rights), None)
         return found.acl if isinstance(found, Listing) else NOBODY
 
-    def _over_the_limit(self) -> UnreadableDocument:
-        return UnreadableDocument(f"over the limit of {self.max_body_bytes // 1024**2} MiB (ingest.max_body_mb)")
-
     def _relative(self, listing: Listing) -> bytes:
         return unreadable(listing.id.split(":", 1)[1])
-
-
-def _moment(seconds: float) -> datetime:
-    try:
-        return datetime.fromtimestamp(seconds, UTC)
-    except (ValueError, OverflowError, OSError):  # some file systems hold years beyond 9999
-        return datetime.fromtimestamp(0, UTC)

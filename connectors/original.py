@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import BinaryIO
 
 from rag.access import Acl
@@ -13,6 +13,14 @@ from rag.access import Acl
 def stamp_of(status: os.stat_result) -> str:
     """What changes cheaply when the content may have changed."""
     return f"{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}:{status.st_ino}"
+
+
+def moment_of(status: os.stat_result) -> datetime:
+    """When the content was last written, in UTC; 1970 where that is no date we can name."""
+    try:
+        return datetime.fromtimestamp(status.st_mtime, UTC)
+    except (ValueError, OverflowError, OSError):  # some file systems hold years beyond 9999
+        return datetime.fromtimestamp(0, UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

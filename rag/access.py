@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from typing import NamedTuple, NewType
+from typing import Final, NamedTuple, NewType
 
 Token = NewType("Token", str)
 """A reader as rights are written: ``user:anna``, ``group:hr`` or ``everyone``."""
 
 EVERYONE = Token("everyone")
+OWNER: Final = "local"
+"""Whoever works at the machine itself: no directory and no provider knows them."""
 
 
 def user(name: str) -> Token:

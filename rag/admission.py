@@ -6,10 +6,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from rag.access import LOOPBACK, Audience, Channel, ChannelKind
+from rag.access import LOOPBACK, OWNER, Audience, Channel, ChannelKind
 from rag.app import App
-from rag.auditing import OWNER
-from rag.credentials.keys import ApiKey
+from rag.credentials.api_key import ApiKey
 from rag.errors import SettingsError
 from rag.forms import Event
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import rag
 from rag import adapting, system_accounts
-from rag.access import Channel, Principal
+from rag.access import OWNER, Channel, Principal
 from rag.ask.answer import Answerer
 from rag.ask.calibration import calibrations
 from rag.ask.conversation import Turn
@@ -31,6 +31,7 @@ from rag.ask.rules import Rules, Unsupported
 from rag.ask.searched import Retrieved
 from rag.ask.versions import newest_first
 from rag.credentials.accounts import Accounts
+from rag.credentials.identified import SERVICE
 from rag.credentials.keys import Keys
 from rag.credentials.sign_in import SignIn
 from rag.credentials.suspensions import Suspensions
@@ -339,7 +340,13 @@ class App:
         asked = [system_accounts.account] if wanted.system_groups else []
         asked += [directory.account] if directory else []
         system = system_accounts.every(asked) if asked else None
-        return Memberships(wanted.groups, system=system, keep_s=wanted.identity.groups_s, strangers=directory is None)
+        return Memberships(
+            wanted.groups,
+            system=system,
+            keep_s=wanted.identity.groups_s,
+            strangers=directory is None,
+            claimed=bool(wanted.auth.oidc.issuer and wanted.auth.oidc.groups_claim) and directory is None,
+        )
 
     @cached_property
     def sign_in(self) -> SignIn | None:
@@ -379,14 +386,16 @@ class App:
 
     # ---- what the doors call ----
 
-    def person(self, name: str, *, claims: Iterable[str] = (), unsure: bool = False) -> Principal:
+    def person(self, name: str, *, claims: Iterable[str] | None = None, unsure: bool = False) -> Principal:
         """The principal of that name, with their groups as they are now; `claims` are those a verified credential
-        names, `unsure` that it should name some and does not."""
+        names, None where it names none, `unsure` that it should name some and does not."""
+        if claims is None and (name == OWNER or name.startswith(SERVICE)):
+            claims = ()  # nobody whom a provider knows
         return self.memberships.person(name, claims=claims, unsure=unsure)
 
-    def stands(self, name: str) -> bool:
+    def stands(self, name: str, since: Principal | None = None, *, claims: Iterable[str] | None = None) -> bool:
         """Whether a directory, where one is asked, lets that person in; as `Memberships.stands`."""
-        return self.memberships.stands(name)
+        return self.memberships.stands(name, since, claims=claims)
 
     @property
     def credential_needed(self) -> bool:

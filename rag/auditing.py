@@ -15,9 +15,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from rag.access import LOOPBACK, Principal
+from rag.access import LOOPBACK, OWNER, Principal
 from rag.app import App
-from rag.ask.replay import receipt_of, replay
+from rag.ask.receipts import receipt_of
+from rag.ask.replay import replay
 from rag.errors import AccessError, SettingsError, StoreError
 from rag.forms import Event
 from rag.govern.disclosures import disclosures, wanted
@@ -27,8 +28,6 @@ from rag.store import copies
 from rag.store.audit import utc_now
 from rag.store.feedback import Judgement
 from rag.store.verifying import anchors_of
-
-OWNER = "local"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

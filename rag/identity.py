@@ -103,7 +103,8 @@ def _way_in(inside: Sequence[str], names: Set[str], found: Mapping[str, tuple[st
 
 class Memberships:
     """Names to principals. What the operating system says of an account is kept for `keep_s` seconds, at most a
-    minute; `system` is None where it is not asked, and may be a directory too. Safe to use from several threads."""
+    minute; `system` is None where it is not asked, and may be a directory too. `claimed`: groups are named by a
+    person's credential and nowhere else. Safe to use from several threads."""
 
     def __init__(
         self,
@@ -112,21 +113,22 @@ class Memberships:
         system: Callable[[str], Account | None] | None = None,
         keep_s: float = 60.0,
         strangers: bool = True,
+        claimed: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._groups, self._system, self._clock = groups, system, clock
-        self._keep_s, self._strangers = min(keep_s, 60.0), strangers
+        self._keep_s, self._strangers, self._claimed = min(keep_s, 60.0), strangers, claimed
         self._lock = threading.Lock()
         self._known: dict[str, tuple[float, Account | None]] = {}
         self._failures: dict[str, str] = {}
         self._asking: set[str] = set()
 
-    def person(self, name: str, *, claims: Iterable[str] = (), unsure: bool = False) -> Principal:
-        """The principal of that name now; `claims` are the groups a verified credential names, `unsure` that it should
-        name groups and does not.
+    def person(self, name: str, *, claims: Iterable[str] | None = None, unsure: bool = False) -> Principal:
+        """The principal of that name now; `claims` are the groups a verified credential names, None where it is of a
+        kind that names none; `unsure` that it should name groups and does not.
 
-        Whose groups cannot be looked up, or whom the operating system or the directory does not know while it is
-        asked, is `unsure`.
+        Whose groups cannot be looked up, whom the operating system or the directory does not know while it is asked,
+        and who comes without claims where groups are `claimed`, is `unsure`.
 
         Raises:
             UnknownPrincipal: the name is empty or cannot be a name.
@@ -139,9 +141,11 @@ class Memberships:
         return person(
             name,
             self._groups,
-            held={*claims, *(account.groups if account else ())},
+            held={*(claims or ()), *(account.groups if account else ())},
             aliases=account.names if account else (),
-            unsure=unsure or (self._system is not None and (account is None or not account.whole)),
+            unsure=unsure
+            or (self._claimed and claims is None)
+            or (self._system is not None and (account is None or not account.whole)),
         )
 
     def ways(self, principal: Principal, *, claims: Iterable[str] = ()) -> Mapping[str, tuple[str, ...]]:
@@ -150,9 +154,10 @@ class Memberships:
         held = {*claims, *(account.groups if account else ())}
         return chains(self._groups, names={principal.user, *principal.aliases}, held=held)
 
-    def stands(self, name: str) -> bool:
+    def stands(self, name: str, since: Principal | None = None, *, claims: Iterable[str] | None = None) -> bool:
         """Whether the person may come in: the directory has not shut their account, and knows them where no
-        `strangers` are let in. As far as is known: never waits, and has it asked where its last word is too old."""
+        `strangers` are let in; and whether they are in the groups they were in as `since`, where that is given. As far
+        as is known: never waits, and has it asked where its last word is too old."""
         if self._system is None:
             return True
         with self._lock:
@@ -165,7 +170,19 @@ class Memberships:
             threading.Thread(target=self._ask_apart, args=(name,), name="directory", daemon=True).start()
         if known is None:
             return True
-        return self._strangers if account is None else not account.closed
+        if self._refused(account):
+            return False
+        return since is None or account is None or self._as_before(account, since, claims or ())
+
+    def _refused(self, account: Account | None) -> bool:
+        return not self._strangers if account is None else account.closed
+
+    def _as_before(self, account: Account, since: Principal, claims: Iterable[str]) -> bool:
+        """Whether no group was lost, nor one come to that may be shut out; what cannot be told is as it was."""
+        if not account.whole:
+            return True
+        now = chains(self._groups, names={since.user, *account.names}, held={*claims, *account.groups}).keys()
+        return since.groups <= now and (since.unsure or now <= since.groups)
 
     def _ask_apart(self, name: str) -> None:
         try:
@@ -192,8 +209,11 @@ class Memberships:
             account = self._system(name)
         except OSError as error:
             _log.warning("A person's groups cannot be looked up", extra={"action": "groups_unknown"})
-            self._note(name, None, str(error.strerror or error))
-            return None
+            refused = asked_at is not None and self._refused(account)
+            self._note(
+                name, (asked_at, account) if asked_at is not None and refused else None, str(error.strerror or error)
+            )
+            return account if refused else None  # a door that was shut stays so while nobody can say
         self._note(name, (now, account), "")
         return account
 

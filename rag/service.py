@@ -13,12 +13,12 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
-from rag.access import LOOPBACK, Principal
+from rag.access import LOOPBACK, OWNER, Principal
 from rag.admission import Admission
 from rag.advice import advice
 from rag.app import App
 from rag.ask.conversation import turns
-from rag.auditing import OWNER, Auditing, reader
+from rag.auditing import Auditing, reader
 from rag.credentials.accounts import ACCOUNT, Linked
 from rag.erasing import Erasing, buried_json
 from rag.errors import AccessError, DocumentError, SettingsError

@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from rag.access import LOOPBACK
+from rag.access import LOOPBACK, OWNER
 from rag.app import App
-from rag.auditing import OWNER
 from rag.errors import SettingsError
 from rag.forms import Event
 from rag.store.bot_messages import Posted

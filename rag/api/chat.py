@@ -28,6 +28,7 @@ from rag.api.forms import encoded, json_response
 from rag.api.language import language_of
 from rag.api.line import Waiting
 from rag.api.problems import Problem, Refused, logged, openai_error
+from rag.api.rights import searched
 from rag.api.streams import unless_gone
 from rag.app import App
 from rag.filters import NONE, Filters
@@ -112,7 +113,7 @@ async def complete(wanted: ChatRequest, request: Request, app: AppOf, caller: As
 
 
 def _models(app: App, caller: Caller) -> list[str]:
-    sources = app.ledger.choices(caller.principal).sources
+    sources = app.ledger.choices(caller.principal, classes=searched(caller)).sources
     return [MODEL, *(f"{MODEL}/{name}" for name in sources if caller.sources is None or name in caller.sources)]
 
 

@@ -121,4 +121,4 @@ def _spoken_for(app: App, caller: Caller, principal: Principal, audience: Audien
 
 
 def _stands(app: App, one: Principal) -> bool:
-    return not app.suspensions.hold({one.user, *one.aliases}) and app.stands(one.user)
+    return not app.suspensions.hold({one.user, *one.aliases}) and app.stands(one.user, one)

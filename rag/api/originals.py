@@ -17,7 +17,7 @@ from rag.api.problems import NOT_FOUND, Problem, Refused
 from rag.api.ranges import Unsatisfiable, disposition, part_of
 from rag.api.rights import entry_of
 from rag.app import App
-from rag.errors import ChangingDocument, DocumentError, DocumentVanished
+from rag.errors import AccessError, ChangingDocument, DocumentError, DocumentVanished
 from rag.originals import Occupied, Original, PartNotGiven
 
 router = APIRouter(prefix="/api/documents", tags=["documents"])
@@ -98,18 +98,30 @@ def _response(request: Request, found: Original, app: App, caller: Caller, key: 
     if request.method == "HEAD":
         found.close()
         return Response(status_code=status, headers=headers, media_type=kind)
-    return StreamingResponse(_sent(found, start, end), status_code=status, headers=headers, media_type=kind)
+    return StreamingResponse(_sent(found, start, end, caller), status_code=status, headers=headers, media_type=kind)
 
 
-async def _sent(found: Original, start: int, end: int) -> AsyncIterator[bytes]:
-    """The bytes, read in threads; however it ends, the file is closed."""
-    blocks: Iterator[bytes] = found.blocks(start, end)
+async def _sent(found: Original, start: int, end: int, caller: Caller) -> AsyncIterator[bytes]:
+    """The bytes, read in threads, as long as the caller stands; however it ends, the file is closed."""
+    blocks = _while_standing(found.blocks(start, end), caller)
     try:
         async for block in iterate_in_threadpool(blocks):
             yield block
     finally:
         with CancelScope(shield=True):
             await run_in_threadpool(found.close)
+
+
+def _while_standing(blocks: Iterator[bytes], caller: Caller) -> Iterator[bytes]:
+    """What is left unsent breaks the connection off: the client sees that the file is not whole.
+
+    Raises:
+        AccessError: the credential has ended.
+    """
+    for block in blocks:
+        if not caller.standing():
+            raise AccessError("The credential ended while the document was sent.")
+        yield block
 
 
 def _lists(header: str | None, tag: str) -> bool:

@@ -20,6 +20,7 @@ from starlette.staticfiles import StaticFiles
 from rag.api.caller import AppOf, Caller, CallerOf
 from rag.api.language import keep_language, language_of
 from rag.api.page_templates import TEMPLATES
+from rag.api.rights import searched
 from rag.api.sign_in import signed_in
 from rag.question import MAX_QUESTION
 from rag.texts import texts
@@ -54,7 +55,7 @@ def static_files() -> StaticFiles:
 @router.get("/", response_model=None)
 def page(request: Request, app: AppOf, caller: CallerOf) -> Response:
     """The question field, in the language chosen on it or asked for by the browser."""
-    empty = not app.ledger.may_ask(caller.principal, sources=caller.sources)
+    empty = not app.ledger.may_ask(caller.principal, sources=caller.sources, classes=searched(caller))
     return _shown(ROOMS[0], request, caller, empty=empty, max_question=MAX_QUESTION)
 
 

@@ -17,6 +17,7 @@ from rag.api.caller import AppOf, AskerOrBotOf, Caller, SearcherOf, needs
 from rag.api.desk import Desk
 from rag.api.forms import answer_form, event_form, found_form, json_response
 from rag.api.on_behalf import MOST_LISTED, NOBODY, Account, Heard, speaking
+from rag.api.rights import searched
 from rag.api.streams import EventStream, unless_gone
 from rag.app import App
 from rag.ask.conversation import MAX_TURN_CHARS, MAX_TURNS, Turn
@@ -175,7 +176,7 @@ def search(wanted: Search, app: AppOf, caller: SearcherOf) -> Response:
 @router.get("/filters", response_model=None)
 def choices(app: AppOf, caller: Annotated[Caller, Depends(needs("search", "ask"))]) -> Response:
     """What a question can be limited to, of what the caller may read: names of `sources`, `types`, `languages`."""
-    found = app.ledger.choices(caller.principal, sources=caller.sources)
+    found = app.ledger.choices(caller.principal, sources=caller.sources, classes=searched(caller))
     return json_response({"sources": list(found.sources), "types": list(found.types), "languages": list(LANGUAGES)})
 
 

@@ -178,10 +178,13 @@ class Resolver:
 
         program = found.user.startswith(SERVICE)
 
-        def standing() -> bool:
-            return found.good() and not app.suspensions.hold(names) and (program or app.stands(found.user))
+        def good() -> bool:
+            return found.good() and not app.suspensions.hold(names)
 
-        if not standing():
+        def standing() -> bool:
+            return good() and (program or app.stands(found.user, principal, claims=found.groups))
+
+        if not good() or not (program or app.stands(found.user)):
             return None
         if found.account:
             app.accounts.note(found.account, found.user)

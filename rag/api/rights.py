@@ -6,8 +6,9 @@ from rag.access import Acl, Confidentiality
 from rag.api.caller import Caller
 from rag.api.problems import NOT_FOUND, Refused
 from rag.app import App
-from rag.ask.release import Release, release
+from rag.ask.release import Release, release, within
 from rag.documents import Document, DocumentId
+from rag.filters import NONE
 from rag.store.rows import Entry
 
 
@@ -47,3 +48,8 @@ def document_of(app: App, key: str, caller: Caller) -> Document:
 def carried(caller: Caller) -> frozenset[Confidentiality]:
     """The classes the caller's channel carries in full."""
     return frozenset(one for one in Confidentiality if release(one, caller.channel, caller.policy) is Release.FULL)
+
+
+def searched(caller: Caller) -> frozenset[Confidentiality] | None:
+    """The classes that are searched for the caller's channel; None: all of them."""
+    return within(NONE, caller.channel, caller.policy).classes

@@ -12,6 +12,7 @@ from rag.answers import ModelInfo
 from rag.api.caller import AppOf, Caller
 from rag.api.desk import Desk
 from rag.api.forms import json_response
+from rag.api.rights import carried
 from rag.app import App
 from rag.credentials.identified import ADMIN
 from rag.readiness import Part, Readiness, ready
@@ -50,7 +51,7 @@ def readyz(request: Request, app: AppOf, caller: Annotated[Caller | None, Depend
 def _told(app: App, caller: Caller, parts: tuple[Part, ...], model: ModelInfo | None) -> dict[str, Any]:
     looks_after = ADMIN in caller.scopes
     return {
-        "index": app.ledger.counts_for(caller.principal, sources=caller.sources),
+        "index": app.ledger.counts_for(caller.principal, sources=caller.sources, classes=carried(caller)),
         "model": model.as_json() if model is not None else None,
         "model_problem": app.model_problem or None,
         "parts": {part.name: part.as_json() if looks_after else {"ready": part.ready} for part in parts},

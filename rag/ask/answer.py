@@ -3,22 +3,20 @@
 Events come in this order: `Found` (the evidence, before the first word), any number of `Sentence`, one `Done`; where it
 is wished early, one `Found` more before it is read. A sentence is shown when it has been checked (`rag.ask.showing`),
 not before, and nothing shown is taken back. Before the prompt (`rag.ask.giving`), before each sentence and while the
-model is waited for, the ledger is asked again: when the person may no longer read one of the passages, the answer is
-incomplete and ends there.
+model is waited for (`rag.ask.writing`), the ledger is asked again: when the person may no longer read one of the
+passages, the answer is incomplete and ends there.
 """
 
 from __future__ import annotations
 
 import functools
-import logging
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from rag.access import Channel, Principal
-from rag.answers import AnswerEvent, Found, Outcome, Passage, Reason, Sentence
-from rag.ask import cite, prompt
+from rag.answers import AnswerEvent, Found, Outcome, Passage
 from rag.ask.conversation import Turn, stand_alone
 from rag.ask.course import Before, Course
 from rag.ask.giving import Giving
@@ -31,31 +29,17 @@ from rag.ask.rules import Rules
 from rag.ask.searched import Retrieved
 from rag.ask.showing import Showing
 from rag.ask.speed import SPEEDS, ReadingSpeeds
-from rag.ask.statements import StatementStream
 from rag.ask.versions import newest_first
-from rag.errors import ContextOverflow, ModelChanged, ModelError, ModelTimeout, ModelUnavailable
+from rag.ask.writing import Writing
 from rag.filters import NONE, Filters
 from rag.house_prompts import HousePrompt
 from rag.language import language_of_question
 from rag.models.seats import Seats
-from rag.ports import Generation, LanguageModel
+from rag.ports import LanguageModel
 from rag.store.audit import AuditLog
 
-_log = logging.getLogger(__name__)
-
-_REASONS = {
-    "slow": Reason.TOO_SLOW,
-    "cut": Reason.STOPPED,
-    "length": Reason.TOO_LONG,
-    "thought": Reason.THOUGHT,
-    "overflow": Reason.OVERFLOW,
-}
-"""Why an answer is incomplete, by how the model's writing ended."""
-_EXTRACTS = 3
 _POINTERS = 5
 """What may only be pointed at is named so often at most."""
-_TRIES = 3
-"""How often a prompt that did not fit after all is tried, each time with half as much of the passages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,9 +65,10 @@ class Answerer:
         return Giving(retriever=self.retriever, rules=self.rules, speeds=self.speeds, prompts=self.prompts)
 
     @property
-    def showing(self) -> Showing:
-        """What the reader is shown of what it wrote."""
-        return Showing(retriever=self.retriever, unsupported=self.rules.unsupported)
+    def writing(self) -> Writing:
+        """What it writes, and what the reader is shown of that."""
+        showing = Showing(retriever=self.retriever, unsupported=self.rules.unsupported)
+        return Writing(giving=self.giving, showing=showing, rules=self.rules, audit=self.audit)
 
     def ask(
         self,
@@ -218,9 +203,9 @@ class Answerer:
             elif not shown:
                 yield course.done(Outcome.LINK_ONLY, ())
             elif self.model is None:
-                yield from self._extracts(course, found, shown, recheck)
+                yield from self.writing.extracts(course, found, shown, recheck)
             else:
-                yield from self._generated(course, found, shown, self.model, recheck)
+                yield from self.writing.generated(course, found, shown, self.model, recheck)
         except RightsLost:
             yield course.cut()
         except Unheard:
@@ -247,90 +232,3 @@ class Answerer:
                 affordable=affordable,
                 wanted=listening.wanted,
             )
-
-    def _generated(
-        self,
-        course: Course,
-        found: Retrieved,
-        shown: Sequence[Passage],
-        model: LanguageModel,
-        recheck: Recheck,
-        *,
-        most: int | None = None,
-        tries: int = _TRIES,
-    ) -> Iterator[AnswerEvent]:
-        """What the model writes, checked. `most` tokens of passages are given; where the prompt does not fit, half as
-        many are tried as long as nothing was shown, and at last the passages speak for themselves."""
-        stream, finish, new_tokens = StatementStream(), "stop", 0
-        wanted = recheck.listening.wanted
-        generation = Generation(
-            max_tokens=self.rules.max_answer_tokens, schema=prompt.SCHEMA, wanted=wanted, anew=course.unshown
-        )
-        salt = self.audit.pseudonym(recheck.principal.user)[:8]
-        info = None
-        try:
-            info = model.info
-            course.speaker = info.digest or info.name
-            given, messages, new_tokens = self.giving.given(course, found, shown, model, salt, most=most)
-            course.left_out = given.left_out
-            course.given(given, model=model, generation=generation)
-            checker = self.showing.checker(course, given.passages)
-            course.mark("prompt")
-            recheck.insist(shown)
-            for delta in recheck.while_waiting(shown, model.stream(messages, generation)):
-                if delta.anew:  # its server died, and nothing was shown yet
-                    stream = StatementStream()
-                    course.forget()
-                if delta.text:
-                    course.mark("first_token")
-                if delta.usage is not None:
-                    finish = delta.usage.finish
-                for statement in stream.feed(delta.text):
-                    for sentence in self.showing.checked(course, statement, checker, given.passages):
-                        recheck.insist(shown)
-                        yield sentence
-            self.giving.learn(course, new_tokens)
-        except ModelError as error:
-            _log.warning("The language model failed", extra={"action": "model_failed", "kind": type(error).__name__})
-            overflow, silent = isinstance(error, ContextOverflow), course.unshown() and not course.held
-            if overflow and silent and new_tokens and tries > 1 and course.before is None:
-                course.forget()
-                half = new_tokens // 2
-                yield from self._generated(course, found, shown, model, recheck, most=half, tries=tries - 1)
-                return
-            if silent and (overflow or isinstance(error, ModelUnavailable | ModelChanged)):
-                reason = Reason.OVERFLOW if overflow else Reason.CHANGED if isinstance(error, ModelChanged) else None
-                yield from self._extracts(course, found, shown, recheck, reason=reason)
-                return
-            finish = "overflow" if overflow else "slow" if isinstance(error, ModelTimeout) else "cut"
-        else:
-            course.disagreements = self.showing.disagreements(course, checker, given.passages)
-        recheck.insist(shown)
-        yield course.done(_outcome(course, finish), shown, info, reason=_REASONS.get(finish))
-
-    def _extracts(
-        self,
-        course: Course,
-        found: Retrieved,
-        shown: Sequence[Passage],
-        recheck: Recheck,
-        *,
-        reason: Reason | None = None,
-    ) -> Iterator[AnswerEvent]:
-        """Without a model, or where nothing fits it: the sentences nearest to the question, quoted."""
-        units = cite.units_of(shown[: self.rules.prompt_passages])
-        nearness = self.giving.nearness(course, found, units)
-        for number in sorted(range(len(units)), key=lambda n: -nearness[n])[:_EXTRACTS]:
-            citations = self.showing.verified(course, [units[number]], shown)
-            recheck.insist(shown)
-            yield course.shown(Sentence(text=units[number].text, citations=citations, supported=bool(citations)))
-        recheck.insist(shown)
-        yield course.done(Outcome.EXTRACTS, shown, reason=reason)
-
-
-def _outcome(course: Course, finish: str) -> Outcome:
-    if finish != "stop":
-        return Outcome.INCOMPLETE
-    if course.citations:
-        return Outcome.ANSWERED
-    return Outcome.UNSUPPORTED if course.held or course.dropped else Outcome.NOTHING_FOUND

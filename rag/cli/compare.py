@@ -6,7 +6,7 @@ import argparse
 from contextlib import closing
 from pathlib import Path
 
-from rag.auditing import OWNER
+from rag.access import OWNER
 from rag.cli import FAILED, OK, output, say
 from rag.cli.door import owned, settings_of
 from rag.cli.evaluation import writable

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rag.auditing import OWNER
+from rag.access import OWNER
 from rag.cli import FAILED, OK, output, say
 from rag.cli.door import owned, settings_of
 from rag.cli.feedback import feedback

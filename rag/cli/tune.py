@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 
 from rag import adapting
-from rag.auditing import OWNER, reader
+from rag.access import OWNER
+from rag.auditing import reader
 from rag.cli import OK, output
 from rag.cli.door import owned, settings_of
 from rag.cli.evaluation import writable

@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from rag.access import OWNER
 from rag.errors import SignInUnavailable
 from rag.store.ledger import Ledger
 from rag.store.rows import now
@@ -31,7 +32,6 @@ ACCOUNT: Final = re.compile(r"(slack|teams|matrix):([\x21-\x7e]{1,400})")
 _EMAIL: Final = re.compile(r"[\x21-\x3f\x41-\x7e]{1,200}@[a-z0-9.-]{1,200}", re.ASCII)
 _LOCALPART: Final = re.compile(r"@([a-z0-9._-]{1,200}):(.+)")
 _KEPT: Final = 10_000
-_OWNER: Final = "local"
 """Whoever sits at the machine. A name that somebody takes on a homeserver does not become that."""
 
 
@@ -126,7 +126,7 @@ class Accounts:
 
     def _of_matrix(self, rest: str, email: str) -> tuple[str | None, str]:
         found = _LOCALPART.fullmatch(rest)
-        if not self._links.server or found is None or found[2] != self._links.server or found[1] == _OWNER:
+        if not self._links.server or found is None or found[2] != self._links.server or found[1] == OWNER:
             return None, ""
         return found[1], "localpart"
 

@@ -34,13 +34,13 @@ def always() -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identified:
-    """A verified credential. `groups` are those it claims; `scopes` None: what the person may; `sources` None: no
-    limit; `key` the id of an API key, `bot` the platform it serves where it is a bot's. `unsure`: it should name
-    groups, and does not. `account`: tenant and object id, as the provider names them. `good` is asked again while an
-    answer is on its way: cheap, from any thread."""
+    """A verified credential. `groups` are those it claims, None: its kind claims none; `scopes` None: what the person
+    may; `sources` None: no limit; `key` the id of an API key, `bot` the platform it serves where it is a bot's.
+    `unsure`: it should name groups, and does not. `account`: tenant and object id, as the provider names them. `good`
+    is asked again while an answer is on its way: cheap, from any thread."""
 
     user: str
-    groups: frozenset[str] = frozenset()
+    groups: frozenset[str] | None = None
     scopes: frozenset[str] | None = None
     sources: frozenset[str] | None = None
     channel: Channel = INTRANET

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import logging
 import re
 import secrets
 import threading
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from rag.access import Audience, Channel, ChannelKind
+from rag.access import Channel, ChannelKind
 from rag.credentials import revocations
+from rag.credentials.api_key import ApiKey, kept_in, row_of
 from rag.credentials.identified import BOT, SCOPES, SERVICE, Identified
 from rag.errors import SettingsError, StoreError
 from rag.store.ledger import Ledger
@@ -40,53 +40,6 @@ _NOBODYS = hashlib.sha256(b"no key has this hash").digest()  # what an unknown i
 _MAX_NAME = 200
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApiKey:
-    """A key without its secret. `user` is whom it speaks for, ``service:NAME`` for a program; moments are ISO 8601 in
-    UTC, `used_on` is a day. `held_at`: it came from a backup, and nobody has yet said that it is still good. `bot`: the
-    platform it serves, where it is a bot's."""
-
-    id: str
-    name: str
-    user: str
-    hash: bytes
-    scopes: frozenset[str]
-    sources: frozenset[str] | None
-    channel: Channel
-    created_at: str
-    expires_at: str | None = None
-    used_on: str | None = None
-    revoked_at: str | None = None
-    held_at: str | None = None
-    bot: str = ""
-
-    def state(self, now: datetime) -> str:
-        """``active``, or why it is not: ``revoked``, ``expired``, ``held``."""
-        if self.revoked_at is not None:
-            return "revoked"
-        if self.expires_at is not None and now >= datetime.fromisoformat(self.expires_at):
-            return "expired"
-        return "active" if self.held_at is None else "held"
-
-    def as_json(self, now: datetime) -> dict[str, Any]:
-        """What `rag keys list --json` tells of it."""
-        return {
-            "id": self.id,
-            "name": self.name,
-            "user": self.user,
-            "scopes": [scope for scope in SCOPES if scope in self.scopes],
-            "sources": None if self.sources is None else sorted(self.sources),
-            "channel": self.channel.kind.value,
-            "audience": self.channel.audience.value,
-            "bot": self.bot or None,
-            "created_at": self.created_at,
-            "expires_at": self.expires_at,
-            "used_on": self.used_on,
-            "revoked_at": self.revoked_at,
-            "state": self.state(now),
-        }
-
-
 def utc_now() -> datetime:
     """The system's clock."""
     return datetime.now(UTC)
@@ -98,7 +51,7 @@ class Keys:
     def __init__(self, ledger: Ledger, *, clock: Callable[[], datetime] = utc_now) -> None:
         self._ledger, self._clock = ledger, clock
         self._lock = threading.Lock()
-        self._keys = {key.id: key for key in _read(ledger)}
+        self._keys = {key.id: key for key in kept_in(ledger)}
         self._erased = bool(revocations.known(ledger).keys)
 
     @property
@@ -156,7 +109,7 @@ class Keys:
         )
         with self._lock:
             revocations.begin(self._ledger)
-            self._ledger.change("INSERT INTO api_keys VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", _row(key))
+            self._ledger.change("INSERT INTO api_keys VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row_of(key))
             self._keys = {**self._keys, key.id: key}
         return key, f"{PREFIX}{key.id}_{secret}"
 
@@ -304,43 +257,3 @@ def _hashed(secret: str) -> bytes:
 
 def _moment(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="seconds")
-
-
-def _row(key: ApiKey) -> tuple[object, ...]:
-    return (
-        key.id,
-        key.name,
-        key.user,
-        key.hash,
-        json.dumps(sorted(key.scopes)),
-        None if key.sources is None else json.dumps(sorted(key.sources)),
-        key.channel.kind.value,
-        key.channel.audience.value,
-        key.created_at,
-        key.expires_at,
-        key.used_on,
-        key.revoked_at,
-        key.held_at,
-        key.bot or None,
-    )
-
-
-def _read(ledger: Ledger) -> list[ApiKey]:
-    return [
-        ApiKey(
-            id=row["id"],
-            name=row["name"],
-            user=row["user"],
-            hash=bytes(row["hash"]),
-            scopes=frozenset(json.loads(row["scopes"])),
-            sources=None if row["sources"] is None else frozenset(json.loads(row["sources"])),
-            channel=Channel(kind=ChannelKind(row["channel"]), audience=Audience(row["audience"])),
-            created_at=row["created_at"],
-            expires_at=row["expires_at"],
-            used_on=row["used_on"],
-            revoked_at=row["revoked_at"],
-            held_at=row["held_at"],
-            bot=row["bot"] or "",
-        )
-        for row in ledger.rows("SELECT * FROM api_keys")
-    ]

@@ -25,6 +25,11 @@ _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+
+class EntryError(DirectoryError):
+    """The directory answers, and what it says of this one person cannot be used: nobody else is the worse for it."""
+
+
 _DISABLED: Final = 2  # userAccountControl, ACCOUNTDISABLE
 _NEVER: Final = frozenset({0, 0x7FFFFFFFFFFFFFFF})  # accountExpires
 _EPOCH_DIFFERENCE_S: Final = 11_644_473_600  # from 1601, whence Windows counts, to 1970
@@ -93,6 +98,10 @@ class Directory:
         try:
             with self._connect() as connection:
                 found = look(connection)
+        except EntryError as error:
+            _log.warning("An entry of the directory cannot be used: %s", error, extra={"action": "entry_unusable"})
+            self._note("")
+            raise
         except OSError as error:
             _log.warning("The directory cannot be asked: %s", error, extra={"action": "directory_failed"})
             self._note(str(error) or type(error).__name__)
@@ -120,7 +129,7 @@ class Directory:
         if not found:
             return None
         if len(found) > 1:
-            raise DirectoryError("More than one entry of the directory fits a name: make auth.ldap.user_filter exact.")
+            raise EntryError("More than one entry of the directory fits a name: make auth.ldap.user_filter exact.")
         entry, values = found[0]
         names = {value for one in plan.names for value in values.get(one.lower(), ())}
         if self._is_shut(values):
@@ -143,9 +152,9 @@ class Directory:
                         found[_plain(group)] = _name_of(values, plan.group_name)
                         fresh.append(group)
             if len(found) > _MOST_GROUPS:
-                raise DirectoryError(f"A person is in more than {_MOST_GROUPS} groups of the directory.")
+                raise EntryError(f"A person is in more than {_MOST_GROUPS} groups of the directory.")
             level = [f"({one}={escaped(group)})" for group in fresh for one in plan.members]
-        raise DirectoryError(f"Groups of the directory are nested deeper than {_DEEPEST}.")
+        raise EntryError(f"Groups of the directory are nested deeper than {_DEEPEST}.")
 
     def _is_shut(self, values: Mapping[str, list[str]]) -> bool:
         control = _number(values, "useraccountcontrol")
@@ -176,7 +185,7 @@ def _plain(entry: str) -> str:
 def _name_of(values: Mapping[str, list[str]], attribute: str) -> str:
     name = _first(values, attribute.lower())
     if not name.strip():
-        raise DirectoryError(f"A group of the directory has no {attribute}.")
+        raise EntryError(f"A group of the directory has no {attribute}.")
     return name
 
 
@@ -188,5 +197,5 @@ def _number(values: Mapping[str, list[str]], attribute: str) -> int:
     """A number of the entry's, 0 where it has none; what is none shuts the account: it cannot be told open."""
     value = _first(values, attribute) or "0"
     if not value.lstrip("-").isdigit():
-        raise DirectoryError(f"The directory's {attribute} is no number.")
+        raise EntryError(f"The directory's {attribute} is no number.")
     return int(value)

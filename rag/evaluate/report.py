@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from rag import __version__
+from rag.access import OWNER
 from rag.app import App
-from rag.auditing import OWNER
 from rag.evaluate import homes, runs
 from rag.evaluate.answering import Answered
 from rag.evaluate.comparison import Comparison, compare

@@ -17,7 +17,7 @@ from rag.access import Acl
 from rag.documents import DocumentId, Listing, Shut
 from rag.ports import Connector
 from rag.store.ledger import Ledger
-from rag.store.reading import Known, Stretch
+from rag.store.seen import Known, Stretch
 
 _LONGEST = 1000  # documents in a stretch
 _LEAST = "\x1f"  # below every character of an id

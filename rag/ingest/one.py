@@ -7,7 +7,6 @@ it holds one document or fifty.
 from __future__ import annotations
 
 import logging
-import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,6 +22,7 @@ from rag.ingest import chunk as chunking
 from rag.ingest import reconcile
 from rag.ingest.parts import parts_of
 from rag.ingest.spaces import Space
+from rag.ingest.surrogates import without_surrogates
 from rag.ports import Embedder, Vector, Vectors
 from rag.store.ledger import Ledger
 from rag.store.rows import Facets, Version, content_hash, new_key, source_of
@@ -31,7 +31,6 @@ from rag.store.words import WordIndex
 
 _log = logging.getLogger(__name__)
 
-_HALF = re.compile(r"[\ud800-\udfff]")
 _MAX_DEPTH = 3  # a part of a part of a part is read, the next level is not
 
 
@@ -89,7 +88,7 @@ class Pipeline:
         raw = replace(raw, media_type=media_type, ref=raw.ref if raw.ref.key else replace(raw.ref, key=new_key()))
         draft = Draft(ref=raw.ref, raw=replace(raw, body=b""), stamp=stamp, parent=parent)
         try:
-            parsed = clean(self.parser.parse(raw.body, media_type=media_type, name=name, ocr=self.ocr))
+            parsed = without_surrogates(self.parser.parse(raw.body, media_type=media_type, name=name, ocr=self.ocr))
             document = self._document(raw, parsed)
             chunks = chunking.chunk(document, recipe=self.recipe, fits=self._fits)
         except DocumentError as error:
@@ -286,21 +285,6 @@ class Pipeline:
                 for name, _ in self.ledger.parts(draft.ref.key):
                     if name not in present:
                         self.ledger.remove(name)
-
-
-def clean(parsed: Parsed) -> Parsed:
-    """The same with U+FFFD in place of half surrogate pairs, which cannot be stored; no span changes."""
-    if not _HALF.search("".join((parsed.text, parsed.title or "", *(s for e in parsed.sections for s in e.headings)))):
-        return parsed
-    return replace(
-        parsed,
-        text=_HALF.sub("\ufffd", parsed.text),
-        title=_HALF.sub("\ufffd", parsed.title or "") or None,
-        sections=tuple(
-            replace(section, headings=tuple(_HALF.sub("\ufffd", heading) for heading in section.headings))
-            for section in parsed.sections
-        ),
-    )
 
 
 def _file_title(name: str) -> str:

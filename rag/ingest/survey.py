@@ -11,7 +11,7 @@ from rag.ingest.comparison import Differences, compare
 from rag.ingest.plan import plan
 from rag.ports import Connector
 from rag.store.ledger import Ledger
-from rag.store.reading import Stretch
+from rag.store.seen import Stretch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

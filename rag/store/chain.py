@@ -7,7 +7,6 @@ import errno
 import hashlib
 import logging
 import os
-import secrets
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,6 +16,7 @@ from typing import Any
 
 from rag.errors import StoreError
 from rag.store import copies
+from rag.store.chain_key import key_in
 from rag.store.segments import (
     BEGUN,
     PURGED,
@@ -36,7 +36,6 @@ from rag.store.verifying import Anchor
 _log = logging.getLogger(__name__)
 
 COUNCIL = "council.json"
-_KEY_BYTES = 32
 _BLOCK_BYTES = 1 << 20
 _BACK_S = 5.0
 
@@ -58,7 +57,7 @@ class Chain:
         try:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._resume()
-            self.key = _key(directory / "key", anew=not self._sequence)
+            self.key = key_in(directory / "key", anew=not self._sequence)
         except OSError as error:
             raise StoreError(f"The audit log in {directory} cannot be opened: {error.strerror}.") from error
 
@@ -288,25 +287,3 @@ def _copied(source: Path, target: Path, size: int | None) -> str:
         out.flush()
         os.fsync(made)
     return digest.hexdigest()
-
-
-def _key(path: Path, *, anew: bool) -> bytes:
-    with suppress(FileNotFoundError):
-        key = path.read_bytes()
-        if len(key) != _KEY_BYTES:
-            raise StoreError(f"The audit log's key {path} is damaged. Restore it from a backup.")
-        return key
-    if not anew:
-        raise StoreError(
-            f"The audit log's key {path} is gone. Restore it from a backup, or move the whole directory away to keep "
-            f"it, and start again."
-        )
-    key, fresh = secrets.token_bytes(_KEY_BYTES), path.with_name("key.new")
-    file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        os.write(file, key)
-        os.fsync(file)
-    finally:
-        os.close(file)
-    fresh.replace(path)
-    return key

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import cached_property
+from sqlite3 import Row
 
 from rag.access import Confidentiality, Grant, Principal
 from rag.filters import NONE, Choices, Filters, name_of
@@ -64,37 +65,53 @@ class Granting(Reading):
         readable = self.readable_classes(principal)
         return list(dict.fromkeys(kind for kind, acl_class in rows if acl_class in readable))
 
-    def counts_for(self, principal: Principal, *, sources: Collection[str] | None = None) -> dict[str, int]:
-        """``documents``, ``failed``, ``chunks`` of what this person may read, in these sources or in all: how much more
-        there is, is not theirs to know."""
+    def counts_for(
+        self,
+        principal: Principal,
+        *,
+        sources: Collection[str] | None = None,
+        classes: Collection[Confidentiality] | None = None,
+    ) -> dict[str, int]:
+        """``documents``, ``failed``, ``chunks`` of what this person may read, in these sources or in all, of these
+        classes or of all: how much more there is, is not theirs to know."""
         readable = self.readable_classes(principal)
         rows = self._all(
-            "SELECT d.acl_class, d.source, count(*) AS documents, count(d.reason) AS failed,"
+            "SELECT d.acl_class, d.source, d.confidentiality, count(*) AS documents, count(d.reason) AS failed,"
             " sum((SELECT count(*) FROM chunks c WHERE c.document = d.key)) AS chunks FROM documents d"
-            " GROUP BY d.acl_class, d.source"
+            " GROUP BY d.acl_class, d.source, d.confidentiality"
         )
-        return {
-            name: sum(int(row[name]) for row in rows if row["acl_class"] in readable and _in(row["source"], sources))
-            for name in ("documents", "failed", "chunks")
-        }
+        theirs = [row for row in rows if row["acl_class"] in readable and _of(row, sources, classes)]
+        return {name: sum(int(row[name]) for row in theirs) for name in ("documents", "failed", "chunks")}
 
-    def may_ask(self, principal: Principal, *, sources: Collection[str] | None = None) -> bool:
-        """Whether there is anything at all that this person may read, in these sources or in all."""
-        classes = self.readable_classes(principal)
-        return any(
-            row["acl_class"] in classes and _in(row["source"], sources)
-            for row in self._all("SELECT DISTINCT acl_class, source FROM documents WHERE version IS NOT NULL")
-        )
+    def may_ask(
+        self,
+        principal: Principal,
+        *,
+        sources: Collection[str] | None = None,
+        classes: Collection[Confidentiality] | None = None,
+    ) -> bool:
+        """Whether there is anything at all that this person may read, in these sources and of these classes."""
+        return bool(self.choices(principal, sources=sources, classes=classes).sources)
 
-    def choices(self, principal: Principal, *, sources: Collection[str] | None = None) -> Choices:
-        """What of the current documents this person may read, in these sources or in all, can be told apart by."""
-        classes = self.readable_classes(principal)
+    def choices(
+        self,
+        principal: Principal,
+        *,
+        sources: Collection[str] | None = None,
+        classes: Collection[Confidentiality] | None = None,
+    ) -> Choices:
+        """What of the current documents this person may read can be told apart by: in these sources or in all, of
+        these classes or of all."""
+        readable = self.readable_classes(principal)
         with self._beside() as ask:
-            rows = ask("SELECT DISTINCT acl_class, source, media_type FROM documents WHERE version IS NOT NULL")
+            rows = ask(
+                "SELECT DISTINCT acl_class, source, media_type, confidentiality FROM documents"
+                " WHERE version IS NOT NULL"
+            )
         held = [
-            (source, media_type)
-            for acl_class, source, media_type in rows
-            if acl_class in classes and _in(source, sources)
+            (row["source"], row["media_type"])
+            for row in rows
+            if row["acl_class"] in readable and _of(row, sources, classes)
         ]
         return Choices(
             sources=tuple(sorted({source for source, _ in held})),
@@ -122,5 +139,6 @@ class Granting(Reading):
             )
 
 
-def _in(source: str, sources: Collection[str] | None) -> bool:
-    return sources is None or source in sources
+def _of(row: Row, sources: Collection[str] | None, classes: Collection[Confidentiality] | None) -> bool:
+    within = sources is None or row["source"] in sources
+    return within and (classes is None or Confidentiality(row["confidentiality"]) in classes)

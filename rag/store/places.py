@@ -10,8 +10,8 @@ from typing import NamedTuple
 from rag.access import Acl, Confidentiality, within
 from rag.documents import ChunkId, DocumentId
 from rag.store.granting import Granting
-from rag.store.reading import Stretch
 from rag.store.rows import file_title, now, rights_text, source_of
+from rag.store.seen import Stretch
 
 
 class Move(NamedTuple):

@@ -10,7 +10,6 @@ import tantivy
 from tantivy import Occur, Query
 
 from rag.store.analysis import content_words, identifiers, runs
-from rag.store.fields import FIELDS
 from rag.store.rarity import Rarity
 from rag.store.terms import Terms
 from rag.store.ties import tie
@@ -84,12 +83,3 @@ def best(searcher: tantivy.Searcher, query: Query, k: int) -> list[tuple[float, 
         if end < len(hits) or len(hits) < many or many >= _MOST_TIED:
             return hits[:end]
         many *= 8
-
-
-def schema() -> tantivy.Schema:
-    """The fields of a row."""
-    builder = tantivy.SchemaBuilder()
-    for name, options in FIELDS.items():
-        builder.add_text_field(name, **options)
-    builder.add_unsigned_field("acl_class", stored=False, indexed=True, fast=True)
-    return builder.build()

@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from rag.access import Acl, Confidentiality, Principal, Token
 from rag.answers import Passage
-from rag.documents import Chunk, ChunkId, Document, DocumentId, DocumentRef, Recorded
+from rag.documents import Chunk, ChunkId, Document, DocumentId
 from rag.ports import Vector
-from rag.store.hiding import HidingPlaces
 from rag.store.rows import (
     Entry,
     Facets,
-    SourceState,
     acl_of,
     chunk_of,
     document_of,
@@ -26,105 +23,23 @@ from rag.store.rows import (
     marks,
     moment_of,
     rights_text,
-    state_of,
 )
+from rag.store.seen import Seen
 
 _DOCUMENT = "SELECT d.*, a.readers FROM documents d JOIN acl_classes a ON a.id = d.acl_class"
-_KNOWN = (
-    "SELECT id, key, seen_stamp, seen_version, seen_recipe, acl_class, confidentiality FROM documents"
-    " WHERE source = ? AND parent IS NULL"
-)
-_PAGE = 2000
 _ENTRY = (
     "SELECT d.*, a.readers, (SELECT count(*) FROM chunks c WHERE c.document = d.key) AS chunks FROM documents d"
     " JOIN acl_classes a ON a.id = d.acl_class"
 )
 
 
-class Stretch(NamedTuple):
-    """Ids from `first` to before `beyond`, level with a listing of this signature."""
-
-    first: str
-    beyond: str
-    signature: bytes | None
-
-
-class Known(NamedTuple):
-    """One row of `Reading.scan`: a plain tuple, for there may be a million."""
-
-    id: DocumentId
-    key: str
-    stamp: str
-    version: str
-    recipe: str
-    acl_class: int
-    confidentiality: int
-
-
-class Reading(HidingPlaces):
+class Reading(Seen):
     """The ledger's questions; none of them changes anything."""
-
-    def stretches(self, source: str) -> list[Stretch]:
-        """The stretches in which everything is level, in order."""
-        rows = self._all("SELECT first, beyond, signature FROM stretches WHERE source = ? ORDER BY first", source)
-        return [Stretch(*row) for row in rows]
-
-    def between(self, source: str, first: str, beyond: str) -> list[Known]:
-        """What was last seen of each top-level document with an id from `first` to before `beyond`."""
-        return self._known(f"{_KNOWN} AND id >= ? AND id < ?", source, first, beyond)
-
-    def scan(self, source: str, ranges: Sequence[str] = ("",)) -> Iterator[Known]:
-        """What was last seen of each top-level document in the ranges, failed ones included, in order of id.
-
-        Read by the page: other threads get their turn, and a million rows take no memory.
-        """
-        for entry in ranges:
-            first = f"{source}:{entry}"
-            if entry and not entry.endswith("/"):
-                yield from self._known(f"{_KNOWN} AND id = ?", source, first)
-                continue
-            last = first[:-1] + chr(ord(first[-1]) + 1)
-            page = self._known(f"{_KNOWN} AND id >= ? AND id < ? ORDER BY id LIMIT {_PAGE}", source, first, last)
-            while page:
-                yield from page
-                page = (
-                    self._known(f"{_KNOWN} AND id > ? AND id < ? ORDER BY id LIMIT {_PAGE}", source, page[-1].id, last)
-                    if len(page) == _PAGE
-                    else []
-                )
-
-    def recorded(self, known: Iterable[Known]) -> dict[DocumentId, Recorded]:
-        """The same as planning wants it."""
-        readers = {row["id"]: acl_of(row["readers"]) for row in self._all("SELECT id, readers FROM acl_classes")}
-        return {
-            row.id: Recorded(
-                ref=DocumentRef(
-                    id=row.id,
-                    key=row.key,
-                    version=row.version,
-                    acl=readers[row.acl_class],
-                    confidentiality=Confidentiality(row.confidentiality),
-                ),
-                recipe=row.recipe,
-                stamp=row.stamp,
-            )
-            for row in known
-        }
 
     def acl_class_of(self, acl: Acl) -> int | None:
         """The small integer of these rights, if they were ever used."""
         rows = self._all("SELECT id FROM acl_classes WHERE readers = ?", rights_text(acl))
         return int(rows[0]["id"]) if rows else None
-
-    def size(self, source: str) -> int:
-        """How many top-level documents a source has."""
-        rows = self._all("SELECT count(*) FROM documents WHERE source = ? AND parent IS NULL", source)
-        return int(rows[0][0])
-
-    def source_state(self, source: str) -> SourceState:
-        """What is known of a source; blank where it was never listed."""
-        rows = self._all("SELECT * FROM source_states WHERE source = ?", source)
-        return state_of(rows[0]) if rows else SourceState()
 
     def parts(self, key: str) -> list[tuple[DocumentId, str]]:
         """The documents inside a container: (id, key)."""
@@ -334,6 +249,3 @@ class Reading(HidingPlaces):
     def sources(self) -> dict[str, Path]:
         """Folders registered by `rag ingest PATH`."""
         return {row["name"]: Path(row["path"]) for row in self._all("SELECT name, path FROM sources ORDER BY name")}
-
-    def _known(self, sql: str, *parameters: object) -> list[Known]:
-        return [Known(*row) for row in self._all(sql, *parameters)]

@@ -6,9 +6,8 @@ The only importer of chromadb. Chroma is never left to embed (no embedding funct
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,6 +24,7 @@ from rag.store.aside import forget_aside, put_in_place, set_aside
 from rag.store.configuration import names_code
 from rag.store.database import disk_error
 from rag.store.deadline import Deadline
+from rag.store.in_use import InUse
 from rag.store.loading import Loading
 from rag.store.mirror import Mirror
 from rag.store.rows import Facets
@@ -33,7 +33,6 @@ from rag.store.selecting import Shares, where
 T = TypeVar("T")
 
 _MAX_ROWS = 5000  # Chroma refuses more than 5,461 in one call
-_PATIENCE_S = 30.0
 
 
 class VectorIndex:
@@ -57,31 +56,19 @@ class VectorIndex:
         self.level = True
         self.changing: Callable[[], None] = lambda: None
         self._unchanged = True
-        self._free = threading.Condition()
-        self._users = 0
-        self._closed = False
+        self._use = InUse("The vector index")
         self._open()
 
     def __len__(self) -> int:
         return self._run(lambda: int(self._rows.count()))
 
-    @contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self) -> AbstractContextManager[None]:
         """Not closed and not made anew meanwhile.
 
-        Raises:
+        Raises, when it is entered:
             StoreError: it is closed.
         """
-        with self._free:
-            if self._closed:
-                raise StoreError("The vector index is closed.")
-            self._users += 1
-        try:
-            yield
-        finally:
-            with self._free:
-                self._users -= 1
-                self._free.notify_all()
+        return self._use.held()
 
     def put(self, chunks: Sequence[Chunk], vectors: Vectors, facets: Sequence[Facets]) -> None:
         """Write rows, or write them again. `vectors` is (len(chunks), dimension)."""
@@ -219,8 +206,8 @@ class VectorIndex:
         if fresh is not None:
             put_in_place(fresh, self.directory)
         self._open()
-        with self._free:
-            self.level, self._closed = False, False
+        self.level = False
+        self._use.begin()
 
     def drop(self) -> None:
         """Empty the index, for a rebuild; not one byte of the old one stays on the disk."""
@@ -266,11 +253,8 @@ class VectorIndex:
         self._deadline.close()
 
     def _let_go(self) -> None:
-        with self._free:
-            if self._closed:
-                return
-            self._closed = True
-            self._free.wait_for(lambda: not self._users, timeout=_PATIENCE_S)
+        if not self._use.end():
+            return
         if self._deadline.stuck:
             self._abandon()  # the call that waits for a stranger's lock still uses it
             return

@@ -1,6 +1,6 @@
 """tantivy: words. BM25 over German and English stems, under a grant: rights, source, language, document.
 
-With `rag.store.queries` and `rag.store.terms` the only importer of tantivy.
+With `rag.store.queries`, `rag.store.terms` and `rag.store.word_rows` the only importer of tantivy.
 
 What becomes of a text stands in `rag.store.analysis`. `coverage` tells how much of a question's weight (inverse
 document frequency) the best passages hold, which is what decides how far the word score may be trusted when question
@@ -26,17 +26,17 @@ from tantivy import Occur, Query
 from rag.access import Grant
 from rag.documents import Chunk, ChunkId
 from rag.errors import StoreError
-from rag.phrases import fold
 from rag.store.aside import forget_aside, put_in_place, set_aside
 from rag.store.coverage import coverage
 from rag.store.database import disk_error
 from rag.store.fields import FIELDS
-from rag.store.lengths import BLANK, MEANS, blanks
-from rag.store.queries import Queries, best, schema
-from rag.store.rarity import ROW, Rarity, marked, marks
+from rag.store.lengths import MEANS
+from rag.store.queries import Queries, best
+from rag.store.rarity import Rarity, marked
 from rag.store.rows import Facets
 from rag.store.terms import REGISTERED, Terms, analyzer, made
 from rag.store.ties import steady
+from rag.store.word_rows import rows_of, schema
 
 T = TypeVar("T")
 
@@ -69,28 +69,8 @@ class WordIndex:
         with self._writing() as writer:
             for chunk, facet in zip(chunks, facets, strict=True):
                 writer.delete_documents_by_term("id", chunk.id)
-                for row in self._rows(chunk, facet):
+                for row in rows_of(chunk, facet, self._terms):
                     writer.add_document(row)
-
-    def _rows(self, chunk: Chunk, facet: Facets) -> Iterator[tantivy.Document]:
-        """A chunk's own row, and those of blanks beside it, which go when it goes."""
-        terms = self._terms.of_text(chunk.indexed_text)
-        even = blanks(**{field: len(terms[field]) for field in MEANS})
-        filled = {field: " ".join([*own, *[BLANK] * even.own.get(field, 0)]) for field, own in terms.items()}
-        row = tantivy.Document(
-            id=chunk.id,
-            source=facet.source,
-            document=facet.document,
-            language=facet.language,
-            exact=fold(chunk.indexed_text),
-            marks=marks(terms, facet.acl_class),
-            **filled,
-        )
-        row.add_unsigned("acl_class", facet.acl_class)
-        yield row
-        for lacking in even.beside:
-            beside = {field: " ".join([BLANK] * number) for field, number in lacking.items()}
-            yield tantivy.Document(id=chunk.id, marks=ROW, **beside)
 
     def delete(self, ids: Sequence[ChunkId]) -> None:
         """Take chunks out; unknown ids are no error."""

@@ -12,6 +12,7 @@ import rag.app as app
 import rag.ask.answer as answer
 import rag.ask.release as releasing
 import rag.ask.replay as replay
+import rag.ask.writing as writing
 import rag.ingest.one as one
 import rag.ingest.sync as sync
 from connectors.rules import Rules
@@ -176,7 +177,7 @@ def _with_title(own: Any) -> Any:
 def _chatty(own: Any) -> Any:
     def opened(self: AuditLog, **named: Any) -> str:
         for passage in named["passages"]:
-            answer._log.info("Shown", extra={"action": "shown", "text": passage.chunk.text})
+            writing._log.info("Shown", extra={"action": "shown", "text": passage.chunk.text})
         return str(own(self, **named))
 
     return opened

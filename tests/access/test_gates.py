@@ -129,11 +129,11 @@ def test_the_classes_a_person_reads_are_those_whose_rights_admit_them(
 def test_a_ledger_of_version_2_says_the_same_of_its_readers(tmp_path: Path) -> None:
     import sqlite3
 
-    from rag.store import schema
+    from rag.store import tables
 
     path = tmp_path / "ledger.sqlite"
     with sqlite3.connect(path) as old:
-        old.executescript(schema._TABLES + schema._STRETCHES)
+        old.executescript(tables.DOCUMENTS + tables.STRETCHES)
         old.execute("INSERT INTO acl_classes VALUES (7, '[\"user:anna\"]')")
         old.execute("PRAGMA user_version = 2")
     old.close()

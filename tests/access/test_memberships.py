@@ -10,7 +10,8 @@ from collections.abc import Callable
 import pytest
 
 from rag import system_accounts
-from rag.errors import UnknownPrincipal
+from rag.access import EVERYONE, Acl, group
+from rag.errors import AccountClosed, UnknownPrincipal
 from rag.identity import Memberships, chains
 from rag.system_accounts import Account
 
@@ -22,6 +23,7 @@ class Directory:
 
     def __init__(self, **groups: str) -> None:
         self.groups, self.asked, self.down = groups, 0, False
+        self.closed: set[str] = set()
 
     def __call__(self, name: str) -> Account | None:
         self.asked += 1
@@ -29,7 +31,8 @@ class Directory:
             raise OSError(5, "the directory does not answer")
         if name.lower() not in self.groups:
             return None
-        return Account(names=frozenset({name.lower()}), groups=frozenset(self.groups[name.lower()].split()))
+        groups = frozenset(self.groups[name.lower()].split())
+        return Account(names=frozenset({name.lower()}), groups=groups, closed=name.lower() in self.closed)
 
 
 def memberships(directory: Callable[[str], Account | None], clock: list[float], **options: float) -> Memberships:
@@ -73,6 +76,48 @@ def test_a_failed_look_up_means_no_groups_shut_out_and_is_told() -> None:
     directory.down = False
     assert "staff" in known.person("anna").groups, "a failure is not kept"
     assert known.failures == {}
+
+
+def test_a_door_that_was_shut_stays_shut_while_the_directory_cannot_be_asked() -> None:
+    directory, clock = Directory(off="staff", anna="staff"), [0.0]
+    directory.closed = {"off"}
+    known = memberships(directory, clock, strangers=False)
+    known.person("anna")
+    with pytest.raises(AccountClosed):
+        known.person("off")
+    known.person("ghost")
+    directory.down = True
+    clock[0] = 61.0
+    with pytest.raises(AccountClosed):
+        known.person("off")
+    assert known.person("ghost").unsure and known.person("anna").unsure
+    assert [known.stands(name) for name in ("off", "ghost", "anna")] == [False, False, True]
+    directory.down, directory.closed = False, set()
+    assert known.person("off").groups == {"staff", "lead", "hr"}, "and opens when it says so"
+
+
+def test_who_comes_without_claims_where_groups_are_claims_is_unsure_and_shut_out_with_them() -> None:
+    known = Memberships({}, claimed=True)
+    denied = Acl(readers=frozenset({EVERYONE}), denied=frozenset({group("trainees")}))
+    assert not denied.admits(known.person("anna", claims=["trainees"]))
+    assert denied.admits(known.person("anna", claims=[])) and denied.admits(Memberships({}).person("anna"))
+    assert not denied.admits(known.person("anna")), "an API key and an account in a chat say nothing of groups"
+
+
+def test_who_loses_a_group_or_comes_into_one_stands_no_longer_as_before() -> None:
+    directory, clock = Directory(anna="staff"), [0.0]
+    known = memberships(directory, clock, keep_s=60.0)
+    then = known.person("anna", claims=["finance"])
+    assert known.stands("anna", then, claims=["finance"]) and not known.stands("anna", then, claims=[])
+    for groups, stands in {"staff": True, "": False, "staff trainees": False}.items():
+        directory.groups["anna"] = groups
+        clock[0] += 61.0
+        known.person("anna")
+        assert (known.stands("anna", then, claims=["finance"]), known.stands("anna")) == (stands, True), groups
+    directory.down = True
+    clock[0] += 61.0
+    known.person("anna")
+    assert known.stands("anna", then, claims=["finance"]), "as far as is known"
 
 
 def test_who_is_unknown_to_the_system_is_unsure_only_where_it_is_asked() -> None:

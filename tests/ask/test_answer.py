@@ -168,6 +168,14 @@ def test_what_the_channel_may_not_carry_reaches_neither_model_nor_reader(
     assert "Arbeitstage." not in repr(events)
 
 
+def test_where_the_public_passages_do_not_answer_the_link_to_the_internal_one_is_given(own_shelf: Shelf) -> None:
+    own_shelf.put("kantine.txt", "Der Urlaub der Kantine beträgt drei Wochen.", confidentiality=Confidentiality.PUBLIC)
+    own_shelf.put("urlaub.txt", TRUE)
+    answer = end(asked(own_shelf, ScriptedModel('{"statements": []}'), channel=CLOUD))
+    assert (answer.outcome, answer.text) == ("link_only", texts("de")["link_only"])
+    assert (len(answer.links), answer.passages) == (1, ())
+
+
 def test_beside_a_public_passage_the_secret_one_stays_out_of_the_prompt(own_shelf: Shelf) -> None:
     own_shelf.put("urlaub.txt", TRUE, confidentiality=Confidentiality.PUBLIC)
     own_shelf.put("intern.txt", "Der Urlaub der Leitung beträgt im Kalenderjahr 77 Tage.")

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from connectors.folder_events import FolderEvents, Watching, watch_folder
+from connectors.folder_events import FolderEvents
+from connectors.folder_watch import Watching, watch_folder
 from connectors.mounts import MOUNTINFO
 from rag.errors import SourceUnavailable
 from rag.ingest.settling import Settling
@@ -249,9 +250,9 @@ def test_a_caller_that_fails_is_told_of_the_next_change(docs: Path, caplog: pyte
 WATCH = """
 import json, logging, os, sys, threading
 from pathlib import Path
-from connectors import folder_events
+from connectors import folder_watch
 
-folder_events._PATIENCE_S = 0.0
+folder_watch._PATIENCE_S = 0.0
 
 def say(kind, text):
     os.write(1, json.dumps([kind, text]).encode() + b"\\n")
@@ -268,7 +269,7 @@ def changed(scope):
     if not scope.startswith("hr/"):
         say("scope", scope)
 
-watching = folder_events.watch_folder(Path(sys.argv[1]), changed, poll_s=float(sys.argv[2]), look_s=0.05)
+watching = folder_watch.watch_folder(Path(sys.argv[1]), changed, poll_s=float(sys.argv[2]), look_s=0.05)
 say("mode", watching.mode)
 for line in sys.stdin:
     say("threads", str(threading.active_count()))
@@ -430,7 +431,7 @@ def test_a_folder_that_could_not_be_looked_into_is_watched_once_it_may_be() -> N
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without patience."""
-    monkeypatch.setattr("connectors.folder_events._PATIENCE_S", 0.0)
+    monkeypatch.setattr("connectors.folder_watch._PATIENCE_S", 0.0)
 
 
 @contextmanager

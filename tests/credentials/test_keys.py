@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 
 from rag.access import Audience, Channel, ChannelKind
 from rag.credentials import revocations
+from rag.credentials.api_key import ApiKey
 from rag.credentials.failures import Failures
 from rag.credentials.identified import INTRANET, READING
-from rag.credentials.keys import ApiKey, Keys
+from rag.credentials.keys import Keys
 from rag.credentials.suspensions import Suspensions, plain
 from rag.errors import SettingsError, StoreError
 from rag.govern.restored_keys import RestoredKeys

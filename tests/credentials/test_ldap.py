@@ -132,6 +132,16 @@ def test_groups_nested_too_deep_are_not_said_to_be_all(slapd: Slapd) -> None:
     assert Memberships({}, system=directory(slapd).account).person("forever").unsure
 
 
+def test_an_entry_that_cannot_be_used_is_no_failure_of_the_directory(slapd: Slapd) -> None:
+    asked = directory(slapd)
+    memberships = Memberships({}, system=asked.account)
+    for _ in range(2):
+        with pytest.raises(DirectoryError, match="deeper than 20"):
+            asked.account("forever")
+        assert not memberships.person("anna").unsure, "nobody else waits for it, or loses a group"
+    assert memberships.person("forever").unsure
+
+
 def test_a_name_that_fits_two_entries_is_nobody_s(slapd: Slapd) -> None:
     with pytest.raises(DirectoryError, match="More than one entry"):
         directory(slapd, replace(PLAN, user_filter="(|(uid={user})(uid=bernd))")).account("anna")

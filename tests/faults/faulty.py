@@ -95,7 +95,7 @@ class _File(Faulty):
 @contextmanager
 def file_system(fault: Fault) -> Iterator[None]:
     """Every call that the folder connector makes of the operating system passes through the fault."""
-    from connectors import folder, roots
+    from connectors import folder, folder_opening, roots
 
     def scandir(*arguments: Any) -> _Entries:
         return _Entries(fault("scandir", os.scandir, *arguments), fault)
@@ -105,7 +105,8 @@ def file_system(fault: Fault) -> Iterator[None]:
 
     look = roots._identity
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(folder, "os", Faulty(os, fault, ("open", "stat", "fstat"), scandir=scandir, fdopen=fdopen))
+        for room in (folder, folder_opening):
+            patch.setattr(room, "os", Faulty(os, fault, ("open", "stat", "fstat"), scandir=scandir, fdopen=fdopen))
         patch.setattr(roots, "_identity", lambda path: fault("statvfs", look, path))
         yield
 

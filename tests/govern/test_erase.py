@@ -26,8 +26,8 @@ from rag.ingest.sync import sync
 from rag.store import journal
 from rag.store.ledger import Ledger
 from rag.store.mirror import Mirror
-from rag.store.reading import Stretch
 from rag.store.schema import VERSION
+from rag.store.seen import Stretch
 from rag.store.tombstones import Erasure
 from tests.govern.dwelling import Canary, Dwelling, traces
 from tests.ingest.room import DIMENSION, Counted, HashedWords, folder, packed

@@ -8,7 +8,7 @@ import pytest
 
 from rag.ingest import comparison
 from rag.ingest.survey import survey
-from rag.store.reading import Known, Reading
+from rag.store.seen import Known, Seen
 from tests.ingest.room import Room, folder
 
 
@@ -32,16 +32,16 @@ def level(room: Room, docs: Path) -> Room:
 def rows_compared(room: Room, docs: Path, monkeypatch: pytest.MonkeyPatch) -> int:
     """How many rows of the ledger a sync looks at."""
     looked: list[Known] = []
-    real = Reading.between
+    real = Seen.between
 
-    def between(self: Reading, source: str, first: str, beyond: str) -> list[Known]:
+    def between(self: Seen, source: str, first: str, beyond: str) -> list[Known]:
         found = real(self, source, first, beyond)
         looked.extend(found)
         return found
 
-    monkeypatch.setattr(Reading, "between", between)
+    monkeypatch.setattr(Seen, "between", between)
     room.sync(folder(docs))
-    monkeypatch.setattr(Reading, "between", real)
+    monkeypatch.setattr(Seen, "between", real)
     return len(looked)
 
 

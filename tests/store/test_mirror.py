@@ -18,9 +18,9 @@ from rag.store import opening, snapshot
 from rag.store.ledger import Ledger
 from rag.store.loading import Loading
 from rag.store.mirror import Mirror
-from rag.store.rows import Facets
+from rag.store.rows import Facets, Version
 from rag.store.vectors import VectorIndex
-from tests.store.makers import DIMENSION, EMBEDDER, chunk, unit, version
+from tests.store.makers import DIMENSION, EMBEDDER, acl, unit, version
 
 LANGUAGES = ("de", "en", "")
 LARGE = 1 << 30
@@ -300,10 +300,13 @@ def found(index: VectorIndex, number: int = 6) -> set[str]:
 
 def written(index: VectorIndex, ledger: Ledger, *keys: str) -> None:
     for key in keys:
-        own = version(key, f"Text {key}")
-        ledger.record([own])
-        (row,) = ledger.indexed([own.chunks[0].id], embedder=EMBEDDER)
-        index.put(own.chunks, own.vectors, [row[1]])
+        write(index, ledger, version(key, f"Text {key}"))
+
+
+def write(index: VectorIndex, ledger: Ledger, own: Version) -> None:
+    ledger.record([own])
+    (row,) = ledger.indexed([own.chunks[0].id], embedder=EMBEDDER)
+    index.put(own.chunks, own.vectors, [row[1]])
 
 
 @pytest.mark.parametrize("scan_bytes", [0, LARGE])
@@ -350,10 +353,10 @@ def test_a_large_index_that_is_not_in_memory_leaves_few_rows_to_the_ledger_and_f
     monkeypatch.setattr("rag.store.selecting._FEW", 3)
     monkeypatch.setattr("rag.store.selecting._LARGE", 10)
     index = opened(tmp_path, ledger)
-    kept = [Facets(acl_class=1 + (n >= 10), source="docs", language="de") for n in range(13)]
-    index.put([chunk(f"c{n}") for n in range(13)], rows(*range(13)), kept)
-    index.shares = opening.Shares(lambda: {kept[0]: 10, kept[12]: 3})
-    few, many = Grant(acl_classes=frozenset({2})), Grant(acl_classes=frozenset({1}))
+    for number in range(1, 14):
+        readers = ["group:many"] if number <= 10 else ["group:few"]
+        write(index, ledger, version(f"c{number}", "x" * number, readers=readers))
+    few, many = (Grant(acl_classes=frozenset({ledger.acl_class(acl(f"group:{name}"))})) for name in ("few", "many"))
     assert index.search_each(unit(1)[0], grant=few, languages=LANGUAGES, k=3) is None
     asked: list[object] = []
     real = index._query
@@ -362,8 +365,8 @@ def test_a_large_index_that_is_not_in_memory_leaves_few_rows_to_the_ledger_and_f
     )
     hits = index.search_each(unit(1)[0], grant=many, languages=("de",), k=3)
     assert hits is not None
-    best = sorted(range(10), key=lambda n: -float(unit(n)[0] @ unit(1)[0]))[:3]
-    assert [name for name, _ in hits["de"]] == [f"c{n}" for n in best]
+    best = sorted(range(1, 11), key=lambda n: -float(unit(n)[0] @ unit(1)[0]))[:3]
+    assert [name for name, _ in hits["de"]] == [f"c{n}-v1" for n in best]
     assert asked == [None]
     asked.clear()
     monkeypatch.setattr("rag.store.selecting._EXCESS", 0.1)

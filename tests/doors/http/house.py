@@ -123,10 +123,10 @@ class House:
         self.audit.close()
         self.ledger.close()
 
-    def person(self, name: str, *, claims: Iterable[str] = (), unsure: bool = False) -> Principal:
-        return person(name, self.groups, held=claims, unsure=unsure)
+    def person(self, name: str, *, claims: Iterable[str] | None = None, unsure: bool = False) -> Principal:
+        return person(name, self.groups, held=claims or (), unsure=unsure)
 
-    def stands(self, name: str) -> bool:
+    def stands(self, name: str, since: Principal | None = None, *, claims: Iterable[str] | None = None) -> bool:
         return name not in self.shut
 
     @cached_property

@@ -8,12 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote
 
+import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from starlette.testclient import TestClient
 
+from rag.access import Channel, ChannelKind
 from rag.api.ranges import Unsatisfiable, disposition, part_of, shown_name
+from rag.credentials.identified import INTRANET
 from tests.doors.http.archive import HANDBOOK, LEAVE, Archive, mail, packed, pdf
+from tests.doors.http.conftest import served
 
 OFFER = pdf("Das Angebot gilt bis zum 31. Mai.")
 
@@ -163,6 +168,44 @@ def test_a_file_that_was_replaced_since_is_not_given_under_its_name(tmp_path: Pa
         assert client.get(address).content.startswith(b"Zweite")
         path.unlink()
         assert client.get(address).json()["code"] == "document_changed"
+
+
+def test_a_key_for_a_cloud_is_not_told_what_there_is_beyond_what_it_carries(tmp_path: Path) -> None:
+    with Archive(tmp_path) as archive:
+        archive.put("haus/urlaub.pdf", LEAVE.read_bytes())
+        archive.put("tresor/plan.docx", HANDBOOK.read_bytes())
+        archive.sync()
+        for channel, models, counted in (
+            (INTRANET, ["archivar", "archivar/haus", "archivar/tresor"], 2),
+            (Channel(kind=ChannelKind.CLOUD_CHAT), ["archivar", "archivar/haus"], 0),
+        ):
+            key = archive.app.keys.add("k", user="boss", scopes=["ask", "search"], channel=channel, days=None)[1]
+            client = TestClient(archive.web, base_url="http://localhost", client=("127.0.0.1", 50000))
+            client.headers["authorization"] = f"Bearer {key}"
+            assert [one["id"] for one in client.get("/v1/models").json()["data"]] == models
+            assert client.get("/api/filters").json()["sources"] == [one[9:] for one in models[1:]]
+            assert client.get("/readyz").json()["index"]["documents"] == counted, "what it carries whole"
+        wrong = {"model": "archivar/tresor", "messages": [{"role": "user", "content": "Urlaub?"}]}
+        refused, unknown = (
+            client.post("/v1/chat/completions", json=wrong | {"model": name})
+            for name in ("archivar/tresor", "archivar/x")
+        )
+        assert refused.status_code == unknown.status_code == 404
+
+
+def test_a_download_ends_with_the_credential(tmp_path: Path) -> None:
+    with Archive(tmp_path) as archive:
+        archive.put("haus/plan.pdf", LEAVE.read_bytes() + b"\n%" + b"x" * (32 << 20))
+        archive.sync()
+        with served(archive.app) as url, httpx.Client(trust_env=False, headers={"x-remote-user": "anna"}) as client:
+            address = f"{url}/api/documents/{archive.key('haus:plan.pdf')}/original"
+            with client.stream("GET", address) as response:
+                pieces = response.iter_bytes()
+                taken = len(next(pieces))
+                archive.app.suspensions.suspend("anna")
+                with pytest.raises(httpx.RemoteProtocolError, match="without sending complete message body"):
+                    taken += sum(map(len, pieces))
+            assert taken < 16 << 20, "what was on its way, and no more"
 
 
 def test_a_file_that_was_only_touched_is_given(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import sys
 from collections.abc import Iterator, Sequence
 
 import pytest
@@ -58,8 +59,19 @@ def test_a_pool_without_ocr_reads_no_scan_whatever_the_request_says() -> None:
         pool.parse(makers.scan(SCAN), media_type="application/pdf", name="scan.pdf", ocr=True)
 
 
-def test_a_machine_without_an_engine_is_told_apart_from_ocr_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ocr_engines, "available", lambda: ocr_engines.OFF)
+@pytest.fixture
+def no_engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """This machine without what it reads pictures with: no program is on its path, the module is not to be found."""
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setitem(sys.modules, "rapidocr", None)
+    ocr_engines.available.cache_clear()
+    yield
+    ocr_engines.available.cache_clear()
+
+
+@pytest.mark.usefixtures("no_engine")
+def test_a_machine_without_an_engine_is_told_apart_from_ocr_off() -> None:
+    assert ocr_engines.available() == ocr_engines.OFF
     with (
         ParserPool() as pool,
         pytest.raises(EmptyDocument, match=r"^no text: picture and this machine has no OCR engine$"),
