@@ -61,7 +61,8 @@ from rag.pages import Pages
 from rag.perceiving import perceiving_of
 from rag.pinning import PinWatch
 from rag.ports import Embedder, IngestProgress, LanguageModel, Reranker, Step
-from rag.settings import EmbedderSettings, Settings
+from rag.settings import Settings
+from rag.settings_models import EmbedderSettings
 from rag.signing_in import accounts_of, directory_of, sign_in_of
 from rag.sources import Sources
 from rag.store import opening

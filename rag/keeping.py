@@ -23,7 +23,7 @@ from rag.ingest.sync import sync
 from rag.ingest.watch import Removals, Watch
 from rag.metrics import Metrics
 from rag.ports import Connector, Step, Watching
-from rag.settings import IngestSettings
+from rag.settings_ingest import IngestSettings
 from rag.store.ledger import Ledger
 
 _log = logging.getLogger(__name__)

@@ -1,28 +1,23 @@
-"""The only reader of rag.toml and of the environment. A key that is not there, or a value that cannot be used, is
-refused with its line.
+"""The only reader of rag.toml and of the environment: which file, which tables, and what their keys may say together.
+What cannot be used is refused with its line; key by key that is done in `rag.settings_table`.
 """
 
 from __future__ import annotations
 
-import math
 import re
 import tomllib
-import types
-import typing
 from collections.abc import Mapping
-from dataclasses import Field, fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from rag import house_prompts
-from rag.egress.endpoints import endpoint
 from rag.errors import SettingsError
 from rag.models.catalogue import default_directory
-from rag.settings import SPELLING, TABLES, LlmSettings, Settings, SourceSettings, spelled
+from rag.settings import TABLES, Settings
 from rag.settings_auth import AUTH_TABLES, AuthSettings, auth_problems, problems_below
 from rag.settings_bots import BOTS_TABLES, BotsSettings, account_problem, email_problem
-from rag.settings_models import digest_problem, host_problem
+from rag.settings_models import LlmSettings, digest_problem, host_problem
 from rag.settings_release import Cells, Fault, cells_of
 from rag.settings_rights import (
     FROM_FILESYSTEM,
@@ -33,7 +28,8 @@ from rag.settings_rights import (
     sid_problem,
     uploader_problem,
 )
-from rag.toml_lines import line_of
+from rag.settings_sources import SourceSettings
+from rag.settings_table import TableReader
 
 
 def load(*, config: Path | None, home: Path | None, environ: Mapping[str, str]) -> Settings:
@@ -67,23 +63,23 @@ def load(*, config: Path | None, home: Path | None, environ: Mapping[str, str]) 
 
 
 class _Reader:
-    """Checks one file's tables against the fields."""
+    """Makes settings of one file's tables."""
 
     def __init__(self, path: Path, text: str) -> None:
-        self._path, self._lines, self._rules = path, text.splitlines(), 0
+        self._tables, self._rules = TableReader(path, text), 0
 
     def settings(self, tables: dict[str, Any]) -> dict[str, Any]:
         values: dict[str, Any] = {}
         for name, table in tables.items():
             if name not in ("sources", "groups", "release", *TABLES):
                 known = ", ".join(["[[sources]]", "[groups]", *(f"[{key}]" for key in TABLES), "[release]"])
-                raise self._error("", name, f'unknown key "{name}"; known are {known}')
+                raise self._tables.error("", name, f'unknown key "{name}"; known are {known}')
             if name == "sources":
                 if not isinstance(table, list) or not all(isinstance(entry, dict) for entry in table):
-                    raise self._error("", name, "sources are written as blocks, each under [[sources]]")
+                    raise self._tables.error("", name, "sources are written as blocks, each under [[sources]]")
                 values["sources"] = tuple(self._source(entry, index) for index, entry in enumerate(table))
             elif not isinstance(table, dict):
-                raise self._error("", name, f"{name} is a block of keys under [{name}]")
+                raise self._tables.error("", name, f"{name} is a block of keys under [{name}]")
             elif name == "groups":
                 values["groups"] = {key: self._members(key, value) for key, value in table.items()}
             elif name == "auth":
@@ -95,34 +91,34 @@ class _Reader:
             else:
                 if name == "identity":
                     values["sids"] = self._sids(table.pop("sids", {}))
-                values[name] = self._table(TABLES[name], name, table)
+                values[name] = self._tables.read(TABLES[name], name, table)
                 if name == "llm":
                     self._llm(values[name])
         names = [source.name for source in values.get("sources", ())]
         for index, name in enumerate(names):
             if name in names[:index]:
-                raise self._error("sources", "name", f'two sources are called "{name}"', index)
+                raise self._tables.error("sources", "name", f'two sources are called "{name}"', index)
         return values
 
     def _llm(self, llm: LlmSettings) -> None:
         """What its keys cannot say together."""
         hosts = host_problem(llm.provider, llm.base_url, llm.base_urls)
-        self._refuse("llm", 0, base_urls=hosts, digest=digest_problem(llm.provider, llm.digest))
+        self._tables.refuse("llm", 0, base_urls=hosts, digest=digest_problem(llm.provider, llm.digest))
 
     def _members(self, group: str, value: Any) -> tuple[str, ...]:
-        members = self._strings("groups", group, value)
+        members = self._tables.strings("groups", group, value)
         for member in members:
             if not re.fullmatch(r"group:\S.*|(?!user:|group:)\S.*", member) or member == "everyone":
                 what = f'"{member}" is no member; write a person\'s name such as "anna", or "group:NAME"'
-                raise self._error("groups", group, what)
+                raise self._tables.error("groups", group, what)
         return members
 
     def _sids(self, sids: Any) -> dict[str, str]:
         if not isinstance(sids, dict):
-            raise self._error("identity", "sids", "sids is a block of keys under [identity.sids]")
+            raise self._tables.error("identity", "sids", "sids is a block of keys under [identity.sids]")
         key, problem = sid_problem(sids)
         if problem:
-            raise self._error("identity.sids", key, problem)
+            raise self._tables.error("identity.sids", key, problem)
         return sids
 
     def _bots(self, table: dict[str, Any]) -> BotsSettings:
@@ -130,19 +126,19 @@ class _Reader:
         for name, problem_of in (("accounts", account_problem), ("emails", email_problem)):
             named[name] = table.pop(name, {})
             if not isinstance(named[name], dict):
-                raise self._error("bots", name, f"{name} is a block of keys under [bots.{name}]")
+                raise self._tables.error("bots", name, f"{name} is a block of keys under [bots.{name}]")
             key, problem = problem_of(named[name])
             if problem:
-                raise self._error(f"bots.{name}", key, problem)
+                raise self._tables.error(f"bots.{name}", key, problem)
         below = self._below("bots", BOTS_TABLES, table)
-        plain: BotsSettings = self._table(BotsSettings, "bots", table)
+        plain: BotsSettings = self._tables.read(BotsSettings, "bots", table)
         return replace(plain, **named, **below)
 
     def _release(self, tables: dict[str, Any]) -> Cells:
         try:
             return cells_of(tables)
         except Fault as fault:
-            raise self._error(fault.table, fault.key, fault.why) from fault
+            raise self._tables.error(fault.table, fault.key, fault.why) from fault
 
     def _below(self, name: str, kinds: Mapping[str, type[Any]], table: dict[str, Any]) -> dict[str, Any]:
         """The blocks below a block, taken out of it."""
@@ -150,31 +146,31 @@ class _Reader:
         for key, block in table.items():
             if isinstance(block, dict) and key not in kinds:
                 known = ", ".join(f"[{name}.{one}]" for one in kinds)
-                raise self._error(f"{name}.{key}", "", f"unknown block [{name}.{key}]; known are {known}")
+                raise self._tables.error(f"{name}.{key}", "", f"unknown block [{name}.{key}]; known are {known}")
         for key in kinds.keys() & table.keys():
             block = table.pop(key)
             if not isinstance(block, dict):
-                raise self._error(name, key, f"{key} is a block of keys under [{name}.{key}]")
-            found[key] = self._table(kinds[key], f"{name}.{key}", block)
+                raise self._tables.error(name, key, f"{key} is a block of keys under [{name}.{key}]")
+            found[key] = self._tables.read(kinds[key], f"{name}.{key}", block)
         return found
 
     def _auth(self, table: dict[str, Any]) -> AuthSettings:
         below = self._below("auth", AUTH_TABLES, table)
-        plain: AuthSettings = self._table(AuthSettings, "auth", table)
+        plain: AuthSettings = self._tables.read(AuthSettings, "auth", table)
         auth = replace(plain, **below)
-        self._refuse("auth", 0, **auth_problems(auth))
+        self._tables.refuse("auth", 0, **auth_problems(auth))
         for name, problems in problems_below(auth).items():
-            self._refuse(f"auth.{name}", 0, **problems)
+            self._tables.refuse(f"auth.{name}", 0, **problems)
         return auth
 
     def _source(self, table: dict[str, Any], index: int) -> SourceSettings:
         rules = tuple(self._rule(entry) for entry in self._blocks(table.pop("rules", []), index))
-        source: SourceSettings = self._table(SourceSettings, "sources", _listed(table), index)
+        source: SourceSettings = self._tables.read(SourceSettings, "sources", _listed(table), index)
         if not re.fullmatch(r"[A-Za-z0-9_-]+", source.name):
-            raise self._error("sources", "name", "a source needs a name of letters, digits, - and _", index)
+            raise self._tables.error("sources", "name", "a source needs a name of letters, digits, - and _", index)
         if not source.path:
-            raise self._error("sources", "path", f'source "{source.name}" needs a path', index)
-        self._refuse(
+            raise self._tables.error("sources", "path", f'source "{source.name}" needs a path', index)
+        self._tables.refuse(
             "sources",
             index,
             readers=reader_problem(source.readers),
@@ -185,102 +181,28 @@ class _Reader:
 
     def _blocks(self, rules: Any, index: int) -> list[dict[str, Any]]:
         if not isinstance(rules, list) or not all(isinstance(entry, dict) for entry in rules):
-            raise self._error("sources", "rules", "rules are written as blocks, each under [[sources.rules]]", index)
+            raise self._tables.error(
+                "sources", "rules", "rules are written as blocks, each under [[sources.rules]]", index
+            )
         return rules
 
     def _rule(self, table: dict[str, Any]) -> RuleSettings:
         number, self._rules = self._rules, self._rules + 1
-        rule: RuleSettings = self._table(RuleSettings, "sources.rules", _listed(table), number)
+        rule: RuleSettings = self._tables.read(RuleSettings, "sources.rules", _listed(table), number)
         readers = reader_problem(rule.readers, rule=True)
-        self._refuse(
+        self._tables.refuse(
             "sources.rules", number, path=path_problem(rule.path), readers=readers, deny=deny_problem(rule.deny)
         )
         if not table.keys() & {"readers", "deny"}:
-            raise self._error("sources.rules", "path", "a rule says who reads (readers) or who does not (deny)", number)
+            raise self._tables.error(
+                "sources.rules", "path", "a rule says who reads (readers) or who does not (deny)", number
+            )
         return rule
-
-    def _refuse(self, table: str, index: int, **problems: str) -> None:
-        for key, problem in problems.items():
-            if problem:
-                raise self._error(table, key, problem, index)
-
-    def _table(self, kind: type[Any], name: str, table: dict[str, Any], index: int = 0) -> Any:
-        known = {entry.name: entry for entry in fields(kind) if entry.metadata}
-        hints = typing.get_type_hints(kind)
-        values = {}
-        for key, value in table.items():
-            entry = known.get(SPELLING.get(key, key))
-            if entry is None or key in SPELLING.values():
-                keys = ", ".join(spelled(field) for field in known.values())
-                raise self._error(name, key, f'unknown key "{key}" in [{name}]; known are {keys}', index)
-            values[entry.name] = self._value(name, key, value, hints[entry.name], entry, index)
-        return kind(**values)
-
-    def _value(self, table: str, key: str, value: Any, kind: Any, entry: Field[Any], index: int) -> Any:
-        if kind is float and type(value) is int:
-            value = float(value)
-        if isinstance(kind, types.GenericAlias):
-            listed = self._strings(table, key, value, index)
-            if entry.metadata["hosts"]:
-                self._check_hosts(table, key, listed)
-            self._check_each(table, key, listed, entry)
-            return listed
-        if type(value) is not kind:
-            raise self._error(table, key, f"{key} takes {_KINDS[kind]}, not {_told(key, value)}", index)
-        choices = entry.metadata["choices"]
-        if choices and value not in choices:
-            raise self._error(table, key, f"{key} is one of {', '.join(choices)}, not {value!r}", index)
-        if kind in (int, float) and not entry.metadata["least"] <= value <= entry.metadata["most"]:
-            raise self._error(table, key, f"{key} is {_bounds(entry)}, not {value!r}", index)
-        if entry.metadata["address"] or (entry.metadata["place"] and "://" in value):
-            self._check_address(table, key, value, index)
-        return value
-
-    def _check_each(self, table: str, key: str, listed: tuple[str, ...], entry: Field[Any]) -> None:
-        for value in listed:
-            among = entry.metadata["among"]
-            if among and value not in among:
-                raise self._error(table, key, f'{key} lists some of {", ".join(among)}; "{value}" is none of them')
-            if entry.metadata["address"]:
-                self._check_address(table, key, value or " ", 0)
-
-    def _check_address(self, table: str, key: str, value: str, index: int) -> None:
-        if re.search(r"://.*[@?#]", value):  # it is not repeated
-            what = f"{key} holds a user, a password or a query; an address is no place for a secret: name a file with"
-            raise self._error(table, key, f"{what} llm.api_key_file or retrieval.reranker_api_key_file", index)
-        if value and not _is_address(value):
-            raise self._error(table, key, f"{key} is an address such as http://localhost:11434, not {value!r}", index)
-
-    def _check_hosts(self, table: str, key: str, listed: tuple[str, ...]) -> None:
-        for entry in listed:
-            try:
-                endpoint(entry)
-            except ValueError as error:
-                what = f'"{entry}" is no host; write "wiki.example", "wiki.example:8443" or an address, one by one'
-                raise self._error(table, key, what) from error
-
-    def _strings(self, table: str, key: str, value: Any, index: int = 0) -> tuple[str, ...]:
-        if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
-            raise self._error(table, key, f'{key} takes a list of texts, such as ["everyone"]', index)
-        return tuple(value)
-
-    def _error(self, table: str, key: str, what: str, index: int = 0) -> SettingsError:
-        line = line_of(self._lines, table, key, index)
-        where = f"{self._path}, line {line}" if line else str(self._path)
-        return SettingsError(f"{where}: {what}.", key=f"{table}.{key}" if table else key, line=line)
 
 
 def _listed(table: dict[str, Any]) -> dict[str, Any]:
     """One word as `readers` is written without brackets."""
     return {key: [value] if key == "readers" and value == FROM_FILESYSTEM else value for key, value in table.items()}
-
-
-_KINDS = {str: "a text in quotes", int: "a whole number", float: "a number", bool: "true or false"}
-
-
-def _bounds(entry: Field[Any]) -> str:
-    least, most = entry.metadata["least"], entry.metadata["most"]
-    return f"at least {least}" if most == math.inf else f"between {least} and {most}"
 
 
 def _config_path(config: Path | None, environ: Mapping[str, str]) -> Path | None:
@@ -299,18 +221,3 @@ def _read(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise SettingsError(f"The file {path} cannot be read: {reason}.") from error
-
-
-def _told(key: str, value: Any) -> str:
-    """A value as a message may repeat it: none that can hold a secret."""
-    return "what stands there" if key.endswith("_file") or isinstance(value, list | dict) else repr(value)
-
-
-def _is_address(value: str) -> bool:
-    try:
-        whole = (
-            urlsplit(value).port != 0
-        )  # what is no port, or a bracket that is not closed, shows when it is asked for
-    except ValueError:
-        return False
-    return whole and re.fullmatch(r"https?://[^/\s]+\S*", value) is not None

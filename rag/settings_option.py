@@ -1,10 +1,12 @@
-"""What a key of rag.toml is made of: its meaning and unit, its default, and what may be written."""
+"""What a key of rag.toml is made of: its name, its meaning and unit, its default, and what may be written."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import field
-from typing import Any
+from dataclasses import Field, field
+from typing import Any, Final
+
+SPELLING: Final = {"class": "confidentiality"}  # `class` cannot be a field's name
 
 
 def option(
@@ -27,3 +29,8 @@ def option(
         metadata={"about": about, "choices": choices, "least": least, "most": most, "address": address, "place": place}
         | {"hosts": hosts, "among": among},
     )
+
+
+def spelled(entry: Field[Any]) -> str:
+    """A field's key in the file."""
+    return next((spelling for spelling, name in SPELLING.items() if name == entry.name), entry.name)

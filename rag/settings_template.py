@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import MISSING, fields
 from typing import Any
 
-from rag.settings import TABLES, SourceSettings, spelled
+from rag.settings import TABLES
 from rag.settings_auth import AUTH_TABLES
 from rag.settings_bots import BOTS_TABLES
+from rag.settings_option import spelled
 from rag.settings_release import TEMPLATE as RELEASE
 from rag.settings_rights import RuleSettings
+from rag.settings_sources import SourceSettings
 
 
 def template() -> str:

@@ -15,8 +15,9 @@ from rag.access import EVERYONE, Acl, Confidentiality, Token
 from rag.documents import DocumentId
 from rag.errors import SettingsError, SourceUnavailable
 from rag.ports import Connector
-from rag.settings import Settings, SourceSettings
+from rag.settings import Settings
 from rag.settings_rights import FROM_FILESYSTEM, INHERITED, RuleSettings
+from rag.settings_sources import SourceSettings
 from rag.store.ledger import Ledger
 from rag.store.rows import source_of
 

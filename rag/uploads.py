@@ -24,7 +24,8 @@ from connectors.original import stamp_of
 from rag.access import Acl, Principal, Token
 from rag.documents import DocumentId, same_but_for_rights
 from rag.errors import RagError, SourceUnavailable, StoreFull
-from rag.settings import Settings, SourceSettings
+from rag.settings import Settings
+from rag.settings_sources import SourceSettings
 from rag.sources import Sources
 from rag.store.database import full
 from rag.store.ledger import Ledger

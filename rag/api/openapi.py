@@ -12,9 +12,9 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from rag.api import schemas
 from rag.api.examples import ANSWERS, REQUESTS
 from rag.api.problems import MEDIA_TYPE
+from rag.api.schemas import answers, bots, chat, documents, problems, state
 from rag.texts import texts
 
 _REF: Final = "#/components/schemas/{model}"
@@ -53,36 +53,34 @@ _ASKED: Final = {"text/event-stream": _events("passages", "queue", "sentence", "
 _CHATTED: Final = {"text/event-stream": _events()}
 
 TABLE: Final[Mapping[str, Gives]] = {
-    "POST /api/ask": Gives(form=schemas.Answer, to_bots=schemas.BotAnswer, other=_ASKED, refuses=_MODEL),
-    "POST /api/bots/standing": Gives(form=schemas.Standing),
+    "POST /api/ask": Gives(form=answers.Answer, to_bots=bots.BotAnswer, other=_ASKED, refuses=_MODEL),
+    "POST /api/bots/standing": Gives(form=bots.Standing),
     "POST /api/bots/messages": Gives(status=204, refuses=(404,)),
-    "GET /api/bots/withdrawals": Gives(form=schemas.Withdrawals),
+    "GET /api/bots/withdrawals": Gives(form=bots.Withdrawals),
     "POST /api/bots/withdrawn": Gives(status=204),
-    "POST /api/search": Gives(form=schemas.Found),
-    "GET /api/filters": Gives(form=schemas.Choices),
-    "POST /api/feedback": Gives(form=schemas.FeedbackKept, refuses=(404,)),
-    "GET /api/documents": Gives(form=schemas.DocumentList, refuses=(422,)),
-    "POST /api/documents": Gives(form=schemas.Uploaded, status=202, refuses=(404, 409)),
-    "GET /api/documents/{key}": Gives(form=schemas.DocumentKnown, refuses=(404, 422)),
-    "DELETE /api/documents/{key}": Gives(form=schemas.Removing, status=202, refuses=(404, 409, 415, 422)),
-    "GET /api/documents/{key}/text": Gives(form=schemas.DocumentText, refuses=(404, 422)),
+    "POST /api/search": Gives(form=answers.Found),
+    "GET /api/filters": Gives(form=answers.Choices),
+    "POST /api/feedback": Gives(form=answers.FeedbackKept, refuses=(404,)),
+    "GET /api/documents": Gives(form=documents.DocumentList, refuses=(422,)),
+    "POST /api/documents": Gives(form=documents.Uploaded, status=202, refuses=(404, 409)),
+    "GET /api/documents/{key}": Gives(form=documents.DocumentKnown, refuses=(404, 422)),
+    "DELETE /api/documents/{key}": Gives(form=documents.Removing, status=202, refuses=(404, 409, 415, 422)),
+    "GET /api/documents/{key}/text": Gives(form=documents.DocumentText, refuses=(404, 422)),
     "GET /api/documents/{key}/original": Gives(other={"*/*": _BYTES}, also=(206, 304), refuses=(404, 409, 416, 422)),
     "GET /api/documents/{key}/pages/{n}": Gives(other={"image/png": _BYTES}, also=(304,), refuses=(404, 409, 422)),
-    "GET /api/documents/{key}/pages/{n}/marks": Gives(form=schemas.Marks, refuses=(404, 409, 422)),
-    "GET /api/uploads": Gives(form=schemas.UploadPlaces),
-    "GET /api/uploads/{receipt}": Gives(form=schemas.UploadState, refuses=(404, 422)),
-    "GET /api/progress": Gives(form=schemas.Progress),
-    "GET /api/status": Gives(form=schemas.State),
-    "POST /api/sources/{name}/confirm-removals": Gives(
-        form=schemas.Confirmed, status=202, refuses=(404, 409, 415, 422)
-    ),
-    "GET /api/recent": Gives(form=schemas.Lately),
+    "GET /api/documents/{key}/pages/{n}/marks": Gives(form=documents.Marks, refuses=(404, 409, 422)),
+    "GET /api/uploads": Gives(form=documents.UploadPlaces),
+    "GET /api/uploads/{receipt}": Gives(form=documents.UploadState, refuses=(404, 422)),
+    "GET /api/progress": Gives(form=state.Progress),
+    "GET /api/status": Gives(form=state.State),
+    "POST /api/sources/{name}/confirm-removals": Gives(form=state.Confirmed, status=202, refuses=(404, 409, 415, 422)),
+    "GET /api/recent": Gives(form=state.Lately),
     "GET /metrics": Gives(other={"text/plain": {"schema": {"type": "string"}}}),
-    "GET /healthz": Gives(form=schemas.Health),
-    "GET /readyz": Gives(form=schemas.Ready),
-    "GET /v1/models": Gives(form=schemas.OpenAIModels),
-    "GET /v1/models/{model}": Gives(form=schemas.OpenAIModel, refuses=(404,)),
-    "POST /v1/chat/completions": Gives(form=schemas.OpenAICompletion, other=_CHATTED, refuses=(404, *_MODEL)),
+    "GET /healthz": Gives(form=state.Health),
+    "GET /readyz": Gives(form=state.Ready),
+    "GET /v1/models": Gives(form=chat.OpenAIModels),
+    "GET /v1/models/{model}": Gives(form=chat.OpenAIModel, refuses=(404,)),
+    "POST /v1/chat/completions": Gives(form=chat.OpenAICompletion, other=_CHATTED, refuses=(404, *_MODEL)),
     "POST /mcp": Gives(
         other={"application/json": {"schema": {"type": "object"}}, **_CHATTED}, also=(202,), refuses=(404, 406)
     ),
@@ -133,8 +131,8 @@ def _described(web: FastAPI) -> dict[str, Any]:
 
 def _schemas() -> dict[str, Any]:
     forms = {form for gives in TABLE.values() for form in (gives.form, gives.to_bots) if form} | {
-        schemas.ProblemDetails,
-        schemas.OpenAIError,
+        problems.ProblemDetails,
+        chat.OpenAIError,
     }
     wanted = [(form, "serialization") for form in sorted(forms, key=lambda form: form.__name__)]
     _, found = models_json_schema(wanted, ref_template=_REF)  # type: ignore[arg-type]  # a literal, lost in the list

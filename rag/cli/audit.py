@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rag.cli import FAILED, OK, output
-from rag.cli.commands import single
+from rag.cli.door import single
 from rag.errors import SettingsError
 from rag.store.people import read_key
 

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rag.cli import OK, output
-from rag.cli.commands import single
-from rag.cli.door import settings_of
+from rag.cli.door import settings_of, single
 from rag.errors import SettingsError
 
 if TYPE_CHECKING:

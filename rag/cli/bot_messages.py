@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rag.cli import NOTHING, OK, output
-from rag.cli.commands import single
+from rag.cli.door import single
 from rag.cli.output import counted, flow
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rag.cli import OK, PARTLY, STOPPED, output
-from rag.cli.commands import explanation
+from rag.cli.ask import explanation
 from rag.cli.door import door, settings_of
 from rag.cli.ingest import bring_level, print_report
 from rag.errors import SettingsError

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from rag.cli import FAILED, OK, output
-from rag.cli.commands import single
-from rag.cli.door import settings_of
+from rag.cli.door import settings_of, single
 from rag.errors import StoreError
 
 _LATE_S: Final = 3600.0

@@ -1,4 +1,4 @@
-"""The way from a command to the store: own it, or ask whoever does."""
+"""The way from a command to the store: own it, or ask whoever does; and the one thing that most operations give."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from rag.cli import output
 from rag.errors import StoreOwned
 from rag.settings import Settings
 from rag.settings_file import load
@@ -41,6 +42,24 @@ class Door(Protocol):
 def settings_of(options: argparse.Namespace) -> Settings:
     """The settings this command line asks for."""
     return load(config=options.config, home=options.home, environ=os.environ)
+
+
+def single(options: argparse.Namespace, operation: str, **arguments: Any) -> dict[str, Any]:
+    """The one result of an operation, printed where it is wanted as JSON."""
+    with door(settings_of(options)) as way:
+        found = last(way.call(operation, arguments))
+    if options.json:
+        output.print_json(found)
+    return found
+
+
+def last(events: Iterator[dict[str, Any]]) -> dict[str, Any]:
+    """The last event alone, which holds the result."""
+    found: dict[str, Any] = {}
+    for event in events:
+        found = event
+    found.pop("event", None)
+    return found
 
 
 @contextmanager

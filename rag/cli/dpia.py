@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from rag.cli import OK, output
-from rag.cli.commands import single
+from rag.cli.door import single
 from rag.errors import SettingsError
 from rag.govern.records import page
 

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rag.cli import FAILED, NOTHING, OK, output
-from rag.cli.commands import single
-from rag.cli.door import door, settings_of
+from rag.cli.door import door, settings_of, single
 from rag.cli.output import counted, flow, out, safe
 from rag.errors import SettingsError
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rag.cli import OK, output
-from rag.cli.commands import single
+from rag.cli.door import single
 from rag.errors import SettingsError
 
 _MEASURED = "helpful"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rag.cli import OK, output
-from rag.cli.commands import single
+from rag.cli.door import single
 from rag.credentials.identified import PERSONAL
 from rag.errors import SettingsError
 

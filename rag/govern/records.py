@@ -13,7 +13,8 @@ from typing import Any, Final
 import rag
 from rag.access import EVERYONE
 from rag.govern.standing import Standing, standings
-from rag.settings import EmbedderSettings, Settings
+from rag.settings import Settings
+from rag.settings_models import EmbedderSettings
 from rag.store.ledger import Ledger
 from rag.texts import texts
 

@@ -10,7 +10,8 @@ import pytest
 
 from rag.access import EVERYONE, Confidentiality, Token
 from rag.errors import SettingsError, SourceUnavailable
-from rag.settings import Settings, SourceSettings
+from rag.settings import Settings
+from rag.settings_sources import SourceSettings
 from rag.sources import Sources
 from rag.store.ledger import Ledger
 

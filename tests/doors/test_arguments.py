@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from rag.cli.arguments import parse
+from rag.cli.commands import ROOMS, found
 
 
 @pytest.mark.parametrize(
@@ -33,3 +36,14 @@ def test_a_source_is_named_after_the_flags_too() -> None:
 @pytest.mark.parametrize("typed", ["--home /a ask Was?", "ask --home /a Was?", "ask Was? --home /a"])
 def test_a_general_option_may_stand_anywhere(typed: str) -> None:
     assert str(parse(typed.split()).home) == "/a"
+
+
+def test_whatever_can_be_typed_has_a_room_that_does_it(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(["--help"])
+    assert set(re.findall(r"^ {4}(\w+)", capsys.readouterr().out, re.MULTILINE)) == set(ROOMS)
+
+
+@pytest.mark.parametrize("command", sorted(ROOMS))
+def test_a_command_is_found_in_its_room(command: str) -> None:
+    assert callable(found(command))

@@ -17,7 +17,8 @@ from rag.evaluate.models.making import Source
 from rag.evaluate.models.scoring import Scored
 from rag.evaluate.questions import Question
 from rag.models.running import memory_bytes, size_bytes
-from rag.settings import LlmSettings, Settings
+from rag.settings import Settings
+from rag.settings_models import LlmSettings
 from tests.models.scripted_server import Exchange, ScriptedServer
 from tests.standins import ScriptedModel
 

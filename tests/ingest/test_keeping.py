@@ -15,7 +15,7 @@ from rag.errors import SourceUnavailable
 from rag.ingest.watch import Watch
 from rag.keeping import Keeping
 from rag.metrics import Metrics
-from rag.settings import IngestSettings
+from rag.settings_ingest import IngestSettings
 from tests.ingest.room import Counted, Room, folder
 
 SETTLE_S = 0.3

@@ -17,7 +17,8 @@ from rag.models.ollama import OllamaModel, answers, first_model
 from rag.models.openai_compatible import OpenAiCompatibleModel
 from rag.models.streaming import Limits
 from rag.ports import Delta, Generation, LanguageModel, Message, Usage
-from rag.settings import LlmSettings, Settings
+from rag.settings import Settings
+from rag.settings_models import LlmSettings
 from rag.writers import Writers
 from tests.models.protocol_server import DIGEST, MODEL, tag
 from tests.models.scripted_server import Exchange, ScriptedServer

@@ -14,7 +14,9 @@ from rag import figures
 from rag.errors import LicenceRefused
 from rag.metrics import Metrics
 from rag.models.seats import Seats
-from rag.settings import LicencesSettings, LlmSettings, ServerSettings, Settings
+from rag.settings import Settings
+from rag.settings_limits import ServerSettings
+from rag.settings_models import LicencesSettings, LlmSettings
 from rag.writers import Writers
 from tests.models.protocol_server import MODEL
 from tests.models.test_hosts import Served, told

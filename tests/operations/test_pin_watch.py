@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from rag.pinning import PinWatch, looked
-from rag.settings import EmbedderSettings, LlmSettings, Settings
+from rag.settings import Settings
+from rag.settings_models import EmbedderSettings, LlmSettings
 from tests.models.protocol_server import DIGEST, MODEL, tag
 from tests.models.scripted_server import Exchange, ScriptedServer
 

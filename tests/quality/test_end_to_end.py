@@ -11,7 +11,10 @@ from rag.access import LOOPBACK
 from rag.answers import Answer, Done
 from rag.app import App
 from rag.ask import cite
-from rag.settings import IngestSettings, LlmSettings, RetrievalSettings, Settings
+from rag.settings import Settings
+from rag.settings_answers import RetrievalSettings
+from rag.settings_ingest import IngestSettings
+from rag.settings_models import LlmSettings
 
 pytestmark = pytest.mark.models
 

@@ -44,8 +44,9 @@ from rag.observing import Counted
 from rag.originals import Originals
 from rag.pages import Pages
 from rag.pinning import PinWatch
-from rag.settings import EmbedderSettings, Settings
+from rag.settings import Settings
 from rag.settings_auth import AuthSettings
+from rag.settings_models import EmbedderSettings
 from rag.signing_in import sign_in_of
 from rag.sources import Sources
 from rag.store.audit import AuditLog

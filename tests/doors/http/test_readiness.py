@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from rag import readiness
 from rag.access import Audience, Channel, ChannelKind
 from rag.readiness import audit, disk
-from rag.settings import EmbedderSettings
+from rag.settings_models import EmbedderSettings
 from tests.doors.http.house import House
 
 Opened = Callable[..., TestClient]
