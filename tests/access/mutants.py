@@ -24,7 +24,7 @@ from rag.ask.recheck import Recheck
 from rag.ask.release import Release
 from rag.ask.retrieve import Retriever
 from rag.identity import Memberships
-from rag.service import Service
+from rag.lookup import Lookup
 from rag.store.audit import AuditLog
 from rag.store.ledger import Ledger
 from rag.store.places import Places
@@ -219,8 +219,8 @@ MUTANTS = (
     Mutant("counts of what may be read", Ledger, "counts_for", lambda own: lambda self, _, **named: self.counts()),
     Mutant("an empty page where nothing may be read", Ledger, "may_ask", always(True)),
     Mutant("kinds of documents", Ledger, "media_types", lambda own: _kinds),
-    Mutant("rag show", Service, "show", lambda own: _shown_to_all),
-    Mutant("rag show in the same words", Service, "show", lambda own: _shown_with_name),
+    Mutant("rag show", Lookup, "show", lambda own: _shown_to_all),
+    Mutant("rag show in the same words", Lookup, "show", lambda own: _shown_with_name),
     Mutant("a receipt is its owner's, and rights are today's", replay, "_passage", seeing_all(3)),
     Mutant("answers shared across rights", Retriever, "retrieve", _remembered),
     Mutant("deny wins", Acl, "admits", lambda own: lambda self, who: own(replace(self, denied=frozenset()), who)),
@@ -242,11 +242,11 @@ MUTANTS = (
 )
 
 
-def _shown_to_all(self: Service, document: str, *, user: str | None = None, **_: Any) -> Iterator[Any]:
+def _shown_to_all(self: Lookup, document: str, *, user: str | None = None, **_: Any) -> Iterator[Any]:
     entry = self._app.ledger.entry(document)
     yield {"text": "\n\n".join(self._texts(entry)) if entry else ""}
 
 
-def _shown_with_name(self: Service, document: str, *, user: str | None = None, **_: Any) -> Iterator[Any]:
+def _shown_with_name(self: Lookup, document: str, *, user: str | None = None, **_: Any) -> Iterator[Any]:
     entry = self._app.ledger.entry(document)
     yield {"text": f"{entry.id} is not for {user} to read." if entry else f"There is no document {document!r}."}
