@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import connectors.folder_rights as folder_rights
-import rag.app as app
 import rag.ask.answer as answer
 import rag.ask.release as releasing
 import rag.ask.replay as replay
+import rag.asking as asking
 import rag.ingest.one as one
 import rag.ingest.sync as sync
 from connectors.rules import Rules
@@ -211,7 +211,7 @@ MUTANTS = (
     Mutant("nothing is told again after a cut", Course, "cut", _cut),
     Mutant("release by channel", releasing, "release", always(Release.FULL)),
     Mutant("release in answers", answer, "divide", lambda own: lambda found, *_: own(found, LOOPBACK), True),
-    Mutant("release in searches", app, "divide", lambda own: lambda found, *_: own(found, LOOPBACK)),
+    Mutant("release in searches", asking, "divide", lambda own: lambda found, *_: own(found, LOOPBACK)),
     Mutant("release in the search itself", answer, "within", lambda own: lambda filters, *_: filters),
     Mutant("document view", rights, "may_open", always(True)),
     Mutant("one answer for not there and not for you", rights, "may_open", _forbidden),
