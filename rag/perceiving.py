@@ -1,4 +1,4 @@
-"""What reads, hears and sees documents, by the settings."""
+"""What reads, hears and sees documents, by the settings: for the index, and for a reader who does not wait for it."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from rag.settings import Settings
 
 _HEARING_S = 900.0
 """Between two signs of life: loading a large model and finding where somebody speaks in an hour takes minutes."""
+
+_SHOWING_S, _SHOWN_AT_ONCE = 30.0, 2
 
 
 def perceiving_of(
@@ -46,6 +48,18 @@ def perceiving_of(
     )
     return Perceiving(
         documents=close(documents), recordings=close(recordings) if recordings else None, describer=describer
+    )
+
+
+def showing_of(settings: Settings) -> ParserPool:
+    """What draws pages and takes documents out of containers for a reader, who does not wait for an ingest."""
+    wanted = settings.ingest
+    return ParserPool(
+        profile=wanted.parser,
+        timeout_s=min(wanted.timeout_s, _SHOWING_S),
+        memory_mb=wanted.memory_mb,
+        ocr=wanted.ocr,
+        workers=_SHOWN_AT_ONCE,
     )
 
 

@@ -3,7 +3,8 @@
 A question is admitted or refused at once, searched for in a thread of the finders, and then waits for a seat on the
 event loop, where it holds no thread: `rag.api.line` says who is next. Its answer is written in a thread of the writers.
 What needs no model (nothing found, no model there) does not wait. What a thread is ahead of a slow reader is kept here,
-so that a slow reader never holds the model. All but the work in threads happens on the event loop.
+so that a slow reader never holds the model. All but the work in threads (`rag.api.errand`) happens on
+the event loop.
 
     admitted → FINDING → WAITING → WRITING → ENDED        a reader goes away in any of them: the place is free at once
                       ↘ ENDING (no seat needed, or cut) ↗
@@ -12,14 +13,14 @@ so that a slow reader never holds the model. All but the work in threads happens
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 
-from rag.answers import Answer, AnswerEvent, Done, Found
+from rag.answers import Answer, AnswerEvent, Found
+from rag.api import errand
 from rag.api.admission import Admission
 from rag.api.answering import Answering, Asked, Stage
 from rag.api.caller import ENDED, Caller
@@ -29,8 +30,6 @@ from rag.api.watchman import Watchman
 from rag.models.seats import Seats
 from rag.settings_limits import LimitsSettings, ServerSettings
 from rag.store.ledger import Ledger
-
-_log = logging.getLogger(__name__)
 
 _BEAT_S = 0.5
 """How often places in the line are told, and credentials and rights are looked at."""
@@ -93,7 +92,7 @@ class Desk:
         if self._beat is None or self._loop is not asked.loop:
             self._loop = asked.loop
             self._beat = self._loop.call_later(_BEAT_S, self._look_round)
-        self._finders.submit(self._find, asked)
+        self._finders.submit(errand.find, asked, sighted=self._sighted, found=self._found, ended=self._ended)
         return Answering(asked, leave=self.leave)
 
     def pace(self, caller: Caller) -> None:
@@ -154,7 +153,7 @@ class Desk:
         for threads in (self._finders, self._writers, self._watchman):
             threads.shutdown()
         for asked in self._open:
-            _close(asked)
+            errand.close(asked)
             asked.stage = Stage.ENDED
         self._open.clear()
 
@@ -193,7 +192,7 @@ class Desk:
             asked.stage, asked.began_s = Stage.WRITING, self._clock_s()
             if asked.place is not None:
                 asked.told(Waiting(position=0, of=len(self._line)))
-            self._writers.submit(self._rest, asked)
+            self._writers.submit(errand.finish, asked, answered=self._answered, ended=self._ended)
 
     def _may_run(self, user: str) -> bool:
         return self._running[user] < self._limits.running_per_user
@@ -222,7 +221,7 @@ class Desk:
     def _end(self, asked: Asked) -> None:
         """The rest needs no seat: there is no text to write, or the iterator is only closed."""
         asked.stage = Stage.ENDING
-        self._finders.submit(self._rest, asked)
+        self._finders.submit(errand.finish, asked, answered=self._answered, ended=self._ended)
 
     def _uncount(self, asked: Asked) -> None:
         if asked.counted:
@@ -277,46 +276,3 @@ class Desk:
         if self._open:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._idle.wait(), patience_s)
-
-    # ---- in a thread ----
-
-    def _find(self, asked: Asked) -> None:
-        error: BaseException | None = None
-        try:
-            if not asked.gone:
-                asked.iterator = asked.context.run(asked.make)
-                event = asked.context.run(next, asked.iterator)
-                while isinstance(event, Found) and not event.settled:
-                    asked.later(self._sighted, asked, event)
-                    event = asked.context.run(next, asked.iterator)
-                asked.later(self._found, asked, event)
-                return
-        except StopIteration:
-            pass
-        except Exception as failure:  # handed to the reader, who answers for it
-            error = failure
-        asked.later(self._ended, asked, error)
-
-    def _rest(self, asked: Asked) -> None:
-        error: BaseException | None = None
-        try:
-            while not asked.gone and asked.iterator is not None:
-                event = asked.context.run(next, asked.iterator)
-                if isinstance(event, Done):
-                    self._answered(event.answer)
-                asked.later(asked.inbox.put_nowait, (event, None))
-        except StopIteration:
-            pass
-        except Exception as failure:  # handed to the reader, who answers for it
-            error = failure
-        _close(asked)
-        asked.later(self._ended, asked, error)
-
-
-def _close(asked: Asked) -> None:
-    close = getattr(asked.iterator, "close", None)
-    try:
-        if close is not None:
-            asked.context.run(close)
-    except Exception:
-        _log.exception("An answer could not be closed", extra={"action": "answer_not_closed"})

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import rag.app
+import rag.perceiving
 from rag.access import Channel
 from rag.app import App
 from rag.documents import DocumentId, Parsed
@@ -132,7 +132,7 @@ class House:
         self.secret: set[int] = set()
         self.names: set[int] = set()
         self.made, self.stamps = 0, 0
-        self._pool, rag.app.ParserPool = rag.app.ParserPool, InProcess  # type: ignore[misc,assignment]
+        self._pool, rag.perceiving.ParserPool = rag.perceiving.ParserPool, InProcess  # type: ignore[misc,assignment]
         for source, folders in FOLDERS.items():
             for folder in folders:
                 (self.base / source / folder).mkdir(parents=True, exist_ok=True)
@@ -147,7 +147,7 @@ class House:
         try:
             self.app.close()
         finally:
-            rag.app.ParserPool = self._pool  # type: ignore[misc]
+            rag.perceiving.ParserPool = self._pool  # type: ignore[misc]
             shutil.rmtree(self.base)
             shutil.rmtree(self.home)
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import connectors.folder_rights as folder_rights
-import rag.app as app
 import rag.ask.answer as answer
 import rag.ask.release as releasing
 import rag.ask.replay as replay
 import rag.ask.writing as writing
+import rag.asking as asking
 import rag.ingest.one as one
 import rag.ingest.sync as sync
 from connectors.rules import Rules
@@ -25,7 +25,7 @@ from rag.ask.recheck import Recheck
 from rag.ask.release import Release
 from rag.ask.retrieve import Retriever
 from rag.identity import Memberships
-from rag.service import Service
+from rag.lookup import Lookup
 from rag.store.audit import AuditLog
 from rag.store.ledger import Ledger
 from rag.store.places import Places
@@ -212,7 +212,7 @@ MUTANTS = (
     Mutant("nothing is told again after a cut", Course, "cut", _cut),
     Mutant("release by channel", releasing, "release", always(Release.FULL)),
     Mutant("release in answers", answer, "divide", lambda own: lambda found, *_: own(found, LOOPBACK), True),
-    Mutant("release in searches", app, "divide", lambda own: lambda found, *_: own(found, LOOPBACK)),
+    Mutant("release in searches", asking, "divide", lambda own: lambda found, *_: own(found, LOOPBACK)),
     Mutant("release in the search itself", answer, "within", lambda own: lambda filters, *_: filters),
     Mutant("document view", rights, "may_open", always(True)),
     Mutant("one answer for not there and not for you", rights, "may_open", _forbidden),
@@ -220,8 +220,8 @@ MUTANTS = (
     Mutant("counts of what may be read", Ledger, "counts_for", lambda own: lambda self, _, **named: self.counts()),
     Mutant("an empty page where nothing may be read", Ledger, "may_ask", always(True)),
     Mutant("kinds of documents", Ledger, "media_types", lambda own: _kinds),
-    Mutant("rag show", Service, "show", lambda own: _shown_to_all),
-    Mutant("rag show in the same words", Service, "show", lambda own: _shown_with_name),
+    Mutant("rag show", Lookup, "show", lambda own: _shown_to_all),
+    Mutant("rag show in the same words", Lookup, "show", lambda own: _shown_with_name),
     Mutant("a receipt is its owner's, and rights are today's", replay, "_passage", seeing_all(3)),
     Mutant("answers shared across rights", Retriever, "retrieve", _remembered),
     Mutant("deny wins", Acl, "admits", lambda own: lambda self, who: own(replace(self, denied=frozenset()), who)),
@@ -243,11 +243,11 @@ MUTANTS = (
 )
 
 
-def _shown_to_all(self: Service, document: str, *, user: str | None = None, **_: Any) -> Iterator[Any]:
+def _shown_to_all(self: Lookup, document: str, *, user: str | None = None, **_: Any) -> Iterator[Any]:
     entry = self._app.ledger.entry(document)
     yield {"text": "\n\n".join(self._texts(entry)) if entry else ""}
 
 
-def _shown_with_name(self: Service, document: str, *, user: str | None = None, **_: Any) -> Iterator[Any]:
+def _shown_with_name(self: Lookup, document: str, *, user: str | None = None, **_: Any) -> Iterator[Any]:
     entry = self._app.ledger.entry(document)
     yield {"text": f"{entry.id} is not for {user} to read." if entry else f"There is no document {document!r}."}

@@ -34,10 +34,10 @@ def test_a_service_is_ready_once_it_was_opened(house: House) -> None:
 
 
 def test_what_cannot_be_opened_is_told_with_its_reason(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(app: object) -> None:
+    def broken(index: object) -> None:
         raise StoreError("The index cannot be opened: no space left.")
 
-    monkeypatch.setattr(type(house.app), "pipeline", property(broken))
+    monkeypatch.setattr(type(house.app.index), "pipeline", property(broken))
     house.app.open()
     with Doors(house) as doors:
         assert "The index cannot be opened: no space left." in told(doors)
