@@ -299,10 +299,14 @@ HOSTILE = "Badges \x1b[2J\x1b]0;owned\x07 \u202egnp.exe [red]x[/] \\"
 class Hostile(Service):
     """A service whose documents are called and say what could move a terminal's cursor."""
 
-    def documents(self, *, failed: bool = False) -> Iterator[dict[str, Any]]:
+    def __init__(self, app: Any) -> None:
+        super().__init__(app)
+        self._operations |= {"documents": self.hostile_documents, "show": self.hostile_text}
+
+    def hostile_documents(self, *, failed: bool = False) -> Iterator[dict[str, Any]]:
         yield {"documents": [{"document_id": HOSTILE, "state": "indexed", "chunks": 1, "reason": "", "title": HOSTILE}]}
 
-    def show(self, document: str, **options: object) -> Iterator[dict[str, Any]]:
+    def hostile_text(self, document: str, **options: object) -> Iterator[dict[str, Any]]:
         yield {"text": HOSTILE}
 
     def search(self, query: str, **options: Any) -> Iterator[dict[str, Any]]:

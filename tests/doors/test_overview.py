@@ -29,7 +29,11 @@ AT = "2026-11-23T10:00:00+00:00"
 class Wordy(Service):
     """A service that says more than a line holds."""
 
-    def documents(self, *, failed: bool = False) -> Iterator[dict[str, Any]]:
+    def __init__(self, app: Any) -> None:
+        super().__init__(app)
+        self._operations |= {"documents": self.long_list, "show": self.fault, "doctor": self.long_finding}
+
+    def long_list(self, *, failed: bool = False) -> Iterator[dict[str, Any]]:
         entry = {"document_id": "papers:a.txt", "title": WORDS, "state": "indexed", "reason": None, "chunks": 1200}
         bad = {**entry, "state": "outdated", "reason": WORDS, "advice": WORDS}
         noted = {**entry, "notes": [WORDS], "as_of": AT}
@@ -45,11 +49,11 @@ class Wordy(Service):
         answer = {"question": "x", "outcome": "answered", "citations": [citation], "timing_ms": {}, "receipt": ""}
         yield {"event": "done", **answer, "model": {"name": ""}}
 
-    def show(self, document: str, **options: object) -> Iterator[dict[str, Any]]:
+    def fault(self, document: str, **options: object) -> Iterator[dict[str, Any]]:
         raise RuntimeError("a fault")
         yield {}
 
-    def doctor(self) -> Iterator[dict[str, Any]]:
+    def long_finding(self) -> Iterator[dict[str, Any]]:
         check = {"name": "source papers", "well": False, "finding": WORDS, "advice": WORDS}
         yield {"well": False, "checks": [check]}
 
