@@ -56,7 +56,7 @@ TABLE: Final[Mapping[str, Gives]] = {
     "POST /api/ask": Gives(form=schemas.Answer, to_bots=schemas.BotAnswer, other=_ASKED, refuses=_MODEL),
     "POST /api/bots/standing": Gives(form=schemas.Standing),
     "POST /api/bots/messages": Gives(status=204, refuses=(404,)),
-    "GET /api/bots/withdrawals": Gives(form=schemas.Withdrawals),
+    "GET /api/bots/withdrawals": Gives(form=schemas.Withdrawals, refuses=(422,)),
     "POST /api/bots/withdrawn": Gives(status=204),
     "POST /api/search": Gives(form=schemas.Found),
     "GET /api/filters": Gives(form=schemas.Choices),

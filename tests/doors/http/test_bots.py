@@ -351,6 +351,8 @@ def test_a_bot_is_told_which_of_its_messages_to_take_back_until_it_has(desk: Des
     assert desk.call("GET", "/api/bots/withdrawals").json() == {"messages": []}
     withdraw(desk)
     assert desk.call("GET", "/api/bots/withdrawals").json() == {"messages": ["C01/1"]}
+    assert desk.call("GET", "/api/bots/withdrawals?skip=1").json() == {"messages": []}
+    assert desk.call("GET", "/api/bots/withdrawals?skip=-1").status_code == 422
     assert desk.call("GET", "/api/bots/withdrawals", key="matrix").json() == {"messages": []}, "it is another bot's"
     for _ in range(2):
         assert desk.call("POST", "/api/bots/withdrawn", {"message": "C01/1"}, key="matrix").status_code == 204
