@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from rag.bots.adapter import Asked, ChatAdapter, Examinable, Judged
+from rag.bots.adapter import ChatAdapter, Event, Examinable
 from rag.bots.client import Service
 from rag.bots.inbox import Inbox
 from rag.bots.platforms import PLATFORMS, Platform
@@ -209,7 +209,7 @@ async def _examined(adapter: ChatAdapter) -> str:
     if isinstance(adapter, Examinable):
         return await adapter.check() or "it takes the bot's credentials"
 
-    async def refuse(event: Asked | Judged) -> None:
+    async def refuse(event: Event) -> None:
         raise ServiceUnreachable("The bot is only being checked; this is for its next start.")
 
     with suppress(TimeoutError):
