@@ -26,7 +26,7 @@ MORE = """
 provider = "none"
 [bots]
 page = "https://archivar.firma.example/"
-[bots.accounts]
+{bots}[bots.accounts]
 "slack:T01:ANNA" = "anna"
 "slack:T01:ANNA2" = "anna"
 "slack:T01:BEN" = "boss"
@@ -49,10 +49,10 @@ class = "confidential"
 class Desk:
     """An archive, and what a bot with a key of its platform sees of it."""
 
-    def __init__(self, base: Path, *, more: str = "", auth: str = "") -> None:
+    def __init__(self, base: Path, *, more: str = "", auth: str = "", bots: str = "") -> None:
         for name in ("offen", "geheim"):
             (base / name).mkdir()
-        self.archive = Archive(base, more=MORE.format(base=base) + more, auth=auth)
+        self.archive = Archive(base, more=MORE.format(base=base, bots=bots) + more, auth=auth)
         self.app = self.archive.app
         self._client = TestClient(self.archive.web, base_url="http://localhost", client=("127.0.0.1", 50000))
         self._client.__enter__()
@@ -225,6 +225,17 @@ def test_the_answer_in_a_room_is_that_of_a_house_without_what_one_of_them_may_no
 def test_where_not_everybody_is_known_it_answers_nobody(desk: Desk, members: Any, audience: str) -> None:
     refused = desk.ask(audience=audience, members=members)
     assert (refused.status_code, refused.json()["code"]) == (403, "room_unclear")
+
+
+def test_an_administrator_says_how_many_may_be_in_a_channel(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, bots="most_members = 1\n")
+    try:
+        put(desk, "offen")
+        assert desk.ask(audience="private_channel", members=[ANNA]).status_code == 200
+        refused = desk.ask(audience="private_channel", members=[ANNA, BEN])
+        assert (refused.status_code, refused.json()["code"]) == (403, "room_unclear")
+    finally:
+        desk.close()
 
 
 def test_a_bot_speaks_for_somebody_and_nobody_else_does(desk: Desk) -> None:
