@@ -83,6 +83,18 @@ class BotsSettings:
     ca_file: str = _option(
         "", "certificates of your own authority, PEM, where the service answers by https; empty: the system's"
     )
+    most_members: int = _option(
+        200, "people in a channel whose rights are looked up for an answer there; where there are more none is given,"
+        " and in Slack where there are more than 100", least=1, most=2000,
+    )  # fmt: skip
+    waiting: int = _option(
+        200, "questions that may wait in one bot; whoever asks then is told so", least=1, most=10_000
+    )
+    waiting_here: int = _option(10, "questions that may wait in one conversation", least=1, most=1000)
+    waiting_each: int = _option(10, "questions of one person that may wait, wherever they ask", least=1, most=1000)
+    answer_chars: int = _option(
+        0, "characters that an answer has in a chat before it is cut; 0: what a message holds there", most=10_000
+    )
     accounts: Mapping[str, str] = field(default_factory=dict)
     emails: Mapping[str, str] = field(default_factory=dict)
     slack: SlackSettings = field(default_factory=SlackSettings)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from starlette.responses import Response
 
@@ -37,6 +37,9 @@ def _whole(typed: str) -> str:
 
 Receipt = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 Message = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(_whole)]
+
+
+Skip = Annotated[int, Query(ge=0, le=1_000_000, description="how many to leave out from the beginning")]
 
 
 class Posting(BaseModel):
@@ -90,9 +93,10 @@ def posted(said: PostedMessage, app: AppOf, caller: BotOf) -> Response:
 
 
 @router.get("/withdrawals", response_model=None)
-def withdrawals(app: AppOf, caller: BotOf) -> Response:
-    """Messages of this bot's that an administrator wants taken back, the oldest wish first, a hundred at a time."""
-    return json_response({"messages": app.posted.withdrawals(caller.bot)})
+def withdrawals(app: AppOf, caller: BotOf, skip: Skip = 0) -> Response:
+    """Messages of this bot's that an administrator wants taken back, the oldest wish first, a hundred at a time. What
+    cannot be taken back stays in the list: a bot skips it."""
+    return json_response({"messages": app.posted.withdrawals(caller.bot, skip=skip)})
 
 
 @router.post("/withdrawn", response_model=None, status_code=_DONE)

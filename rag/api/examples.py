@@ -141,7 +141,7 @@ ANSWERS: Final[dict[str, Any]] = {
     },
     "UploadPlaces": {"sources": ["eingang"], "max_bytes": 104857600},
     "UploadState": {"document_id": "eingang:angebot.pdf", "key": None, "state": "failed", "failure": _FAILURE},
-    "Removing": {"document_id": "eingang:angebot.pdf", "state": "removing"},
+    "Removing": {"document_id": "eingang:angebot.pdf", "state": "removing", "messages": 2},
     "FeedbackKept": {"receipt": "7fd1c20b3c5e", "verdict": "outdated"},
     "Progress": {
         "sources": [

@@ -20,7 +20,6 @@ from rag.app import App
 from rag.errors import AccessError, SignInUnavailable
 from rag.identity import room
 
-MOST_MEMBERS: Final = 200
 MOST_LISTED: Final = 5000
 """Whoever lists more than may hear an answer is told that, and not that the form is wrong."""
 ACCOUNT_UNKNOWN: Final = Problem(status=403, code="account_unknown")
@@ -101,7 +100,7 @@ def speaking(app: App, caller: Caller, heard: Heard) -> Caller:
     asking = alone(app, caller, heard.asker, audience=audience)
     if not caller.bot or audience is Audience.DIRECT:
         return asking
-    if heard.members is None or len(heard.members) > MOST_MEMBERS:
+    if heard.members is None or len(heard.members) > app.settings.bots.most_members:
         raise Refused(ROOM_UNCLEAR)
     try:
         others = [person(app, caller, one) for one in heard.members]

@@ -56,7 +56,7 @@ TABLE: Final[Mapping[str, Gives]] = {
     "POST /api/ask": Gives(form=answers.Answer, to_bots=bots.BotAnswer, other=_ASKED, refuses=_MODEL),
     "POST /api/bots/standing": Gives(form=bots.Standing),
     "POST /api/bots/messages": Gives(status=204, refuses=(404,)),
-    "GET /api/bots/withdrawals": Gives(form=bots.Withdrawals),
+    "GET /api/bots/withdrawals": Gives(form=bots.Withdrawals, refuses=(422,)),
     "POST /api/bots/withdrawn": Gives(status=204),
     "POST /api/search": Gives(form=answers.Found),
     "GET /api/filters": Gives(form=answers.Choices),

@@ -95,13 +95,15 @@ def became(receipt: Receipt, request: Request, app: AppOf, caller: ReaderOf) -> 
 
 @router.delete("/documents/{key}", response_model=None, status_code=202)
 def remove(key: Key, app: AppOf, caller: ReaderOf) -> Response:
-    """Take away a file one has uploaded oneself, if it is still the one that was sent; else 409."""
+    """Take away a file one has uploaded oneself, if it is still the one that was sent; else 409. Messages of bots that
+    show it stay in their chats until whoever looks after the system has them taken back: how many that are is told."""
     entry = entry_of(app, key, caller)
+    messages = app.posted.count(app.ledger.with_parts([entry.key]))
     app.audit.note("upload_removed", user=caller.principal.user, channel=caller.channel, document=key)
     if not app.uploads.remove(entry.id, caller.principal):
         raise Refused(Problem(status=409, code="not_your_upload"))
     _hint(app, entry.id)
-    return json_response({"document_id": entry.id, "state": "removing"}, status=202)
+    return json_response({"document_id": entry.id, "state": "removing", "messages": messages}, status=202)
 
 
 def _begun(app: App, caller: Caller, source: str, name: str) -> Incoming:

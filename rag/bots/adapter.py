@@ -5,6 +5,8 @@ as the platform itself has verified it → the inbox writes it down, and only th
 asks the service on behalf of the account → what may be said comes back as a `Reply` → the adapter escapes it for its
 platform and posts it, then edits it while it grows.
 
+What somebody takes back goes the same way, as a `Withdrawn`: the runner ends what answers it, and has it removed.
+
 An adapter decides nothing: not who somebody is in the house, not what may be said, not whether a question was answered
 before. It knows its platform's words and no other room of ours but this one.
 """
@@ -14,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar, NewType, Protocol, runtime_checkable
+from typing import ClassVar, NewType, Protocol, TypeAlias, runtime_checkable
 
 from rag.access import Audience, ChannelKind
 from rag.errors import RagError
@@ -91,6 +93,16 @@ class Judged:
     verdict: Verdict
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdrawn:
+    """Somebody took back what they had said: `question` is the `event` of what was, or would have been, made of it.
+    Who did it the platform has judged: it lets nobody delete what others said who may not. `event` as in `Asked`."""
+
+    event: str
+    place: Place
+    question: str
+
+
 class Stage(StrEnum):
     """How far a reply is. Only a FINAL one carries sources and buttons."""
 
@@ -127,7 +139,9 @@ class Reply:
     receipt: str = ""
 
 
-Take = Callable[[Asked | Judged], Awaitable[None]]
+Event: TypeAlias = Asked | Judged | Withdrawn
+
+Take = Callable[[Event], Awaitable[None]]
 """Writes an event down, durably, and returns at once; a redelivery is taken and does nothing. Only when it has returned
 may the event be acknowledged; when it raises, it must not be."""
 
@@ -142,6 +156,9 @@ class ChatAdapter(Protocol):
     """What one message holds of `Reply.text`; the runner cuts, and says so."""
     pace_s: ClassVar[float]
     """The least time between two edits of a message that the platform bears."""
+    finds_again: ClassVar[bool]
+    """Whether `post` gives the message of a nonce that an earlier process has posted. Where it cannot, a second message
+    may appear after a crash; the runner lets that one say that it counts."""
 
     @property
     def hosts(self) -> tuple[str, ...]:

@@ -3,7 +3,8 @@
     message posted → service asked (and asked again while it is busy or away) → sentences shown as they come
       → the message registered with its receipt → standing asked → the last word → ended in the inbox
 
-A crash anywhere before the end begins it again in the same message. What a message shows for good is registered before,
+A crash anywhere before the end begins it again in the same message. When the question is taken back, the runner cancels
+it, which also stops the model. What a message shows for good is registered before,
 so that whoever deletes a document later finds every message that cites it.
 """
 
@@ -13,16 +14,15 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from typing import Final
 
 from rag.access import Audience
-from rag.bots.adapter import Asked, ChatAdapter, PlatformBusy, PlatformRefused, PlatformUnreachable, Reply
-from rag.bots.client import Heard, Service
-from rag.bots.inbox import Entry, Inbox
+from rag.bots.adapter import Asked, PlatformBusy, PlatformRefused, PlatformUnreachable, Reply
+from rag.bots.client import Heard
+from rag.bots.entries import NO_MESSAGE, Entry
 from rag.bots.replies import Replies, language_of_asked
-from rag.bots.riding import PASSING, Patience
-from rag.bots.screen import Screen
+from rag.bots.riding import PASSING
+from rag.bots.speaking import Means, Speaking
 from rag.bots.told import (
     AccountUnknown,
     Finished,
@@ -38,55 +38,28 @@ from rag.bots.told import (
 
 _log = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
 _OF_CODE: Final = {"question_empty": "empty", "question_too_long": "too_long"}
 """What is told for a refusal of the service; "refused" for all others."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patiences:
-    """How long what is tried, seconds. A slow model shows that it is working every `sign_s`, where the platform has a
-    sign for it every `typing_s`; `stale_s` is how old a question may be when it is taken up, `attempts` how often."""
-
-    service: Patience = field(default_factory=lambda: Patience(whole_s=300, first_s=2, longest_s=20))
-    platform: Patience = field(default_factory=lambda: Patience(whole_s=3600, first_s=1, longest_s=60))
-    typing_s: float = 4.0
-    sign_s: float = 15.0
-    stale_s: float = 3600.0
-    attempts: int = 5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Means:
-    """What every question is answered with. `off` runs what writes to the inbox off the event loop; `clock` is the time
-    that entries were received by."""
-
-    adapter: ChatAdapter
-    service: Service
-    inbox: Inbox
-    off: Callable[[Callable[[], T]], Awaitable[T]]
-    page: str
-    patiences: Patiences
-    clock: Callable[[], float]
+_OF_CROWD: Final = {"all": "crowded", "here": "crowded_here", "each": "crowded_each"}
+"""What is told where too many wait already."""
 
 
 class Answering:
     """One question's way; `run` once."""
 
     def __init__(self, means: Means, entry: Entry, asked: Asked) -> None:
-        self._means, self._entry, self._asked = means, entry, asked
+        self._means, self._asked = means, asked
         self._adapter, self._patiences = means.adapter, means.patiences
         self._replies = Replies(
             language=language_of_asked(asked),
             audience=asked.place.audience,
             page=means.page,
-            most_chars=means.adapter.most_chars,
+            most_chars=means.most_chars,
         )
+        self._speaking = Speaking(means, entry, asked, self._replies)
         self._written: list[Written] = []
         self._notice: tuple[str, dict[str, object]] = ("working", {})
-        self._screen: Screen | None = None
-        self._registered = False
+        self._registered = NO_MESSAGE
         self._how = ""
 
     async def run(self) -> str:
@@ -94,70 +67,48 @@ class Answering:
 
         Raises:
             PlatformBusy, PlatformUnreachable, PlatformRefused: nobody could be told.
+            TakenBack: nobody wants to be told any more.
             StoreError: the inbox cannot be written.
         """
-        self._entry = await self._off(lambda: self._means.inbox.begin(self._entry))
+        await self._speaking.begin()
         self._how = self._why_not()
         if self._how:
-            await self._say(self._replies.ended(self._how))
+            await self._speaking.say(self._replies.ended(self._how))
             return self._how
-        await self._open()
         try:
+            await self._open()
             async with self._signs():
                 reply = await self._outcome()
             await self._settle(reply)
         except BaseException:
-            if self._screen is not None:
-                self._screen.abandon()
+            self._speaking.abandon()
             raise
         return self._how
 
     def _why_not(self) -> str:
         """Why it is not even asked; "" where it is."""
-        if self._entry.crowded:
-            return "crowded_here" if self._entry.crowded == "here" else "crowded"
-        if self._entry.attempts > self._patiences.attempts:
+        if self._speaking.entry.crowded:
+            return _OF_CROWD[self._speaking.entry.crowded]
+        if self._speaking.entry.attempts > self._patiences.attempts:
             return "failed"
-        if self._means.clock() - self._entry.received > self._patiences.stale_s:
+        if self._means.clock() - self._speaking.entry.received > self._patiences.stale_s:
             return "stale"
         return "" if self._asked.text.strip() else "empty"
 
     async def _open(self) -> None:
         """The message stands, and can grow. Where a crash has left one it is taken up."""
-        if self._entry.message:
+        if await self._speaking.open():
             self._notice = ("resumed", {})
-        else:
-            await self._post(self._replies.working())
-        self._screen, self._registered = Screen(self._adapter, self._asked.place, self._entry.message), False
-        if self._notice[0] == "resumed":
             self._refresh()
-
-    async def _post(self, reply: Reply) -> None:
-        message = await self._patiences.platform.ride(
-            lambda: self._adapter.post(self._asked.place, reply, nonce=self._entry.nonce)
-        )
-        self._entry = await self._off(lambda: self._means.inbox.posted(self._entry, message))
-
-    async def _say(self, reply: Reply) -> None:
-        """The only word, in the message that is there or in a new one."""
-        if not self._entry.message:
-            await self._post(reply)
-            return
-        self._screen = Screen(self._adapter, self._asked.place, self._entry.message)
-        await self._settle(lambda: _ready(reply))
 
     async def _settle(self, reply: Callable[[], Awaitable[Reply]]) -> None:
         """The last word; in another message, once, where this one can be changed no more."""
         try:
-            await self._shown_last(reply)
+            await self._speaking.settle(reply)
         except PlatformRefused:
-            self._entry = await self._off(lambda: self._means.inbox.anew(self._entry))
+            await self._speaking.anew()
             await self._open()
-            await self._shown_last(reply)
-
-    async def _shown_last(self, reply: Callable[[], Awaitable[Reply]]) -> None:
-        if self._screen is not None:
-            await self._screen.settle(reply, patience=self._patiences.platform)
+            await self._speaking.settle(reply)
 
     async def _outcome(self) -> Callable[[], Awaitable[Reply]]:
         """What is to be said at the end, made at the moment it is said."""
@@ -220,12 +171,10 @@ class Answering:
 
     def _refresh(self) -> None:
         key, values = self._notice
-        if self._screen is None:
-            return
         if self._written:
-            self._screen.grow(self._replies.writing(self._written, key, **values))
+            self._speaking.grow(self._replies.writing(self._written, key, **values))
         else:
-            self._screen.grow(self._replies.working(key or "working", **values))
+            self._speaking.grow(self._replies.working(key or "working", **values))
 
     @asynccontextmanager
     async def _signs(self) -> AsyncIterator[None]:
@@ -261,9 +210,10 @@ class Answering:
 
     async def _stands(self, receipt: str) -> bool:
         service, account = self._means.service, self._asked.account
-        if not self._registered:
-            await service.posted(receipt, self._entry.message, account)
-            self._registered = True
+        message = self._speaking.entry.message
+        if self._registered != message:
+            await service.posted(receipt, message, account)
+            self._registered = message
         return await service.standing(receipt, await self._heard())
 
     async def _heard(self) -> Heard:
@@ -282,9 +232,6 @@ class Answering:
         if members is None:
             raise RoomUnclear("The platform does not say who is in the channel.")
         return Heard(account=self._asked.account, audience=place.audience, members=members)
-
-    async def _off(self, work: Callable[[], Entry]) -> Entry:
-        return await self._means.off(work)
 
 
 async def _ready(reply: Reply) -> Reply:

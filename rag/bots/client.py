@@ -90,9 +90,9 @@ class Service:
         Raises:
             AccountUnknown, RoomUnclear, ServiceBusy, ServiceUnreachable, ServiceRefused: also while it is read.
         """
-        form = {"question": question, "stream": True, **heard.as_json()}
+        form = {"question": _whole(question), "stream": True, **heard.as_json()}
         if earlier:
-            turns = [turn[:MOST_TURN_CHARS] for turn in earlier[-MOST_TURNS:]]
+            turns = [_whole(turn[:MOST_TURN_CHARS]) for turn in earlier[-MOST_TURNS:]]
             form["conversation"] = [{"role": "user", "content": turn} for turn in turns]
         try:
             timeout = httpx.Timeout(_SILENCE_S, connect=_CONNECT_S)
@@ -113,9 +113,9 @@ class Service:
         form = {"receipt": receipt, "message": message, "on_behalf_of": _account(account)}
         await self._call("POST", "/api/bots/messages", form)
 
-    async def withdrawals(self) -> tuple[str, ...]:
-        """Messages that are to be taken back. Raises as `ask`."""
-        said = await self._call("GET", "/api/bots/withdrawals")
+    async def withdrawals(self, *, skip: int = 0) -> tuple[str, ...]:
+        """Messages that are to be taken back, some at a time, after the first `skip`. Raises as `ask`."""
+        said = await self._call("GET", f"/api/bots/withdrawals?skip={skip}")
         return tuple(str(message) for message in said.get("messages", ()))
 
     async def withdrawn(self, message: str) -> None:
@@ -167,6 +167,11 @@ async def _lines(response: httpx.Response) -> AsyncIterator[str]:
             raise ServiceUnreachable("What answers there is not the service: its lines never end.")
         for line in lines:
             yield line.decode("utf-8", "replace")
+
+
+def _whole(text: str) -> str:
+    """The text without halves of characters, which no request can carry."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _account(account: Account) -> dict[str, str]:

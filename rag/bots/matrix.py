@@ -47,7 +47,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _TYPING_MS: Final = 20_000
 _FIRST_SYNC_S: Final = 30.0
-_TAKEN_BACK: Final = "The question was taken back."
 _GONE: Final = frozenset({"M_NOT_FOUND", "404"})
 
 
@@ -89,6 +88,7 @@ class MatrixChat:
     kind: ClassVar[ChannelKind] = ChannelKind.SELF_HOSTED_CHAT
     most_chars: ClassVar[int] = 8_000
     pace_s: ClassVar[float] = 3.0
+    finds_again: ClassVar[bool] = True
 
     def __init__(self, settings: MatrixSettings, *, token: str, home: Path) -> None:
         self._settings = settings
@@ -111,14 +111,7 @@ class MatrixChat:
 
         try:
             connection, memory, views = await self._patiently()
-            self._listener = Listener(
-                connection,
-                memory,
-                views,
-                servers=self._servers,
-                take=take,
-                withdrawn=self._withdraw,
-            )
+            self._listener = Listener(connection, memory, views, servers=self._servers, take=take)
             await self._listener.listen()
         finally:
             self._listener = None
@@ -142,16 +135,13 @@ class MatrixChat:
         event = memory.sent(nonce)
         if not event:
             room, reply = await self._fitting(place, reply)
-            root, _ = _thread(place)
-            said = threaded(content(reply), thread=root)
+            said = threaded(content(reply), thread=_thread(place))
             event = await connection.say(
                 place.conversation, said, transaction=_transaction(nonce), encrypted=room.encrypted
             )
             memory.remember(nonce, event)
-        message = MessageRef(f"{place.conversation} {event}")
-        memory.answered(_thread(place)[1], message)
         await self._said(place, reply, event)
-        return message
+        return MessageRef(f"{place.conversation} {event}")
 
     async def edit(self, place: Place, message: MessageRef, reply: Reply) -> None:
         """Replace what the message says."""
@@ -176,13 +166,6 @@ class MatrixChat:
             if getattr(error, "code", "") not in _GONE:
                 raise
         memory.forget(event)
-
-    async def _withdraw(self, question: str) -> None:
-        """A question was taken back: what answers it goes too, and what is still to come is not said."""
-        _, memory, _ = await self._ready()
-        memory.withdraw(question)
-        for message in memory.answers(question):
-            await self.remove(MessageRef(message))
 
     async def working(self, place: Place) -> None:
         """Show that the bot is writing."""
@@ -244,10 +227,8 @@ class MatrixChat:
 
     async def _fitting(self, place: Place, reply: Reply) -> tuple[Room, Reply]:
         """The room, and what it may hear: where more people read there by now than were thought of when it was decided,
-        the reason instead. Raises PlatformRefused where the question was taken back."""
-        connection, memory, views = await self._ready()
-        if memory.is_withdrawn(_thread(place)[1]):
-            raise PlatformRefused(_TAKEN_BACK)
+        the reason instead."""
+        connection, _, views = await self._ready()
         room = await views.known(place.conversation)
         if (reply.text or reply.sources) and is_wider(room.audience, place.audience):
             opened = texts(reply.language, "matrix")["opened"]
@@ -260,9 +241,6 @@ class MatrixChat:
 
     async def _said(self, place: Place, reply: Reply, event: str) -> None:
         _, memory, _ = await self._ready()
-        if memory.is_withdrawn(question := _thread(place)[1]):
-            await self._withdraw(question)
-            raise PlatformRefused(_TAKEN_BACK)
         if reply.receipt:
             memory.may_be_judged(event, reply.receipt)
         if reply.stage is Stage.FINAL:
@@ -288,12 +266,11 @@ def _transaction(nonce: str) -> str:
     return hashlib.sha256(nonce.encode()).hexdigest()[:32]
 
 
-def _thread(place: Place) -> tuple[str, str]:
-    """The event that a thread hangs on, "" for none; and the question, as `Listener` wrote them into a place."""
-    root, _, question = place.thread.partition(" ")
-    return root, question
+def _thread(place: Place) -> str:
+    """The event that a thread hangs on, "" for none; places of an earlier release name the question behind it."""
+    return place.thread.partition(" ")[0]
 
 
 def _named(message: MessageRef) -> tuple[str, str]:
-    conversation, _, event = message.partition(" ")
+    conversation, _, event = message.rpartition(" ")  # no event's id holds a space, whatever a room's does
     return conversation, event

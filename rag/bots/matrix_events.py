@@ -52,9 +52,10 @@ class Reaction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Redaction:
-    """Somebody took an event back."""
+    """Somebody took an event back: of their own, or as a moderator; the homeserver has judged that they may."""
 
     event: str
+    sender: str
     redacted: str
 
 
@@ -83,7 +84,7 @@ def read(source: Any, *, bot: str, display_name: str = "") -> Message | Reaction
         return _reaction(event, sender, content)
     if kind == "m.room.redaction":
         redacted = source.get("redacts") or content.get("redacts")
-        return Redaction(event=event, redacted=redacted) if isinstance(redacted, str) else None
+        return Redaction(event=event, sender=sender, redacted=redacted) if _is_event(redacted) else None
     return Sealed(event=event, sender=sender) if kind == "m.room.encrypted" else None
 
 

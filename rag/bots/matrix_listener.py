@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import quote
@@ -25,6 +24,7 @@ from rag.bots.adapter import (
     PlatformRefused,
     PlatformUnreachable,
     Take,
+    Withdrawn,
 )
 from rag.bots.matrix_connection import Connection, Refusal
 from rag.bots.matrix_events import Message, Reaction, Redaction, Sealed, is_invitation, is_joining, read, since_invited
@@ -51,8 +51,12 @@ _KEY_WAIT_S: Final = 60.0
 _FATAL: Final = frozenset({"M_UNKNOWN_TOKEN", "M_MISSING_TOKEN", "M_USER_DEACTIVATED", "M_USER_LOCKED", "redirect"})
 
 
+_ODD: Final = (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError)
+"""What an event raises that is made in no way we know; not what a disk or a network raises."""
+
+
 class Listener:
-    """One bot's ear. `servers`: whose people are heard; `withdrawn` is told of events that were taken back."""
+    """One bot's ear. `servers`: whose people are heard; what was said is taken back whoever does it."""
 
     def __init__(
         self,
@@ -62,14 +66,12 @@ class Listener:
         *,
         servers: frozenset[str],
         take: Take,
-        withdrawn: Callable[[str], Awaitable[None]],
     ) -> None:
         self._connection = connection
         self._memory = memory
         self._views = views
         self._servers = servers
         self._take = take
-        self._withdrawn = withdrawn
         self._untaken: nio.SyncResponse | None = None
         self.synced = asyncio.Event()
         """Set once the rooms are known."""
@@ -112,8 +114,8 @@ class Listener:
         await self._answer_invitations(self._untaken)
         if since:
             for name, info in self._untaken.rooms.join.items():
-                for source in await self._said(name, info, since):
-                    await self._consider(name, source)
+                for source in await self._told(name, info, since):
+                    await self._heed(name, source)
         await self._try_sealed()
         self._memory.read_up_to(self._untaken.next_batch)
         self._untaken = None
@@ -135,8 +137,7 @@ class Listener:
             try:
                 await self._connection.call("POST", f"/join/{room}" if welcome else f"/rooms/{room}/leave", body={})
             except Refusal as error:
-                if error.code in _FATAL:
-                    raise
+                _raise_if_fatal(error)
                 _log.warning("An invitation could not be answered", extra={"action": "matrix_invitation"})
 
     async def _said(self, name: str, info: Any, since: str) -> list[Any]:
@@ -165,10 +166,27 @@ class Listener:
             )
         return found[::-1]
 
+    async def _told(self, name: str, info: Any, since: str) -> list[Any]:
+        """As `_said`; what the homeserver does not show the bot any more is left."""
+        try:
+            return await self._said(name, info, since)
+        except PlatformRefused as error:
+            _raise_if_fatal(error)
+            _log.warning("A room could not be read; what was said there is left", extra={"action": "matrix_room"})
+            return []
+
+    async def _heed(self, name: str, source: Any) -> None:
+        """One event; one that cannot be made sense of is left, or it would keep all others waiting for ever."""
+        try:
+            await self._consider(name, source)
+        except _ODD as error:
+            extra = {"action": "matrix_unread", "reason": type(error).__name__}
+            _log.error("An event of a room could not be read, and is left", extra=extra)
+
     async def _consider(self, name: str, source: Any) -> None:
         found = read(source, bot=self._connection.user_id, display_name=self._views.display_name)
-        if isinstance(found, Redaction):
-            await self._withdrawn(found.redacted)
+        if isinstance(found, Redaction) and found.sender != self._connection.user_id:
+            await self._taken_back(name, found)
         if found is None or isinstance(found, Redaction) or not self._is_heard(found.sender):
             return
         try:
@@ -179,9 +197,14 @@ class Listener:
             else:
                 await self._seal(name, found, source)
         except PlatformRefused as error:
-            if isinstance(error, Refusal) and error.code in _FATAL:
-                raise
+            _raise_if_fatal(error)
             _log.warning("A room could not be looked at; what was said there is left", extra={"action": "matrix_room"})
+
+    async def _taken_back(self, name: str, redaction: Redaction) -> None:
+        """Also what waits for its key is dropped: it is not to be read any more."""
+        self._memory.unsealed(redaction.redacted)
+        place = Place(conversation=name)
+        await self._take(Withdrawn(event=redaction.event, place=place, question=redaction.redacted))
 
     def _is_heard(self, sender: str) -> bool:
         return sender != self._connection.user_id and server_of(sender) in self._servers
@@ -197,7 +220,7 @@ class Listener:
         if not message.text:
             await self._tell(name, "only_text", message.event)
             return
-        place = Place(conversation=name, thread=f"{root} {message.event}", audience=room.audience)
+        place = Place(conversation=name, thread=root, audience=room.audience)
         earlier = await self._views.earlier(name, message)
         account = Account(id=f"matrix:{message.sender}")
         await self._take(Asked(event=message.event, account=account, place=place, text=message.text, earlier=earlier))
@@ -223,12 +246,19 @@ class Listener:
         for event, name, source, age_s in self._memory.sealed():
             opened = self._connection.opened(name, source)
             if opened is not source:
-                await self._consider(name, opened)
+                await self._heed(name, opened)
             elif age_s <= _KEY_WAIT_S:
                 continue
-            elif (await self._views.known(name)).alone:
-                await self._tell(name, "sealed.no_key", event)
+            else:
+                await self._tell_of_key(name, event)
             self._memory.unsealed(event)
+
+    async def _tell_of_key(self, name: str, event: str) -> None:
+        try:
+            if (await self._views.known(name)).alone:
+                await self._tell(name, "sealed.no_key", event)
+        except PlatformRefused as error:  # the bot is not in the room any more
+            _raise_if_fatal(error)
 
     async def _tell(self, name: str, key: str, about: str) -> None:
         """A sentence of the adapter's own, in every language there is: nobody says which one is read."""
@@ -240,6 +270,12 @@ class Listener:
         path = f"/rooms/{quote(name, safe='')}/receipt/m.read/{quote(message.event, safe='')}"
         with suppress(PlatformBusy, PlatformRefused, PlatformUnreachable):
             await self._connection.call("POST", path, body={"thread_id": message.thread or "main"})
+
+
+def _raise_if_fatal(error: PlatformRefused) -> None:
+    """Whether it is only this one thing that the homeserver refuses, or the bot."""
+    if isinstance(error, Refusal) and error.code in _FATAL:
+        raise error
 
 
 def _source(event: Any) -> Any:

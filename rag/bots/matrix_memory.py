@@ -18,9 +18,8 @@ _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS position (one INTEGER PRIMARY KEY CHECK (one = 1), since TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS sent (nonce TEXT PRIMARY KEY, event TEXT NOT NULL, at REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS judged (event TEXT PRIMARY KEY, receipt TEXT NOT NULL, at REAL NOT NULL);
-CREATE TABLE IF NOT EXISTS answer (message TEXT PRIMARY KEY, question TEXT NOT NULL, at REAL NOT NULL);
-CREATE INDEX IF NOT EXISTS answer_question ON answer (question);
-CREATE TABLE IF NOT EXISTS withdrawn (event TEXT PRIMARY KEY, at REAL NOT NULL);
+DROP TABLE IF EXISTS answer;
+DROP TABLE IF EXISTS withdrawn;
 CREATE TABLE IF NOT EXISTS told (room TEXT, what TEXT, PRIMARY KEY (room, what));
 CREATE TABLE IF NOT EXISTS sealed (event TEXT PRIMARY KEY, room TEXT NOT NULL, source TEXT NOT NULL, at REAL NOT NULL);
 """
@@ -39,7 +38,7 @@ class Memory:
             self._rows.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; {_TABLES}")
         finally:
             os.umask(before)
-        for table in ("sent", "judged", "answer", "withdrawn"):
+        for table in ("sent", "judged"):
             self._rows.execute(f"DELETE FROM {table} WHERE at < ?", (time.time() - _KEPT_S,))
 
     def close(self) -> None:
@@ -74,22 +73,6 @@ class Memory:
     def forget(self, event: str) -> None:
         """The message is gone."""
         self._rows.execute("DELETE FROM judged WHERE event = ?", (event,))
-
-    def answers(self, question: str) -> list[str]:
-        """The messages that answer a question, as `MatrixChat` names them."""
-        return [row[0] for row in self._rows.execute("SELECT message FROM answer WHERE question = ?", (question,))]
-
-    def answered(self, question: str, message: str) -> None:
-        """This message answers this question."""
-        self._rows.execute("INSERT OR REPLACE INTO answer VALUES (?, ?, ?)", (message, question, time.time()))
-
-    def withdraw(self, event: str) -> None:
-        """Somebody took this event back."""
-        self._rows.execute("INSERT OR REPLACE INTO withdrawn VALUES (?, ?)", (event, time.time()))
-
-    def is_withdrawn(self, event: str) -> bool:
-        """Whether somebody took it back."""
-        return bool(self._one("SELECT 1 FROM withdrawn WHERE event = ?", event))
 
     def first_time(self, room: str, what: str) -> bool:
         """Whether something is told in a room for the first time; from now on it is not."""

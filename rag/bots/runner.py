@@ -1,9 +1,11 @@
 """A bot at work: takes what its platform delivers, brings each question to its end, and takes messages back.
 
     adapter ── take ──→ inbox (durable) ──→ line ──→ `Answering`, some at a time ──→ ended
+    taken back by its asker → out of the line, or cancelled → its messages removed → ended
     every minute: the service's withdrawals → the message is removed → told
 
-Nothing is acknowledged before it is in the inbox; nothing leaves the inbox before its asker was told. Told to stop, it
+Nothing is acknowledged before it is in the inbox; nothing leaves the inbox before its asker was told, unless the asker
+took it back. Told to stop, it
 takes nothing more, lets open answers end for some seconds, and leaves the rest to the next start.
 """
 
@@ -21,17 +23,21 @@ from typing import Final, TypeVar
 from rag.bots.adapter import (
     Asked,
     ChatAdapter,
+    Event,
     Judged,
-    MessageRef,
     PlatformBusy,
     PlatformRefused,
     PlatformUnreachable,
+    Withdrawn,
 )
-from rag.bots.answering import Answering, Means, Patiences
+from rag.bots.answering import Answering
 from rag.bots.client import Service
-from rag.bots.inbox import Entry, Inbox
+from rag.bots.entries import Entry
+from rag.bots.inbox import Inbox, TakenBack
 from rag.bots.riding import PASSING
+from rag.bots.speaking import Means, Patiences
 from rag.bots.told import AccountUnknown, RoomUnclear, ServiceRefused
+from rag.bots.withdrawing import Withdrawing
 from rag.errors import RagError, StoreError
 
 _log = logging.getLogger(__name__)
@@ -51,12 +57,14 @@ class Stopping(RagError):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """How much at once, and how often: `at_once` questions in all, `here_at_once` in one conversation; withdrawals are
-    asked for every `poll_s`, and open answers get `drain_s` when the bot is stopped."""
+    asked for every `poll_s`, and open answers get `drain_s` when the bot is stopped. An answer has `answer_chars` at
+    most; 0: what a message holds."""
 
     at_once: int = 8
     here_at_once: int = 2
     poll_s: float = 60.0
     drain_s: float = 8.0
+    answer_chars: int = 0
     patiences: Patiences = field(default_factory=Patiences)
 
 
@@ -84,7 +92,9 @@ class Runner:
             page=page,
             patiences=self._limits.patiences,
             clock=clock,
+            most_chars=min(adapter.most_chars, self._limits.answer_chars or adapter.most_chars),
         )
+        self._withdrawing = Withdrawing(self._means)
         self._line: list[Entry] = []
         self._running: dict[asyncio.Task[None], Entry] = {}
         self._taking: set[asyncio.Future[None]] = set()
@@ -116,13 +126,14 @@ class Runner:
             for task in left:
                 task.cancel()
             await asyncio.gather(*left, *self._taking, return_exceptions=True)
+            await self._means.unbroken.drop()
             self._writer.shutdown()
 
     def stop(self) -> None:
         """Take nothing more, and end soon."""
         self._stopping.set()
 
-    async def take(self, event: Asked | Judged) -> None:
+    async def take(self, event: Event) -> None:
         """Write it down, then put it in the line; what was taken before does nothing.
 
         Raises:
@@ -136,11 +147,21 @@ class Runner:
         taking.add_done_callback(self._taking.discard)
         await asyncio.shield(taking)  # whoever gives up waiting does not keep it out of the line
 
-    async def _take(self, event: Asked | Judged) -> None:
+    async def _take(self, event: Event) -> None:
         entry = await self._off(lambda: self._inbox.take(event))
-        if entry is not None:
-            self._line.append(entry)
-            self._dispatch()
+        if entry is None:
+            return
+        if isinstance(event, Withdrawn):
+            self._call_off(event)
+        self._line.append(entry)
+        self._dispatch()
+
+    def _call_off(self, withdrawn: Withdrawn) -> None:
+        """It is not begun any more, or ended where it stands; that stops the model too."""
+        self._line = [entry for entry in self._line if not _is_of(withdrawn, entry)]
+        for task, entry in self._running.items():
+            if _is_of(withdrawn, entry):
+                task.cancel()
 
     def _dispatch(self) -> None:
         """Start what may be started: in the order it came, but no conversation takes all."""
@@ -173,8 +194,10 @@ class Runner:
     async def _bring(self, entry: Entry) -> None:
         """One event to its end; what fails unforeseen is begun again, as after a crash."""
         try:
-            how = await self._judge(entry.said) if isinstance(entry.said, Judged) else await self._answer(entry)
+            how = await self._ended(entry, entry.said)
             await self._off(lambda: self._inbox.end(entry, how))
+        except TakenBack:
+            return
         except StoreError as error:
             _log.error("A question waits: %s", error, extra={"action": "inbox_failed"})
             await self._again(entry)
@@ -183,11 +206,22 @@ class Runner:
             _log.error("A question failed and is begun again", extra=extra, exc_info=error)
             await self._again(entry)
 
-    async def _answer(self, entry: Entry) -> str:
+    async def _ended(self, entry: Entry, said: Event) -> str:
         """How it ended."""
-        assert isinstance(entry.said, Asked)
+        if isinstance(said, Judged):
+            return await self._judge(said)
+        return await (self._take_back(entry, said) if isinstance(said, Withdrawn) else self._answer(entry, said))
+
+    async def _take_back(self, entry: Entry, withdrawn: Withdrawn) -> str:
+        """What was called off has ended by then; nothing comes after the removal."""
+        answering = {task for task, one in self._running.items() if _is_of(withdrawn, one)}
+        if answering:
+            await asyncio.wait(answering)
+        return await self._withdrawing.done(entry, withdrawn)
+
+    async def _answer(self, entry: Entry, asked: Asked) -> str:
         try:
-            return await Answering(self._means, entry, entry.said).run()
+            return await Answering(self._means, entry, asked).run()
         except (PlatformBusy, PlatformUnreachable, PlatformRefused) as error:
             extra = {"action": "asker_not_told", "kind": type(error).__name__}
             _log.error("An asker could not be told: %s", error, extra=extra)
@@ -223,31 +257,25 @@ class Runner:
         """Every minute: messages are taken back, and the inbox is tidied."""
         while True:
             try:
-                await self._take_back()
+                await self._withdrawing.wanted()
                 await self._off(self._inbox.tidy)
-            except (*PASSING, RagError) as error:
+            except Exception as error:  # whatever it is: it goes on, or nothing would ever be taken back again
                 extra = {"action": "withdrawals_failed", "kind": type(error).__name__}
                 _log.warning("Messages could not be taken back: %s", error, extra=extra)
             await asyncio.sleep(self._limits.poll_s)
-
-    async def _take_back(self) -> None:
-        """What is being written is left for the next time: an edit on its way would bring it back."""
-        for message in await self._service.withdrawals():
-            if any(entry.message == message for entry in await self._off(self._inbox.open)):
-                continue
-            try:
-                await self._adapter.remove(MessageRef(message))
-            except PlatformRefused as error:
-                _log.error("A message cannot be taken back: %s", error, extra={"action": "withdrawal_refused"})
-                continue
-            await self._service.withdrawn(message)
 
     async def _off(self, work: Callable[[], T]) -> T:
         """Writing waits for the disk; the event loop does not."""
         return await asyncio.get_running_loop().run_in_executor(self._writer, work)
 
 
+def _is_of(withdrawn: Withdrawn, entry: Entry) -> bool:
+    """Whether this is what was taken back: in the same conversation, since nobody speaks for another one."""
+    same = entry.said.place.conversation == withdrawn.place.conversation
+    return same and entry.event == withdrawn.question
+
+
 def _lane(entry: Entry) -> tuple[bool, str]:
     """Whether it goes beside the others, because it takes no time; and its conversation."""
-    beside = isinstance(entry.said, Judged) or bool(entry.crowded)
+    beside = not isinstance(entry.said, Asked) or bool(entry.crowded)
     return beside, "" if beside else entry.said.place.conversation

@@ -6,26 +6,18 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 
-from rag.bots.adapter import (
-    ChatAdapter,
-    MessageRef,
-    Place,
-    PlatformBusy,
-    PlatformRefused,
-    PlatformUnreachable,
-    Reply,
-)
+from rag.bots.adapter import PlatformBusy, PlatformRefused, PlatformUnreachable, Reply
 from rag.bots.riding import Patience
 
 _AFTER_LOSS_S = 2.0
 
 
 class Screen:
-    """Shows replies in one message. Between `grow` and `settle` what was not shown in time is never shown: only the
-    newest is."""
+    """Shows replies in one message: `show` edits it, every `pace_s` seconds at most. Between `grow` and `settle` what
+    was not shown in time is never shown: only the newest is."""
 
-    def __init__(self, adapter: ChatAdapter, place: Place, message: MessageRef) -> None:
-        self._adapter, self._place, self._message = adapter, place, message
+    def __init__(self, show: Callable[[Reply], Awaitable[None]], *, pace_s: float) -> None:
+        self._show, self._pace_s = show, pace_s
         self._newest: Reply | None = None
         self._changed, self._closing = asyncio.Event(), asyncio.Event()
         self._next_s = 0.0
@@ -49,7 +41,7 @@ class Screen:
         await asyncio.sleep(self._left_s())
 
         async def say() -> None:
-            await self._adapter.edit(self._place, self._message, await reply())
+            await self._show(await reply())
 
         await patience.ride(say)
 
@@ -75,11 +67,11 @@ class Screen:
             if self._closing.is_set() or reply is None:
                 continue
             try:
-                await self._adapter.edit(self._place, self._message, reply)
-                self._rest(self._adapter.pace_s)
+                await self._show(reply)
+                self._rest(self._pace_s)
             except PlatformBusy as busy:
                 self._put_back(reply)
-                self._rest(max(busy.retry_after_s, self._adapter.pace_s))
+                self._rest(max(busy.retry_after_s, self._pace_s))
             except PlatformUnreachable:
                 self._put_back(reply)
                 self._rest(_AFTER_LOSS_S)

@@ -75,6 +75,7 @@ class SlackAdapter:
     kind: ClassVar[ChannelKind] = ChannelKind.CLOUD_CHAT
     most_chars: ClassVar[int] = 5000
     pace_s: ClassVar[float] = 1.5
+    finds_again: ClassVar[bool] = True
 
     def __init__(
         self, settings: SlackSettings, *, token: str, app_token: str, signing_secret: str, api: str = API
@@ -202,9 +203,7 @@ class SlackAdapter:
                 where = {"conversation": heard.conversation, "user": heard.user, "thread": heard.thread}
                 self._errand(self._posting.whisper(**where, text=thanks))
             case Deleted():
-                self._posting.withdraw(conversation=heard.conversation, question=heard.at)
-                if heard.answered:
-                    self._errand(self._posting.clear(conversation=heard.conversation, question=heard.at))
+                await asking.deleted(heard)
             case Stranger():
                 return slack_words("en")["other_workspace"]
             case None:

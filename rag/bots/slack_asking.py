@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from rag.access import Audience
-from rag.bots.adapter import Account, Asked, Judged, Place, PlatformUnreachable, Take
+from rag.bots.adapter import Account, Asked, Judged, Place, PlatformUnreachable, Take, Withdrawn
 from rag.bots.slack_api import SlackApi
-from rag.bots.slack_hearing import Command, Pressed, Spoken
+from rag.bots.slack_hearing import Command, Deleted, Pressed, Spoken
 from rag.bots.slack_people import People, Person
 from rag.bots.slack_text import mentions, slack_words, typed
 from rag.errors import RagError
@@ -112,6 +112,12 @@ class Asking:
         await self._take(judged)
         return slack_words(language)["thanks"]
 
+    async def deleted(self, deleted: Deleted) -> None:
+        """Have it taken that somebody deleted a message, whether it was a question or not."""
+        question = self._event(deleted.conversation, deleted.at)
+        place = Place(conversation=deleted.conversation)
+        await self._take(Withdrawn(event=f"{question}:deleted", place=place, question=question))
+
     async def _looked_up(self, spoken: Spoken, thread: _Thread) -> Asked | None:
         async with asyncio.timeout(_LOOK_UP_S):
             if not (spoken.called or spoken.direct) and not await self._may_follow(spoken, thread):
@@ -128,13 +134,16 @@ class Asking:
     def _asked(self, spoken: Spoken, person: Person, audience: Audience, earlier: tuple[str, ...]) -> Asked:
         where = spoken.thread if spoken.direct else spoken.thread or spoken.at
         return Asked(
-            event=f"slack:{self._team}:{spoken.conversation}:{spoken.at}",
+            event=self._event(spoken.conversation, spoken.at),
             account=self._people.account_of(person),
             place=Place(conversation=spoken.conversation, thread=where, audience=audience),
             text=spoken.text,
             earlier=earlier,
             language=person.language,
         )
+
+    def _event(self, conversation: str, at: str) -> str:
+        return f"slack:{self._team}:{conversation}:{at}"
 
     async def _may_follow(self, spoken: Spoken, thread: _Thread) -> bool:
         """Whether this person called the bot in this thread before; asked of Slack once for each thread."""

@@ -70,11 +70,10 @@ class Pressed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deleted:
-    """Somebody took a message of theirs back. `answered`: there is a thread below it."""
+    """Somebody took a message back, of their own or because they look after the workspace."""
 
     conversation: str
     at: str
-    answered: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +126,7 @@ class Hearing:
         if body.get("team_id") != self._team:
             return
         if event.get("subtype") in ("message_deleted", "message_changed"):
-            self._note(_deleted(event))
+            self._note(self._deleted(event))
         elif str(event.get("subtype") or "") in _SPOKEN and not event.get("bot_id") and not self._from_elsewhere(event):
             self._note(self._spoken(event, shared=body.get("is_ext_shared_channel") is True))
 
@@ -180,6 +179,18 @@ class Hearing:
             return None
         return replace(spoken, thread="") if spoken.thread == spoken.at else spoken
 
+    def _deleted(self, event: Mapping[str, Any]) -> Deleted | None:
+        """A message without a thread disappears; one with a thread is changed into a tombstone. What the bot itself
+        takes back is no news."""
+        message, before = event.get("message"), event.get("previous_message")
+        tomb = isinstance(message, dict) and message.get("subtype") == "tombstone"
+        gone = message.get("ts") if isinstance(message, dict) and tomb else event.get("deleted_ts")
+        conversation, at = str(event.get("channel") or ""), str(gone or "")
+        if isinstance(before, dict) and before.get("user") == self._bot:
+            return None
+        sound = _ID.fullmatch(conversation) and _TS.fullmatch(at)
+        return Deleted(conversation=conversation, at=at) if sound else None
+
     def _from_elsewhere(self, event: Mapping[str, Any]) -> bool:
         named = {event.get(key) for key in ("team", "user_team", "source_team")} - {None, ""}
         return not named <= {self._team}
@@ -187,16 +198,6 @@ class Hearing:
     def _note(self, heard: Heard | None) -> None:
         if heard is not None:
             self._heard.append(heard)
-
-
-def _deleted(event: Mapping[str, Any]) -> Deleted | None:
-    """A message without a thread disappears; one with a thread is changed into a tombstone."""
-    message = event.get("message")
-    tomb = isinstance(message, dict) and message.get("subtype") == "tombstone"
-    gone = message.get("ts") if isinstance(message, dict) and tomb else event.get("deleted_ts")
-    conversation, at = str(event.get("channel") or ""), str(gone or "")
-    sound = _ID.fullmatch(conversation) and _TS.fullmatch(at)
-    return Deleted(conversation=conversation, at=at, answered=tomb) if sound else None
 
 
 def _app(secret: str, who: AuthorizeResult) -> App:

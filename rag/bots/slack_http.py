@@ -26,6 +26,10 @@ _log = logging.getLogger(__name__)
 PATH: Final = "/slack/events"
 WINDOW_S: Final = 300
 MOST_BYTES: Final = 1 << 20
+_READ_S: Final = 10.0
+"""How long a body may take, seconds: whoever is slower holds a place that Slack needs."""
+_TELL_S: Final = 60.0
+"""How often a refusal is told in the log, however many there are."""
 
 _TIME: Final = re.compile(rb"[1-9][0-9]{8,10}")
 _SIGNATURE: Final = re.compile(rb"v0=[0-9a-f]{64}")
@@ -87,6 +91,7 @@ class SignedEvents:
         self._gate = gate
         self._handle = handle
         self.port = 0
+        self._told = float("-inf")
 
     async def run(self) -> None:
         """Serve until cancelled.
@@ -134,13 +139,16 @@ class SignedEvents:
             return 404, ""
         if scope["method"] != "POST":
             return 405, ""
-        body = await _body(receive)
+        try:
+            body = await asyncio.wait_for(_body(receive), _READ_S)
+        except TimeoutError:
+            return 408, ""
         if body is None:
             return 413, ""
         headers: list[tuple[bytes, bytes]] = list(scope["headers"])
         signature = self._gate.admits(body, headers)
         if not signature:
-            _log.warning("A request that is not Slack's was refused", extra={"action": "slack_forged"})
+            self._tell()
             return 401, ""
         named = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers}
         try:
@@ -151,6 +159,14 @@ class SignedEvents:
                 "An event was not taken", extra={"action": "slack_event_not_taken", "reason": type(error).__name__}
             )
             return 503, ""
+
+    def _tell(self) -> None:
+        now = time.monotonic()
+        if now - self._told >= _TELL_S:
+            self._told = now
+            _log.warning(
+                "A request that is not Slack's was refused; told once a minute", extra={"action": "slack_forged"}
+            )
 
 
 class _Quiet(uvicorn.Server):

@@ -40,13 +40,10 @@ class Posting:
         self._api = api
         self._own = own
         self._posted: collections.OrderedDict[str, MessageRef] = collections.OrderedDict()
-        self._withdrawn: collections.OrderedDict[tuple[str, str], None] = collections.OrderedDict()
         self._edits: collections.deque[float] = collections.deque()
 
     async def post(self, place: Place, reply: Reply, *, nonce: str) -> MessageRef:
         """Say it there, or let the message that has this nonce already say it."""
-        if (place.conversation, place.thread) in self._withdrawn:
-            raise PlatformRefused("The question was deleted, so nothing is said about it.")
         found = self._posted.get(nonce) or await self._search(place, nonce)
         if found is not None:
             await self._update(found, reply)
@@ -65,8 +62,6 @@ class Posting:
 
     async def edit(self, place: Place, message: MessageRef, reply: Reply) -> None:
         """Let the message say this instead. While a text merely grows, it waits its turn: `PlatformBusy`."""
-        if (place.conversation, place.thread) in self._withdrawn:
-            raise PlatformRefused("The question was deleted, so nothing more is said about it.")
         if reply.stage is not Stage.FINAL:
             self._wait_turn()
         await self._update(message, reply)
@@ -84,17 +79,6 @@ class Posting:
         """Tell one person something that the others do not see; `text` is a sentence of ours."""
         where = {"channel": conversation, "user": user, "thread_ts": thread or None}
         await self._api.call("chat.postEphemeral", text=text, **where, **_QUIET)
-
-    def withdraw(self, *, conversation: str, question: str) -> None:
-        """The message that began a thread was deleted: nothing more is said below it."""
-        self._withdrawn[(conversation, question)] = None
-        while len(self._withdrawn) > _KEPT:
-            self._withdrawn.popitem(last=False)
-
-    async def clear(self, *, conversation: str, question: str) -> None:
-        """Take back what was said below a question that was deleted."""
-        for row in await self._mine(Place(conversation=conversation, thread=question)):
-            await self.remove(_ref(conversation, str(row.get("ts"))))
 
     async def _search(self, place: Place, nonce: str) -> MessageRef | None:
         for row in await self._mine(place):

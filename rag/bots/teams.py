@@ -7,20 +7,20 @@ object id of the one tenant, and what comes from Teams at all `rag.bots.teams_ga
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import httpx
-import uvicorn
 from microsoft_teams.api.activities.invoke.adaptive_card.action import AdaptiveCardInvokeActivity
 from microsoft_teams.api.activities.invoke.message.submit_action import MessageSubmitActionInvokeActivity
 from microsoft_teams.api.activities.message.message import MessageActivity
+from microsoft_teams.api.activities.message.message_delete import MessageDeleteActivity
 from microsoft_teams.api.models.activity import Activity
 from microsoft_teams.api.models.adaptive_card.adaptive_card_action_response import AdaptiveCardActionMessageResponse
 from microsoft_teams.api.models.invoke_response import InvokeResponse
@@ -38,21 +38,23 @@ from rag.bots.adapter import (
     Reply,
     Take,
     Verdict,
+    Withdrawn,
 )
 from rag.bots.teams_activity import account, is_machine, language, question, spot
 from rag.bots.teams_card import VERB
 from rag.bots.teams_cloud import TeamsCloud, way_out
 from rag.bots.teams_connector import Connector
 from rag.bots.teams_credential import Credential
+from rag.bots.teams_door import listening, server
 from rag.bots.teams_earlier import Earlier
-from rag.bots.teams_gate import Answer, Gate
+from rag.bots.teams_gate import DELETED, Answer, Gate
 from rag.bots.teams_keys import SigningKeys
+from rag.bots.teams_memory import Memory
 from rag.bots.teams_posts import Posts
 from rag.bots.teams_rooms import Rooms
 from rag.bots.teams_sdk import api_of, app_of, routed
 from rag.bots.teams_settings import Checked, checked
 from rag.bots.teams_token import TokenCheck
-from rag.errors import SettingsError
 from rag.settings_bots import TeamsSettings
 from rag.texts import texts
 
@@ -61,11 +63,10 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+_TYPES: Final = frozenset({"message", "invoke", DELETED})
 _HEARD: Final = frozenset({"message/submitAction", "adaptiveCard/action"})
 _MOST_PAUSE_S: Final = 60.0
 _MOST_RECEIPT: Final = 200
-_AT_ONCE: Final = 100
-"""Requests in the door at the same time; more get 503 and come again."""
 
 
 def adapter(settings: TeamsSettings, *, environ: Mapping[str, str]) -> TeamsAdapter:
@@ -74,22 +75,25 @@ def adapter(settings: TeamsSettings, *, environ: Mapping[str, str]) -> TeamsAdap
     Raises:
         SettingsError: something is missing or wrong; says which key, and what to do.
     """
-    return TeamsAdapter(checked(settings))
+    home = Path(environ.get("RAG_HOME") or "data/var").expanduser().absolute() / "bots" / "teams"
+    return TeamsAdapter(checked(settings), home=home)
 
 
 class TeamsAdapter:
-    """As `rag.bots.adapter.ChatAdapter`. `cloud` and `transport` are other than Microsoft's only where a test says so;
-    `clock` gives seconds since 1970."""
+    """As `rag.bots.adapter.ChatAdapter`. `home` is where it keeps which answer a message shows; `cloud` and `transport`
+    are other than Microsoft's only where a test says so; `clock` gives seconds since 1970."""
 
     name: ClassVar[str] = "teams"
     kind: ClassVar[ChannelKind] = ChannelKind.CLOUD_CHAT
     most_chars: ClassVar[int] = 4000
     pace_s: ClassVar[float] = 1.5
+    finds_again: ClassVar[bool] = False
 
     def __init__(
         self,
         settings: Checked,
         *,
+        home: Path,
         cloud: TeamsCloud = TeamsCloud(),  # noqa: B008 - frozen
         transport: httpx.AsyncBaseTransport | None = None,
         clock: Callable[[], float] = time.time,
@@ -104,7 +108,7 @@ class TeamsAdapter:
         )
         self._app = app_of(self._http, self._credential, app_id=settings.app_id, tenant=settings.tenant)
         self._rooms = Rooms(self._connector, tenant=settings.tenant)
-        self._posts = Posts(self._connector)
+        self._posts = Posts(self._connector, memory=Memory(home))
         self._earlier = Earlier()
         self._check = TokenCheck(
             keys=SigningKeys(self._http, cloud.keys),
@@ -129,6 +133,7 @@ class TeamsAdapter:
         """As `rag.bots.adapter.ChatAdapter.run`; once."""
         app = self._app
         app.on_message(self._heard(take))
+        app.on_message_delete(self._deleted(take))
         app.on_message_submit_feedback(self._thumbed(take))
         app.on_card_action(self._pressed(take))
         await app.initialize()
@@ -137,9 +142,9 @@ class TeamsAdapter:
             kind = activity.get("type")
             if kind == "invoke" and activity.get("name") not in _HEARD:
                 return Answer(status=501)
-            return await routed(app, activity, token) if kind in ("message", "invoke") else Answer()
+            return await routed(app, activity, token) if kind in _TYPES else Answer()
 
-        with _listening(self._settings.listen) as door:
+        with listening(self._settings.listen) as door:
             await self._serve(Gate(check=self._check, handed=handed), door)
 
     async def members(self, place: Place) -> tuple[Account, ...] | None:
@@ -164,24 +169,13 @@ class TeamsAdapter:
             await self._posts.working(place)
 
     async def _serve(self, gate: Gate, door: socket.socket) -> None:
-        config = uvicorn.Config(
-            gate,
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            limit_concurrency=_AT_ONCE,
-            timeout_keep_alive=15,
-            timeout_graceful_shutdown=2,
-        )
-        server = _Server(config)
-        serving = asyncio.create_task(server.serve(sockets=[door]))
+        served = server(gate)
+        serving = asyncio.create_task(served.serve(sockets=[door]))
         try:
             await self._first_token()
             await asyncio.shield(serving)
         finally:
-            server.should_exit = True
+            served.should_exit = True
             with suppress(asyncio.CancelledError):
                 await serving
 
@@ -206,9 +200,10 @@ class TeamsAdapter:
             where, who = spot(activity), account(activity, tenant=self._settings.tenant)
             place = where.place(await self._rooms.audience(activity))
             earlier = self._earlier.of(who, place)
+            event = _event(activity)
             await take(
                 Asked(
-                    event=_event(activity),
+                    event=event,
                     account=who,
                     place=place,
                     text=text,
@@ -216,15 +211,24 @@ class TeamsAdapter:
                     language=language(activity),
                 )
             )
-            self._earlier.add(who, place, text)
+            self._earlier.add(who, place, text, event=event)
 
         return heard
+
+    def _deleted(self, take: Take) -> Callable[[ActivityContext[MessageDeleteActivity]], Any]:
+        async def deleted(context: ActivityContext[MessageDeleteActivity]) -> None:
+            activity = context.activity
+            question, place = _event(activity), spot(activity).place(Audience.GUESTS)
+            await take(Withdrawn(event=f"{question} deleted", place=place, question=question))
+            self._earlier.forget(question)
+
+        return deleted
 
     def _thumbed(self, take: Take) -> Callable[[ActivityContext[MessageSubmitActionInvokeActivity]], Any]:
         async def thumbed(context: ActivityContext[MessageSubmitActionInvokeActivity]) -> InvokeResponse[None]:
             activity = context.activity
             receipt = self._posts.receipt(spot(activity), activity.reply_to_id or "")
-            if not receipt:  # posted before a restart: better an error that is seen than a thumb that is lost
+            if not receipt:  # posted longer ago than it is kept: better an error that is seen than a thumb that is lost
                 return InvokeResponse(status=404)
             liked = activity.value.action_value.reaction == "like"
             await take(self._judged(activity, receipt, Verdict.HELPFUL if liked else Verdict.WRONG))
@@ -267,28 +271,3 @@ def _heard_by(activity: Activity) -> Audience:
 
 def _event(activity: Activity) -> str:
     return json.dumps(["teams", activity.conversation.id, activity.id], separators=(",", ":"))
-
-
-class _Server(uvicorn.Server):
-    """A server that leaves signals to whoever runs it."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """None are."""
-        yield
-
-
-@contextmanager
-def _listening(listen: tuple[str, int]) -> Iterator[socket.socket]:
-    host, port = listen
-    try:
-        door = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=64)
-    except OSError as error:
-        raise SettingsError(
-            f"The bot cannot listen on {host}:{port} ({error.strerror}). Is it running already? Otherwise choose "
-            f"another bots.teams.listen, and tell the relay.",
-            key="bots.teams.listen",
-        ) from error
-    with door:
-        door.setblocking(False)
-        yield door

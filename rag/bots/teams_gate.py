@@ -21,6 +21,8 @@ from rag.bots.teams_token import Refused, TokenCheck
 _log = logging.getLogger(__name__)
 
 PATH: Final = "/api/messages"
+DELETED: Final = "messageDelete"
+"""The type of the activity that tells of a message that was deleted."""
 _MOST_BYTES: Final = 256 * 1024
 _READ_S: Final = 10.0
 _REMEMBERED_S: Final = 26 * 3600.0
@@ -184,9 +186,10 @@ def _proper(content: Any) -> Any:
 
 
 def _name(activity: Mapping[str, Any]) -> tuple[str, ...]:
+    """What an activity is known by. The news that a message was deleted carries the id of that message."""
     conversation = activity.get("conversation")
     said = (conversation.get("id") if isinstance(conversation, dict) else None, activity.get("id"))
     named = tuple(one for one in said if isinstance(one, str) and one)
     if len(named) != len(said):
         raise Refused("no_id")
-    return named
+    return (*named, DELETED) if activity.get("type") == DELETED else named

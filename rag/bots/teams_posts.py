@@ -22,6 +22,7 @@ from rag.bots.adapter import MessageRef, Place, PlatformRefused, Reply, Stage
 from rag.bots.teams_activity import Spot, spot_of
 from rag.bots.teams_card import drawn
 from rag.bots.teams_connector import Connector, Declined
+from rag.bots.teams_memory import Memory
 from rag.bots.teams_text import message as escaped
 
 _STREAM_S: Final = 100.0
@@ -52,17 +53,16 @@ class Kept(OrderedDict[str, str]):
 
 
 class Posts:
-    """What was posted by this process. For one event loop."""
+    """What was posted. For one event loop."""
 
-    def __init__(self, connector: Connector, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._connector, self._clock = connector, clock
+    def __init__(self, connector: Connector, *, memory: Memory, clock: Callable[[], float] = time.monotonic) -> None:
+        self._connector, self._memory, self._clock = connector, memory, clock
         self._nonces = Kept()
-        self._receipts = Kept()
         self._streams: OrderedDict[str, _Stream] = OrderedDict()
 
     def receipt(self, where: Spot, activity: str) -> str:
-        """The receipt of the answer that a message shows; "" where this process did not post it."""
-        return self._receipts.get(f"{where.service} {where.id} {activity}", "")
+        """The receipt of the answer that a message shows; "" where it is no answer of the bot's."""
+        return self._memory.receipt(_judged(where, activity))
 
     async def post(self, place: Place, reply: Reply, *, nonce: str) -> MessageRef:
         """As `rag.bots.adapter.ChatAdapter.post`; a nonce is known as long as this process runs."""
@@ -83,13 +83,14 @@ class Posts:
         """As `rag.bots.adapter.ChatAdapter.edit`."""
         where, name, streamed = _read(ref)
         if streamed and ref not in self._streams:  # from before a restart: nobody knows how far it is
-            self._keep(ref, _Stream(float("-inf")))
+            moved = self._memory.moved(ref)
+            self._keep(ref, _Stream(float("-inf"), open=not moved, id=moved))
         stream = self._streams.get(ref)
         if stream is None or not stream.open:
             name = stream.id if stream and stream.id else name
             await self._replaced(where, name, reply)
         elif reply.stage is Stage.FINAL or self._clock() - stream.begun_at > _STREAM_S:
-            name = await self._ended(where, name, stream, reply)
+            name = await self._ended(where, ref, stream, reply)
         else:
             await self._grown(where, name, stream, reply)
         self._settle(where, name, reply)
@@ -97,15 +98,15 @@ class Posts:
     async def remove(self, ref: MessageRef) -> None:
         """As `rag.bots.adapter.ChatAdapter.remove`."""
         where, name, _ = _read(ref)
-        stream = self._streams.get(ref)
-        for one in dict.fromkeys(filter(None, (name, stream.id if stream else ""))):
+        for one in filter(None, (name, self._memory.moved(ref))):
             try:
                 async with self._connector.at(where.service) as api:
                     await api.conversations.delete_activity(where.address, one)
             except Declined as declined:
                 if declined.status != _GONE:
                     raise
-        if stream:
+            self._memory.forget(_judged(where, one))
+        if stream := self._streams.get(ref):
             stream.open = False
 
     async def working(self, place: Place) -> None:
@@ -145,8 +146,9 @@ class Posts:
             _stopped(declined)
             stream.open = False
 
-    async def _ended(self, where: Spot, name: str, stream: _Stream, reply: Reply) -> str:
+    async def _ended(self, where: Spot, ref: MessageRef, stream: _Stream, reply: Reply) -> str:
         """The stream's end; where Teams has ended it, an edit of the same message; where that is gone, a new one."""
+        _, name, _ = _read(ref)
         activity = drawn(reply)
         activity.id = name
         activity.add_stream_final()
@@ -162,6 +164,7 @@ class Posts:
                 if gone.status != _GONE:
                     raise
                 stream.id = await self._created(where, drawn(reply))
+                self._memory.move(ref, stream.id)
         stream.open = False
         return stream.id or name
 
@@ -172,7 +175,12 @@ class Posts:
 
     def _settle(self, where: Spot, name: str, reply: Reply) -> None:
         if reply.receipt:
-            self._receipts.keep(f"{where.service} {where.id} {name}", reply.receipt)
+            self._memory.may_be_judged(_judged(where, name), reply.receipt)
+
+
+def _judged(where: Spot, name: str) -> str:
+    """A message as a thumb below it names it: the thread is not always told."""
+    return f"{where.service} {where.id} {name}"
 
 
 def _step(reply: Reply, *, sequence: int, stream: str = "") -> TypingActivityInput:

@@ -12,12 +12,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from rag.bots.adapter import Asked, ChatAdapter, Examinable, Judged
+from rag.bots.adapter import ChatAdapter, Event, Examinable
 from rag.bots.client import Service
-from rag.bots.inbox import Inbox
+from rag.bots.inbox import Bounds, Inbox
 from rag.bots.platforms import PLATFORMS, Platform
 from rag.bots.riding import PASSING
-from rag.bots.runner import Runner
+from rag.bots.runner import Limits, Runner
 from rag.bots.told import AccountUnknown, RoomUnclear, ServiceRefused, ServiceUnreachable
 from rag.cli import FAILED, OK, output, say
 from rag.cli.commands import log_as
@@ -67,7 +67,8 @@ def _run(platform: Platform, settings: Settings) -> int:
     adapter = platform.adapter(bots, environ=_environ(settings))
     key = _key(platform, bots)
     close(platform, settings, adapter)
-    with Inbox(settings.home / "bots" / platform.name) as inbox:
+    bounds = Bounds(waiting=bots.waiting, waiting_here=bots.waiting_here, waiting_each=bots.waiting_each)
+    with Inbox(settings.home / "bots" / platform.name, bounds=bounds) as inbox:
         asyncio.run(_serve(platform, bots, adapter, key, inbox))
     return OK
 
@@ -107,7 +108,8 @@ async def _serve(platform: Platform, bots: BotsSettings, adapter: ChatAdapter, k
     async with Service(bots.service, key=key, ca_file=bots.ca_file) as service:
         with suppress(RoomUnclear, AccountUnknown):
             await _known(platform, service)
-        runner = Runner(adapter, service, inbox, page=(bots.page or bots.service).rstrip("/"))
+        limits = Limits(answer_chars=bots.answer_chars)
+        runner = Runner(adapter, service, inbox, page=(bots.page or bots.service).rstrip("/"), limits=limits)
         with _Stopping(runner.stop):
             output.err.print(f"The {platform.title} bot runs · service {service.address} · stop with Ctrl-C")
             await runner.run()
@@ -209,7 +211,7 @@ async def _examined(adapter: ChatAdapter) -> str:
     if isinstance(adapter, Examinable):
         return await adapter.check() or "it takes the bot's credentials"
 
-    async def refuse(event: Asked | Judged) -> None:
+    async def refuse(event: Event) -> None:
         raise ServiceUnreachable("The bot is only being checked; this is for its next start.")
 
     with suppress(TimeoutError):

@@ -83,13 +83,14 @@ class BotMessages:
                 )
         return len(fresh)
 
-    def withdrawals(self, platform: str, *, most: int = 100) -> list[str]:
-        """What a bot is to take back, the oldest wish first."""
+    def withdrawals(self, platform: str, *, most: int = 100, skip: int = 0) -> list[str]:
+        """What a bot is to take back, the oldest wish first, without the first `skip`."""
         rows = self._ledger.rows(
             "SELECT message, min(withdraw_at) AS wish FROM bot_messages WHERE platform = ? AND withdraw_at IS NOT NULL"
-            " GROUP BY message ORDER BY wish, message LIMIT ?",
+            " GROUP BY message ORDER BY wish, message LIMIT ? OFFSET ?",
             platform,
             most,
+            skip,
         )
         return [str(row["message"]) for row in rows]
 

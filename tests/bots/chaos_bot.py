@@ -6,11 +6,11 @@ import asyncio
 import sys
 from pathlib import Path
 
-from rag.bots.answering import Patiences
 from rag.bots.client import Service
 from rag.bots.inbox import Bounds, Inbox
 from rag.bots.riding import Patience
 from rag.bots.runner import Limits, Runner
+from rag.bots.speaking import Patiences
 from tests.bots.house import KEY, PAGE
 from tests.bots.room import RoomAdapter
 
@@ -21,7 +21,7 @@ async def main(port: int, address: str, folder: Path) -> None:
     patiences = Patiences(service=_SOON, platform=_SOON, attempts=50)
     limits = Limits(at_once=16, here_at_once=8, poll_s=1, patiences=patiences)
     async with Service(address, key=KEY) as service:
-        with Inbox(folder, bounds=Bounds(waiting=10**6, waiting_here=10**6)) as inbox:
+        with Inbox(folder, bounds=Bounds(waiting=10**6, waiting_here=10**6, waiting_each=10**6)) as inbox:
             await Runner(RoomAdapter(port), service, inbox, page=PAGE, limits=limits).run()
 
 

@@ -26,6 +26,7 @@ from rag.bots.adapter import (
     Account,
     Asked,
     ChatAdapter,
+    Event,
     Judged,
     Place,
     PlatformBusy,
@@ -35,6 +36,7 @@ from rag.bots.adapter import (
     Source,
     Stage,
     Verdict,
+    Withdrawn,
 )
 from tests.loops import run
 
@@ -92,6 +94,9 @@ class Platform(Protocol):
     async def deliver(self, said: Said) -> str:
         """Somebody says this; gives the delivery's id, as the test calls it."""
 
+    async def take_back(self, delivery: str) -> str:
+        """Whoever said this deletes it; gives the delivery's id."""
+
     async def press(self, shown: Shown, verdict: Verdict, *, who: str = "anna") -> str:
         """Somebody presses a feedback button; gives the delivery's id."""
 
@@ -123,15 +128,15 @@ class Taken:
     """Stands where the runner stands: remembers what was taken, or refuses to take."""
 
     refusing: bool = False
-    events: asyncio.Queue[Asked | Judged] = field(default_factory=asyncio.Queue)
+    events: asyncio.Queue[Event] = field(default_factory=asyncio.Queue)
 
-    async def take(self, event: Asked | Judged) -> None:
+    async def take(self, event: Event) -> None:
         if self.refusing:
             self.events.put_nowait(event)
             raise OSError("the disk is full")
         self.events.put_nowait(event)
 
-    async def one(self) -> Asked | Judged:
+    async def one(self) -> Event:
         return await asyncio.wait_for(self.events.get(), LIMIT_S)
 
     async def asked(self) -> Asked:
@@ -142,6 +147,11 @@ class Taken:
     async def judged(self) -> Judged:
         event = await self.one()
         assert isinstance(event, Judged), event
+        return event
+
+    async def withdrawn(self) -> Withdrawn:
+        event = await self.one()
+        assert isinstance(event, Withdrawn), event
         return event
 
 
@@ -196,6 +206,7 @@ class AdapterContract:
             assert adapter.kind in (ChannelKind.CLOUD_CHAT, ChannelKind.SELF_HOSTED_CHAT)
             assert adapter.most_chars >= 1000
             assert 0.0 < adapter.pace_s <= 10
+            assert adapter.finds_again is platform.keeps_nonces
             for who in ("anna", "ben"):
                 assert platform.account(who).id.startswith(f"{adapter.name}:")
 

@@ -34,9 +34,11 @@ class House:
     messages: list[dict[str, Any]] = field(default_factory=list)
     feedback: list[dict[str, Any]] = field(default_factory=list)
     withdrawals: list[str] = field(default_factory=list)
+    withdrawn: list[str] = field(default_factory=list)
     answers: dict[str, dict[str, Any]] = field(default_factory=dict)
     pause_s: float = 0.0
     open_answers: int = 0
+    at_a_time: int = 100
     order: list[str] = field(default_factory=list)
 
     def answer(self, question: str) -> dict[str, Any]:
@@ -97,12 +99,14 @@ def create(house: House) -> FastAPI:
         return Response(status_code=204)
 
     @web.get("/api/bots/withdrawals")
-    async def withdrawals() -> Response:
-        return JSONResponse({"messages": house.withdrawals})
+    async def withdrawals(skip: int = 0) -> Response:
+        return JSONResponse({"messages": house.withdrawals[skip : skip + house.at_a_time]})
 
     @web.post("/api/bots/withdrawn")
     async def withdrawn(request: Request) -> Response:
-        house.withdrawals.remove((await request.json())["message"])
+        message = (await request.json())["message"]
+        house.withdrawn.append(message)
+        house.withdrawals[:] = [one for one in house.withdrawals if one != message]
         return Response(status_code=204)
 
     @web.post("/api/feedback")

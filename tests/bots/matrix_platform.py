@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import html
 import re
+import secrets
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
@@ -76,6 +77,7 @@ class MatrixPlatform:
     encryption: bool = True
     rooms: dict[str, str] = field(default_factory=dict)
     delivered: dict[str, str] = field(default_factory=dict)
+    said_by: dict[str, Member] = field(default_factory=dict)
     made: list[MatrixChat] = field(default_factory=list)
 
     def settings(self, **more: Any) -> MatrixSettings:
@@ -120,6 +122,13 @@ class MatrixPlatform:
         if said.thread:
             content["m.relates_to"] = {"rel_type": "m.thread", "event_id": said.thread}
         event = await aside(lambda: self.people[said.who].say(room, content))
+        self.delivered[event], self.said_by[event] = room, self.people[said.who]
+        return event
+
+    async def take_back(self, delivery: str) -> str:
+        room, member = self.delivered[delivery], self.said_by[delivery]
+        path = f"/rooms/{quote(room)}/redact/{quote(delivery)}/{secrets.token_hex(8)}"
+        event = str((await aside(lambda: member.call("PUT", path)))["event_id"])
         self.delivered[event] = room
         return event
 

@@ -23,6 +23,7 @@ from rag.access import Audience, ChannelKind
 from rag.bots.adapter import (
     Account,
     Asked,
+    Event,
     Judged,
     MessageRef,
     Place,
@@ -34,6 +35,7 @@ from rag.bots.adapter import (
     Stage,
     Take,
     Verdict,
+    Withdrawn,
 )
 from tests.bots.contract import Said, Shown
 
@@ -122,6 +124,13 @@ class Room:
 
     async def deliver(self, said: Said) -> str:
         number = self.new(said)
+        await self.redeliver(number)
+        return number
+
+    async def take_back(self, delivery: str) -> str:
+        number, said = f"d{next(self._numbers)}", self.deliveries[delivery].event
+        event = {"kind": "withdrawn", "id": f"e-{number}", "place": said["place"], "question": said["id"]}
+        self.deliveries[number] = Delivery(number, event)
         await self.redeliver(number)
         return number
 
@@ -234,6 +243,7 @@ class RoomAdapter:
     kind: ClassVar[ChannelKind] = ChannelKind.SELF_HOSTED_CHAT
     most_chars: ClassVar[int] = 4000
     pace_s: ClassVar[float] = 0.05
+    finds_again: ClassVar[bool] = True
     account: ClassVar[str] = "room:{}"
 
     def __init__(self, port: int, *, token: str = "good") -> None:
@@ -275,8 +285,11 @@ class RoomAdapter:
         with contextlib.suppress(OSError):
             await _send(writer, {"ack": said["delivery"]})
 
-    def _event(self, said: dict[str, Any]) -> Asked | Judged:
-        account, place = Account(id=self.account.format(said["who"])), said["place"]
+    def _event(self, said: dict[str, Any]) -> Event:
+        place = said["place"]
+        if said["kind"] == "withdrawn":
+            return Withdrawn(event=said["id"], place=Place(conversation=place), question=said["question"])
+        account = Account(id=self.account.format(said["who"]))
         audience = _AUDIENCES.get(place, Audience.DIRECT)
         where = Place(conversation=place, thread=said["thread"], audience=audience)
         if said["kind"] == "judged":

@@ -88,6 +88,9 @@ class SlackPlatform:
         sort = {"channel_type": "im"} if direct else {"type": "app_mention"}
         return await self.event({**row, **sort})
 
+    async def take_back(self, delivery: str) -> str:
+        return await self.event(self.world.unsay(self._deliveries[delivery].payload["event"]))
+
     async def event(self, row: Row, *, shared: bool = False) -> str:
         """Slack's event about this."""
         number = next(self._numbers)

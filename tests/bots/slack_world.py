@@ -72,6 +72,17 @@ class World:
         self.messages.append(row)
         return row
 
+    def unsay(self, said: Row) -> Row:
+        """Its sender deletes a message: where there is a thread below it a stone is left. Slack's event about it."""
+        [row] = [row for row in self.messages if (row["channel"], row["ts"]) == (said["channel"], said["ts"])]
+        event = {"type": "message", "channel": row["channel"], "ts": self.now(), "hidden": True}
+        event |= {"previous_message": dict(row), "channel_type": said.get("channel_type", "channel")}
+        if any(one.get("thread_ts") == row["ts"] for one in self.messages):
+            row.update(subtype="tombstone", text="This message was deleted.", user="USLACKBOT")
+            return event | {"subtype": "message_changed", "message": dict(row)}
+        self.messages.remove(row)
+        return event | {"subtype": "message_deleted", "deleted_ts": row["ts"]}
+
     def call(self, method: str, form: dict[str, str]) -> Row:
         """What Slack answers to a call with the bot's token."""
         arguments = {key: _decoded(value) for key, value in form.items()}
@@ -133,7 +144,10 @@ class World:
         return {"channel": row["channel"], "ts": row["ts"]}
 
     def _chat_delete(self, given: Row) -> Row:
-        self.messages.remove(self._own(given))
+        row = self._own(given)
+        self.messages.remove(row)
+        deleted = {"type": "message", "subtype": "message_deleted", "channel": row["channel"], "deleted_ts": row["ts"]}
+        self.heard(deleted | {"ts": self.now(), "previous_message": row})
         return {}
 
     def _own(self, given: Row) -> Row:

@@ -20,6 +20,8 @@ from datetime import UTC, datetime
 from functools import cache
 from html.parser import HTMLParser
 from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 from urllib.parse import parse_qs, unquote
 
@@ -100,6 +102,7 @@ class Message:
 class Cloud(httpx.AsyncBaseTransport):
     """The whole of it. `requests` are all that the bot sent, with bodies."""
 
+    home: Path
     port: int = 0
     secret_good: bool = True
     keys: list[dict[str, Any]] = field(default_factory=lambda: [jwk()])
@@ -131,7 +134,7 @@ class Cloud(httpx.AsyncBaseTransport):
             hosts=("smba.trafficmanager.net",),
             listen=("127.0.0.1", self.port),
         )
-        return TeamsAdapter(settings, cloud=TeamsCloud(), transport=self)
+        return TeamsAdapter(settings, home=self.home, cloud=TeamsCloud(), transport=self)
 
     def account(self, who: str) -> Account:
         return Account(id=f"teams:{TENANT}:{PEOPLE[who]}")
@@ -140,6 +143,13 @@ class Cloud(httpx.AsyncBaseTransport):
         activity = self.activity(said)
         await self.redeliver(activity["id"])
         return str(activity["id"])
+
+    async def take_back(self, delivery: str) -> str:
+        said = {name: value for name, value in self.activities[delivery].items() if name not in ("text", "entities")}
+        data = {**said["channelData"], "eventType": "softDeleteMessage"}
+        self.activities[f"{delivery} deleted"] = said | {"type": "messageDelete", "channelData": data}
+        await self.redeliver(f"{delivery} deleted")
+        return f"{delivery} deleted"
 
     async def redeliver(self, delivery: str) -> None:
         answer = await self.send(self.activities[delivery])
@@ -354,10 +364,11 @@ class Cloud(httpx.AsyncBaseTransport):
 
 @asynccontextmanager
 async def teams() -> AsyncIterator[Cloud]:
-    """A cloud, and a port for the bot."""
+    """A cloud, and a port and a folder for the bot."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    yield Cloud(port=port)
+    with TemporaryDirectory() as home:
+        yield Cloud(home=Path(home), port=port)
 
 
 def _error(status: int, code: str, message: str) -> httpx.Response:

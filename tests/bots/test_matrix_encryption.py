@@ -13,7 +13,7 @@ import pytest
 
 from rag.access import Audience
 from rag.bots.adapter import PlatformRefused, Reply, Stage
-from tests.bots.contract import Taken, final, receiving
+from tests.bots.contract import Said, Taken, final, receiving
 from tests.bots.matrix_platform import MatrixPlatform, aside, matrix_platform, shown_in, until
 from tests.bots.synapse import Homeserver, Member
 from tests.loops import run
@@ -224,3 +224,26 @@ def test_where_it_is_not_set_up_an_encrypted_room_is_told_in_words_once(play: Pl
                 await adapter.post(Place(conversation=room), final("im Klartext"), nonce="n1")
 
     play(scene, encryption=False)
+
+
+def test_whoever_throws_the_bot_out_while_it_waits_for_a_key_does_not_make_it_deaf(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rag.bots.matrix_listener._KEY_WAIT_S", 0.5)
+
+    async def scene(platform: MatrixPlatform, taken: Taken) -> None:
+        anna = platform.people["anna"]
+        async with receiving(platform.adapter(), taken):
+            room = await aside(lambda: anna.create(platform.bot, initial_state=[ENCRYPTED, JOINED]))
+            await until(lambda: platform.bot.id in anna.joined(room))
+            sealed = {
+                "algorithm": "m.megolm.v1.aes-sha2", "ciphertext": "AwgAEnB1", "device_id": "GONE",
+                "sender_key": "a" * 43, "session_id": "b" * 43,
+            }  # fmt: skip
+            await aside(lambda: anna.say(room, sealed, "m.room.encrypted"))
+            await aside(lambda: anna.call("POST", f"/rooms/{quote(room)}/kick", {"user_id": platform.bot.id}))
+            await asyncio.sleep(1.5)
+            await platform.deliver(Said(text="Hörst du mich?"))
+            assert (await taken.asked()).text == "Hörst du mich?"
+
+    play(scene)

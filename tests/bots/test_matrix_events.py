@@ -121,7 +121,7 @@ def test_a_reaction_is_a_verdict_where_it_is_one_of_three(key: str, verdict: Ver
 
 def test_a_redaction_names_what_it_takes_back_in_old_rooms_and_new_ones() -> None:
     source = {"type": "m.room.redaction", "event_id": "$2", "sender": ANNA}
-    wanted = Redaction(event="$2", redacted="$1")
+    wanted = Redaction(event="$2", sender=ANNA, redacted="$1")
     assert read(source | {"redacts": "$1", "content": {}}, bot=BOT) == wanted
     assert read(source | {"content": {"redacts": "$1"}}, bot=BOT) == wanted
 

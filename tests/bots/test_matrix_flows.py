@@ -13,6 +13,7 @@ import pytest
 
 from rag.access import Audience
 from rag.bots.adapter import Place, PlatformBusy, PlatformRefused, Reply, Stage, Verdict
+from rag.bots.matrix_events import read
 from tests.bots.contract import SOURCE, Said, Taken, final, receiving
 from tests.bots.matrix_platform import CLOSED_HISTORY, MatrixPlatform, aside, matrix_platform, shown_in, until
 from tests.bots.synapse import Homeserver, Member
@@ -129,24 +130,27 @@ def test_in_a_direct_conversation_earlier_questions_are_the_conversation(play: P
     play(scene)
 
 
-def test_a_question_that_is_taken_back_is_not_answered_any_more_and_the_answer_goes(play: Play) -> None:
+def test_a_verdict_or_anything_else_that_is_taken_back_does_not_make_the_bot_deaf(play: Play) -> None:
     async def scene(platform: MatrixPlatform, taken: Taken) -> None:
         anna = platform.people["anna"]
         async with receiving(platform.adapter(), taken) as adapter:
-            event = await platform.deliver(Said(text="Wie viele?"))
+            await platform.deliver(Said(text="Wie viele?"))
             room = platform.rooms["direct"]
-            place = (await taken.asked()).place
-            message = await adapter.post(place, Reply(stage=Stage.WRITING, language="de", text="Es"), nonce="n1")
-            await aside(lambda: anna.call("PUT", f"/rooms/{quote(room)}/redact/{quote(event)}/t1"))
-            await until(lambda: texts(platform, room) == [])
-            with pytest.raises(PlatformRefused):
-                await adapter.edit(place, message, final("Es sind 30."))
-            with pytest.raises(PlatformRefused):
-                await adapter.post(place, final("Es sind 30."), nonce="n2")
-            assert texts(platform, room) == []
+            asked = await taken.asked()
+            message = await adapter.post(asked.place, final("30.", receipt="r"), nonce="n1")
+            answer = message.partition(" ")[2]
+            relation = {"rel_type": "m.annotation", "event_id": answer, "key": "👍"}
+            press = await aside(lambda: anna.say(room, {"m.relates_to": relation}, "m.reaction"))
+            judged = await taken.judged()
+            for event in (press, answer):
+                await aside(
+                    lambda event=event: anna.call("PUT", f"/rooms/{quote(room)}/redact/{quote(event)}/t{event[1:]}")
+                )
+            assert (await taken.withdrawn()).question == judged.event
+            assert (await taken.withdrawn()).question == answer
+            await adapter.remove(message)
             await platform.deliver(Said(text="Noch da?"))
-            await adapter.post((await taken.asked()).place, final("Ja."), nonce="n3")
-            assert texts(platform, room) == ["Ja."]
+            assert (await taken.asked()).text == "Noch da?"
 
     play(scene)
 
@@ -256,6 +260,25 @@ def limit(admin: Member, bot: Member, *, per_second: int, burst: int) -> None:
     headers = {"Authorization": f"Bearer {admin.token}"}
     body = {"messages_per_second": per_second, "burst_count": burst}
     assert httpx.post(address, json=body, headers=headers, trust_env=False, timeout=30).is_success
+
+
+def test_an_event_that_nobody_can_make_sense_of_does_not_keep_the_others_waiting(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hostile(source: Any, **more: Any) -> Any:
+        if "UNSINN" in str(source):
+            raise RecursionError("an event as nobody has foreseen it")
+        return read(source, **more)
+
+    monkeypatch.setattr("rag.bots.matrix_listener.read", hostile)
+
+    async def scene(platform: MatrixPlatform, taken: Taken) -> None:
+        async with receiving(platform.adapter(), taken):
+            await platform.deliver(Said(text="UNSINN"))
+            await platform.deliver(Said(text="Noch da?", who="ben", room="team"))
+            assert (await taken.asked()).text == "Noch da?"
+
+    play(scene)
 
 
 def test_a_picture_is_told_that_only_text_is_read(play: Play) -> None:

@@ -41,7 +41,20 @@ def test_both_languages_say_the_same_things_with_the_same_blanks() -> None:
 
 def test_every_reason_of_the_runner_has_a_sentence() -> None:
     said = texts("de", "bots")
-    for key in ("crowded", "crowded_here", "failed", "stale", "empty", "unknown", "room_unclear", "busy", "away"):
+    for key in (
+        "crowded",
+        "crowded_here",
+        "crowded_each",
+        "counts",
+        "taken_back",
+        "failed",
+        "stale",
+        "empty",
+        "unknown",
+        "room_unclear",
+        "busy",
+        "away",
+    ):
         assert len(said[key]) > 20
     assert {"gone", "too_long", "refused", "busy_waiting", "away_waiting", "still", "queued", "reading"} <= set(said)
 

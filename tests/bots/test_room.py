@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.bots.contract import AdapterContract, Opened
+from tests.bots.contract import Opened
 from tests.bots.room import Room
+from tests.bots.taking_back import TakingBackContract
 
 
-class TestRoom(AdapterContract):
+class TestRoom(TakingBackContract):
     @pytest.fixture
     def opened(self) -> Opened:
         return lambda: Room().open()

@@ -12,16 +12,16 @@ from typing import Any
 
 import pytest
 
-from rag.bots.adapter import PlatformRefused, Verdict
-from rag.bots.answering import Patiences
+from rag.bots.adapter import PlatformRefused, Verdict, Withdrawn
 from rag.bots.client import Service
 from rag.bots.inbox import Bounds, Inbox
 from rag.bots.riding import Patience
 from rag.bots.runner import Limits, Runner
+from rag.bots.speaking import Patiences
 from rag.texts import texts
 from tests.bots.contract import Said, Shown
 from tests.bots.house import KEY, NOTHING, PAGE, House, served
-from tests.bots.room import Room
+from tests.bots.room import Message, Room, RoomAdapter
 from tests.loops import run
 
 SAID = texts("de", "bots")
@@ -296,6 +296,18 @@ def test_a_long_answer_is_cut_and_said_to_be(play: Played) -> None:
     play(scene)
 
 
+def test_an_answer_is_no_longer_than_the_administrator_wants(play: Played) -> None:
+    async def scene(play: Play) -> None:
+        play.house.answers["Urlaub"] = {"sentences": ["Wort " * 2000]}
+        async with play.bot():
+            shown = await play.told(Said(text="Urlaub"))
+            assert SAID["cut"] in shown.text
+            assert len(shown.text) < 800
+        assert all(len(form["text"]) < 800 for form in next(iter(play.room.messages.values())).forms)
+
+    play(scene, limits=replace(LIMITS, answer_chars=400))
+
+
 def test_an_incomplete_answer_says_so(play: Played) -> None:
     async def scene(play: Play) -> None:
         said = texts("de")["incomplete.model_too_slow"]
@@ -490,6 +502,20 @@ def test_who_asks_when_too_many_wait_is_told_at_once(play: Played) -> None:
     play(scene, bounds=Bounds(waiting=50, waiting_here=3))
 
 
+def test_who_has_too_many_questions_waiting_is_told_so_and_nobody_else(play: Played) -> None:
+    async def scene(play: Play) -> None:
+        play.house.pause_s = 0.5
+        async with play.bot():
+            for number, room in enumerate(("direct", "team", "all")):
+                await play.room.deliver(Said(text=f"Frage {number}", room=room))  # type: ignore[arg-type]
+            await play.room.deliver(Said(text="Eile", who="ben", room="all"))
+            shown = await play.ended(4)
+            assert [one.room for one in shown if one.text == SAID["crowded_each"]] == ["all"]
+            assert sum("Antwort auf" in one.text for one in shown) == 3
+
+    play(scene, bounds=Bounds(waiting=50, waiting_each=2))
+
+
 def test_one_conversation_does_not_keep_the_others_waiting(play: Played) -> None:
     async def scene(play: Play) -> None:
         play.house.pause_s = 0.4
@@ -528,6 +554,58 @@ def test_a_message_is_taken_back_where_an_administrator_wants_it(play: Played) -
     play(scene)
 
 
+def test_what_cannot_be_taken_back_keeps_nothing_waiting_that_stands_behind_it(play: Played) -> None:
+    async def scene(play: Play) -> None:
+        play.house.at_a_time = 1
+        async with play.bot():
+            await play.told(Said(text="Urlaub"))
+            await play.room.deliver(Said(text="Pausen"))
+            first, second = [shown.id for shown in await play.ended(2)]
+
+            async def refuse(call: dict[str, Any]) -> dict[str, Any] | None:
+                return {"no": True} if call["do"] == "remove" and call["message"] == first else None
+
+            play.room.hook = refuse
+            play.house.withdrawals += [first, second]
+            await play.until(lambda: play.house.withdrawn == [second])
+            play.room.hook = None
+            await play.until(lambda: play.house.withdrawn == [second, first])
+
+    play(scene)
+
+
+def test_a_fault_that_nobody_has_foreseen_does_not_end_the_taking_back(
+    play: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faults = [ValueError("not the name of a message")]
+    remove = RoomAdapter.remove
+
+    async def odd(adapter: RoomAdapter, message: Any) -> None:
+        if faults:
+            raise faults.pop()
+        await remove(adapter, message)
+
+    monkeypatch.setattr(RoomAdapter, "remove", odd)
+
+    async def scene(play: Play) -> None:
+        async with play.bot():
+            shown = await play.told(Said(text="Urlaub"))
+            play.house.withdrawals.append(shown.id)
+            await play.until(lambda: play.house.withdrawn == [shown.id])
+            assert not faults
+
+    play(scene)
+
+
+def test_halves_of_characters_in_a_question_are_no_obstacle(play: Played) -> None:
+    async def scene(play: Play) -> None:
+        async with play.bot():
+            shown = await play.told(Said(text="Urlaub \ud83d"))
+            assert "Antwort auf Urlaub" in shown.text
+
+    play(scene)
+
+
 def test_a_message_that_is_being_written_is_taken_back_after_its_last_word_and_not_before(play: Played) -> None:
     async def scene(play: Play) -> None:
         play.house.pause_s = 0.4
@@ -544,6 +622,113 @@ def test_a_message_that_is_being_written_is_taken_back_after_its_last_word_and_n
             play.house.withdrawals += play.room.messages
             await play.until(lambda: not play.house.withdrawals)
         assert when == ["final"]
+
+    play(scene)
+
+
+def test_a_post_whose_end_nobody_knows_is_found_and_taken_back_with_its_question(play: Played) -> None:
+    async def scene(play: Play) -> None:
+        posted, over = asyncio.Event(), asyncio.Event()
+
+        async def stall(call: dict[str, Any]) -> None:
+            if call["do"] == "post" and not posted.is_set():
+                play.room.messages["m0"] = Message("m0", call["place"], call["thread"], call["nonce"], [call["form"]])
+                posted.set()
+                await over.wait()  # the platform's answer does not come any more
+
+        play.room.hook = stall
+        async with play.bot():
+            delivery = await play.room.deliver(Said(text="Urlaub"))
+            await play.until(posted.is_set)
+        play.room.hook = None
+        assert len(await play.room.shown()) == 1
+        with Inbox(play.folder) as inbox:
+            [entry] = inbox.open()
+            inbox.take(
+                Withdrawn(event="w", place=entry.said.place, question=play.room.deliveries[delivery].event["id"])
+            )
+        async with play.bot():
+            await play.until(lambda: play.inbox is not None and not play.inbox.waiting)
+            assert await play.room.shown() == []
+            assert len(play.room.messages) == 1
+        over.set()
+
+    play(scene, limits=replace(LIMITS, drain_s=0.1))
+
+
+def test_a_message_that_cannot_be_taken_back_does_not_hold_up_the_others(
+    play: Played, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scene(play: Play) -> None:
+        async with play.bot():
+            delivery = await play.room.deliver(Said(text="Urlaub"))
+            await play.ended()
+            play.room.refuse("no")
+            await play.room.take_back(delivery)
+            await play.until(lambda: "withdrawal_refused" in str([vars(record) for record in caplog.records]))
+            second = await play.room.deliver(Said(text="Pausen"))
+            await play.ended(2)
+            await play.room.take_back(second)
+            await play.until(lambda: play.inbox is not None and play.inbox.ends().get("removed") == 1)
+            assert play.inbox is not None
+            assert play.inbox.ends()["kept"] == 1
+
+    play(scene)
+
+
+@pytest.mark.parametrize("how", ["busy", "away"])
+def test_an_answer_is_taken_back_when_the_platform_is_there_again(play: Played, how: Any) -> None:
+    async def scene(play: Play) -> None:
+        async with play.bot():
+            delivery = await play.room.deliver(Said(text="Urlaub"))
+            await play.ended()
+            play.room.refuse(how, times=3, retry_after_s=0.05)
+            await play.room.take_back(delivery)
+            await play.until(lambda: all(message.removed for message in play.room.messages.values()))
+
+    play(scene)
+
+
+def test_an_edit_on_its_way_does_not_bring_back_what_was_taken_back(play: Played) -> None:
+    async def scene(play: Play) -> None:
+        editing, go_on = asyncio.Event(), asyncio.Event()
+        order: list[str] = []
+
+        async def slow(call: dict[str, Any]) -> None:
+            if call["do"] == "edit" and not editing.is_set():
+                editing.set()
+                await go_on.wait()
+            order.append(call["do"])
+
+        play.room.hook = slow
+        async with play.bot():
+            delivery = await play.room.deliver(Said(text="Urlaub"))
+            await play.until(editing.is_set)
+            await play.room.take_back(delivery)
+            await asyncio.sleep(0.2)
+            assert "remove" not in order
+            go_on.set()
+            await play.until(lambda: "remove" in order)
+            await play.until(lambda: play.inbox is not None and not play.inbox.waiting)
+            assert order[-1] == "remove"
+            assert await play.room.shown() == []
+
+    play(scene)
+
+
+def test_a_verdict_that_is_taken_back_and_what_was_never_asked_are_no_trouble(play: Played) -> None:
+    async def scene(play: Play) -> None:
+        async with play.bot():
+            shown = await play.told(Said(text="Urlaub"))
+            press = await play.room.press(shown, Verdict.WRONG)
+            await play.until(lambda: bool(play.house.feedback))
+            await play.room.take_back(press)
+            never = play.room.new(Said(text="nie zugestellt"))
+            await play.room.take_back(never)
+            await play.room.redeliver(never)
+            await play.room.deliver(Said(text="Pausen"))
+            await play.ended(2)
+            assert [asked["question"] for asked in play.house.asked] == ["Urlaub", "Pausen"]
 
     play(scene)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from rag.bots.inbox import Bounds
 from rag.errors import SettingsError
 from rag.settings import Settings
 from rag.settings_file import load
@@ -23,6 +24,17 @@ def test_the_tables_below_bots_are_read(tmp_path: Path) -> None:
     bots = read(tmp_path, text).bots
     assert (bots.page, bots.slack.team, bots.matrix.encryption) == ("https://archivar.firma.de", "T01", False)
     assert bots.service == "http://127.0.0.1:8088"
+
+
+def test_limits_are_read_and_have_defaults(tmp_path: Path) -> None:
+    bots = read(tmp_path, "[bots]\nmost_members = 50\nwaiting_each = 3\nanswer_chars = 1500\n").bots
+    assert (bots.most_members, bots.waiting, bots.waiting_here, bots.waiting_each) == (50, 200, 10, 3)
+    assert bots.answer_chars == 1500
+    usual = Bounds()
+    plain = read(tmp_path, "").bots
+    assert (plain.waiting, plain.waiting_here, plain.waiting_each) == (
+        usual.waiting, usual.waiting_here, usual.waiting_each,
+    )  # fmt: skip
 
 
 def test_accounts_name_people(tmp_path: Path) -> None:
@@ -43,6 +55,8 @@ def test_accounts_name_people(tmp_path: Path) -> None:
         ('[bots.slack]\nmode = "carrier pigeon"\n', 2),
         ('[bots.matrix]\nhomeserver = "matrix.firma.de"\n', 2),
         ('[bots]\nservice = "http://user:word@host"\n', 2),
+        ("[bots]\nwaiting = 0\n", 2),
+        ("[bots]\nmost_members = 1000000\n", 2),
     ],
 )
 def test_what_cannot_be_used_is_refused_with_its_line(tmp_path: Path, text: str, line: int) -> None:

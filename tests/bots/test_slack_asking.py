@@ -233,21 +233,15 @@ def test_an_edited_question_is_answered_once_as_it_was_asked(tmp_path: Path) -> 
     play(tmp_path, scene)
 
 
-def test_below_a_deleted_question_nothing_is_said_and_what_was_said_is_taken_back(tmp_path: Path) -> None:
+def test_a_question_below_which_others_go_on_is_withdrawn_when_it_becomes_a_stone(tmp_path: Path) -> None:
     async def scene(platform: SlackPlatform, taken: Taken, adapter: SlackAdapter) -> None:
         row = spoken(platform, f"<@{BOT}> Wie viele?")
         await platform.event({**row, "type": "app_mention"})
-        place = (await taken.asked()).place
-        message = await adapter.post(place, final("30."), nonce="n1")
-        tomb = {**row, "subtype": "tombstone", "text": "This message was deleted.", "user": "USLACKBOT"}
-        changed = {"type": "message", "subtype": "message_changed", "channel": "G01", "ts": platform.world.now()}
-        await platform.acknowledged(await platform.event({**changed, "message": tomb, "previous_message": row}))
-        while await platform.shown():
-            await asyncio.sleep(0.01)
-        with pytest.raises(PlatformRefused, match="deleted"):
-            await adapter.edit(place, message, final("31."))
-        with pytest.raises(PlatformRefused, match="deleted"):
-            await adapter.post(place, final("31."), nonce="n2")
+        asked = await taken.asked()
+        spoken(platform, "Das frage ich mich auch", who="ben", thread=row["ts"])
+        delivery = await platform.event(platform.world.unsay(row))
+        assert (await taken.withdrawn()).question == asked.event
+        assert await platform.acknowledged(delivery)
 
     play(tmp_path, scene)
 

@@ -6,19 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from tests.bots.contract import AdapterContract, Opened
+from tests.bots.contract import Opened
 from tests.bots.slack_platform import slack_platform
+from tests.bots.taking_back import TakingBackContract
 
 pytest.importorskip("slack_bolt", reason="the extra `slack` is not installed")
 
 
-class TestSlackOverSocketMode(AdapterContract):
+class TestSlackOverSocketMode(TakingBackContract):
     @pytest.fixture
     def opened(self, tmp_path: Path) -> Opened:
         return lambda: slack_platform(tmp_path, mode="socket")
 
 
-class TestSlackOverSignedHttp(AdapterContract):
+class TestSlackOverSignedHttp(TakingBackContract):
     @pytest.fixture
     def opened(self, tmp_path: Path) -> Opened:
         return lambda: slack_platform(tmp_path, mode="http")

@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
-from rag.bots.slack_http import Gate
+from rag.bots.slack_http import PATH, Gate, SignedEvents
 from tests.bots.contract import LIMIT_S, Said, Taken, receiving
 from tests.bots.slack_platform import SlackPlatform, slack_platform
 from tests.bots.slack_server import event, knock, signed, wire
@@ -255,6 +255,38 @@ def test_other_ways_and_methods_are_not_there(tmp_path: Path) -> None:
         assert await made.post(b"x" * ((1 << 20) + 1), {}) == 413
 
     play(tmp_path, scene)
+
+
+def test_whoever_sends_no_body_does_not_hold_a_place_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rag.bots.slack_http._READ_S", 0.05)
+    said: list[Any] = []
+
+    async def never() -> Any:
+        await asyncio.Event().wait()
+
+    async def send(message: Any) -> None:
+        said.append(message)
+
+    async def handle(*request: Any) -> tuple[int, str]:
+        raise AssertionError("it was never whole")
+
+    async def whole() -> None:
+        door = SignedEvents(listen="127.0.0.1:0", gate=Gate(SECRET), handle=handle)
+        scope = {"type": "http", "method": "POST", "path": PATH, "headers": []}
+        await asyncio.wait_for(door(scope, never, send), LIMIT_S)
+
+    run(whole())
+    assert said[0]["status"] == 408
+
+
+def test_a_flood_of_forged_requests_does_not_fill_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def scene(scene: Scene) -> None:
+        for _ in range(20):
+            assert await scene.post(b"{}", []) == 401
+
+    with caplog.at_level("WARNING", "rag"):
+        play(tmp_path, scene)
+    assert sum(getattr(record, "action", "") == "slack_forged" for record in caplog.records) == 1
 
 
 def test_a_command_over_http_is_told_at_once_where_its_answer_comes(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from tests.loops import run
 pytest.importorskip("slack_bolt", reason="the extra `slack` is not installed")
 
 SAID = texts("de", "bots")
-WHY_NOT = ("unknown", "room_unclear", "gone", "away", "busy", "failed", "crowded", "crowded_here")
+WHY_NOT = ("unknown", "room_unclear", "gone", "away", "busy", "failed", "crowded", "crowded_here", "crowded_each")
 LAST = {SAID[key].split("{")[0] for key in (*WHY_NOT, "machine")}
 Scene = Callable[[SlackBot, SlackPlatform, House], Coroutine[Any, Any, None]]
 Played = Callable[..., None]

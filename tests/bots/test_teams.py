@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.bots.contract import AdapterContract, Opened
+from tests.bots.contract import Opened
+from tests.bots.taking_back import TakingBackContract
 from tests.bots.teams_cloud import teams
 
 
-class TestTeams(AdapterContract):
+class TestTeams(TakingBackContract):
     @pytest.fixture
     def opened(self) -> Opened:
         return teams

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import stat
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rag.access import Audience
 from rag.bots.adapter import (
-    Judged,
     MessageRef,
     Place,
     PlatformRefused,
@@ -22,6 +23,7 @@ from rag.bots.adapter import (
     Verdict,
 )
 from rag.bots.teams import TeamsAdapter
+from rag.bots.teams_memory import Memory
 from rag.bots.teams_posts import Posts
 from tests.bots.contract import SOURCE, Said, Taken, final, receiving
 from tests.bots.teams_cloud import APP, PEOPLE, TENANT, Cloud, teams
@@ -89,7 +91,7 @@ def test_in_a_channel_it_grows_by_edits_and_never_streams(place: Place) -> None:
 def test_a_stream_is_ended_before_its_two_minutes_are_over_and_goes_on_by_edits() -> None:
     async def scene(cloud: Cloud, adapter: TeamsAdapter) -> None:
         now = 0.0
-        posts = Posts(adapter._connector, clock=lambda: now)
+        posts = Posts(adapter._connector, memory=Memory(cloud.home), clock=lambda: now)
         message = await posts.post(DIRECT, WORKING, nonce="n")
         now = 50.0
         await posts.edit(DIRECT, message, writing("Es sind"))
@@ -203,19 +205,62 @@ def test_the_class_is_named_in_the_persons_language(sensitivity: str, name: str)
     play(scene)
 
 
-def test_a_thumb_on_a_message_from_before_a_restart_fails_where_the_person_sees_it() -> None:
+@pytest.mark.parametrize("place", [DIRECT, TEAM])
+def test_a_thumb_on_a_message_from_before_a_restart_counts(place: Place) -> None:
     async def scene(cloud: Cloud, adapter: TeamsAdapter) -> None:
-        await adapter.post(DIRECT, final("30.", receipt="r"), nonce="n")
+        message = await adapter.post(place, WORKING, nonce="n")
+        await adapter.edit(place, message, final("30.", receipt="r"))
         [shown] = await cloud.shown()
+        taken = Taken()
+        async with receiving(cloud.adapter(), taken):
+            for verdict in (Verdict.HELPFUL, Verdict.WRONG, Verdict.OUTDATED):
+                delivery = await cloud.press(shown, verdict)
+                assert cloud.statuses[delivery] == 200
+                judged = await taken.judged()
+                assert (judged.receipt, judged.verdict) == ("r", verdict)
+
+    play(scene)
+
+
+def test_a_thumb_on_a_message_that_shows_no_answer_fails_where_the_person_sees_it() -> None:
+    async def scene(cloud: Cloud, adapter: TeamsAdapter) -> None:
+        message = await adapter.post(DIRECT, final("30.", receipt="r"), nonce="n")
+        [shown] = await cloud.shown()
+        await adapter.remove(message)
         taken = Taken()
         async with receiving(cloud.adapter(), taken):
             delivery = await cloud.press(shown, Verdict.HELPFUL)
             assert cloud.statuses[delivery] == 404
             assert taken.events.empty()
-            await cloud.press(shown, Verdict.OUTDATED)
-            event = await taken.one()
-            assert isinstance(event, Judged)
-            assert event.receipt == "r"
+
+    play(scene)
+
+
+def test_what_is_kept_of_messages_is_for_the_bots_user_alone_and_not_for_ever(tmp_path: Path) -> None:
+    now = [1e9]
+    memory = Memory(tmp_path / "teams", clock=lambda: now[0])
+    memory.may_be_judged("m1", "r1")
+    memory.move("s1", "m2")
+    assert (memory.receipt("m1"), memory.moved("s1"), memory.receipt("m2")) == ("r1", "m2", "")
+    now[0] += 91 * 24 * 3600
+    memory.may_be_judged("m3", "r3")
+    assert (memory.receipt("m1"), memory.moved("s1"), memory.receipt("m3")) == ("", "", "r3")
+    assert {stat.S_IMODE(one.stat().st_mode) for one in (tmp_path / "teams").iterdir()} == {0o600}
+
+
+def test_what_stands_in_a_streams_place_is_taken_back_after_a_restart_too() -> None:
+    async def scene(cloud: Cloud, adapter: TeamsAdapter) -> None:
+        message = await adapter.post(DIRECT, WORKING, nonce="n")
+        for one in cloud.messages.values():
+            one.removed = True  # Teams has dropped the stream
+        await adapter.edit(DIRECT, message, final("30.", receipt="r"))
+        [shown] = await cloud.shown()
+        assert "30." in shown.text
+        await cloud.adapter().edit(DIRECT, message, final("31.", receipt="r"))
+        [shown] = await cloud.shown()
+        assert "31." in shown.text
+        await cloud.adapter().remove(message)
+        assert await cloud.shown() == []
 
     play(scene)
 

@@ -122,7 +122,8 @@ class UploadState(Form):
 
 
 class Removing(Form):
-    """An upload that is being taken away."""
+    """An upload that is being taken away. `messages`: how many messages of bots in chats show it, or a part of it."""
 
     document_id: str
     state: Literal["removing"]
+    messages: int

@@ -26,7 +26,7 @@ MORE = """
 provider = "none"
 [bots]
 page = "https://archivar.firma.example/"
-[bots.accounts]
+{bots}[bots.accounts]
 "slack:T01:ANNA" = "anna"
 "slack:T01:ANNA2" = "anna"
 "slack:T01:BEN" = "boss"
@@ -49,10 +49,10 @@ class = "confidential"
 class Desk:
     """An archive, and what a bot with a key of its platform sees of it."""
 
-    def __init__(self, base: Path, *, more: str = "", auth: str = "") -> None:
+    def __init__(self, base: Path, *, more: str = "", auth: str = "", bots: str = "") -> None:
         for name in ("offen", "geheim"):
             (base / name).mkdir()
-        self.archive = Archive(base, more=MORE.format(base=base) + more, auth=auth)
+        self.archive = Archive(base, more=MORE.format(base=base, bots=bots) + more, auth=auth)
         self.app = self.archive.app
         self._client = TestClient(self.archive.web, base_url="http://localhost", client=("127.0.0.1", 50000))
         self._client.__enter__()
@@ -227,6 +227,17 @@ def test_where_not_everybody_is_known_it_answers_nobody(desk: Desk, members: Any
     assert (refused.status_code, refused.json()["code"]) == (403, "room_unclear")
 
 
+def test_an_administrator_says_how_many_may_be_in_a_channel(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, bots="most_members = 1\n")
+    try:
+        put(desk, "offen")
+        assert desk.ask(audience="private_channel", members=[ANNA]).status_code == 200
+        refused = desk.ask(audience="private_channel", members=[ANNA, BEN])
+        assert (refused.status_code, refused.json()["code"]) == (403, "room_unclear")
+    finally:
+        desk.close()
+
+
 def test_a_bot_speaks_for_somebody_and_nobody_else_does(desk: Desk) -> None:
     bare = desk.call("POST", "/api/ask", {"question": QUESTION})
     assert (bare.status_code, bare.json()["code"]) == (422, "on_behalf_needed")
@@ -351,6 +362,8 @@ def test_a_bot_is_told_which_of_its_messages_to_take_back_until_it_has(desk: Des
     assert desk.call("GET", "/api/bots/withdrawals").json() == {"messages": []}
     withdraw(desk)
     assert desk.call("GET", "/api/bots/withdrawals").json() == {"messages": ["C01/1"]}
+    assert desk.call("GET", "/api/bots/withdrawals?skip=1").json() == {"messages": []}
+    assert desk.call("GET", "/api/bots/withdrawals?skip=-1").status_code == 422
     assert desk.call("GET", "/api/bots/withdrawals", key="matrix").json() == {"messages": []}, "it is another bot's"
     for _ in range(2):
         assert desk.call("POST", "/api/bots/withdrawn", {"message": "C01/1"}, key="matrix").status_code == 204

@@ -120,6 +120,18 @@ def test_ones_own_file_that_somebody_else_has_changed_is_not_replaced(archive: A
     assert files(archive) == {"neu.txt": b"Auf der Freigabe berichtigt."}
 
 
+def test_who_takes_a_file_away_is_told_how_many_chat_messages_show_it(archive: Archive) -> None:
+    anna = archive.as_("anna")
+    archive.send(anna, "neu.txt", TEXT)
+    archive.put("eingang/alt.txt", "Stand schon da.")
+    archive.sync("eingang")
+    key, other = archive.key("eingang:neu.txt"), archive.key("eingang:alt.txt")
+    for message, documents in (("m1", [key]), ("m2", [other, key]), ("m3", [other])):
+        archive.app.posted.keep("matrix", message, receipt="r", documents=documents)
+    removed = anna.request("DELETE", f"/api/documents/{key}", json={})
+    assert removed.json() == {"document_id": "eingang:neu.txt", "state": "removing", "messages": 2}
+
+
 def test_ones_own_file_can_be_taken_away_and_nobody_elses(archive: Archive) -> None:
     anna, boss, carla = archive.as_("anna"), archive.as_("boss"), archive.as_("carla")
     archive.send(anna, "neu.txt", TEXT)
