@@ -1,10 +1,10 @@
 """The whole flow of a question: retrieve, release, weigh, audit, prompt, generate, check each sentence, answer.
 
 Events come in this order: `Found` (the evidence, before the first word), any number of `Sentence`, one `Done`; where it
-is wished early, one `Found` more before it is read. A sentence is shown when it has been checked (`rag.ask.showing`),
-not before, and nothing shown is taken back. Before the prompt (`rag.ask.giving`), before each sentence and while the
-model is waited for, the ledger is asked again: when the person may no longer read one of the passages, the answer is
-incomplete and ends there.
+is wished early, one `Found` more before it is read; where the model thinks first, `Thinking` before its first word. A
+sentence is shown when it has been checked (`rag.ask.showing`), not before, and nothing shown is taken back. Before the
+prompt (`rag.ask.giving`), before each sentence and while the model is waited for, the ledger is asked again: when the
+person may no longer read one of the passages, the answer is incomplete and ends there.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from rag.ask.course import Before, Course
 from rag.ask.giving import Giving
 from rag.ask.lineage import described
 from rag.ask.listening import Listening, Telling, Unheard
+from rag.ask.pondering import Pondering
 from rag.ask.recheck import Recheck, RightsLost
 from rag.ask.release import STANDARD, Policy, Release, divide, release, within
 from rag.ask.retrieve import Retriever
@@ -261,7 +262,7 @@ class Answerer:
     ) -> Iterator[AnswerEvent]:
         """What the model writes, checked. `most` tokens of passages are given; where the prompt does not fit, half as
         many are tried as long as nothing was shown, and at last the passages speak for themselves."""
-        stream, finish, new_tokens = StatementStream(), "stop", 0
+        stream, pondering, finish, new_tokens = StatementStream(), Pondering(), "stop", 0
         wanted = recheck.listening.wanted
         generation = Generation(
             max_tokens=self.rules.max_answer_tokens, schema=prompt.SCHEMA, wanted=wanted, anew=course.unshown
@@ -281,6 +282,7 @@ class Answerer:
                 if delta.anew:  # its server died, and nothing was shown yet
                     stream = StatementStream()
                     course.forget()
+                yield from pondering.told(delta)
                 if delta.text:
                     course.mark("first_token")
                 if delta.usage is not None:
