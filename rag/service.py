@@ -7,6 +7,7 @@ Every operation is an iterator of events; all but the last report progress, the 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from inspect import signature
@@ -22,6 +23,7 @@ from rag.auditing import OWNER, Auditing, reader
 from rag.credentials.accounts import ACCOUNT, Linked
 from rag.erasing import Erasing, buried_json
 from rag.errors import AccessError, DocumentError, SettingsError
+from rag.figures import readings
 from rag.filters import Filters, parse
 from rag.forms import Event, entry_json, event_json, plan_json, source_json
 from rag.govern import bot_checks, checks, egress, records, rights_checks
@@ -76,6 +78,7 @@ class Service:
             **erasing.operations,
             **Withdrawing(app).operations,
             "records": self.records,
+            "metrics": self.metrics,
         }
 
     def call(self, operation: str, arguments: Mapping[str, Any]) -> Iterator[Event]:
@@ -304,6 +307,11 @@ class Service:
     def records(self) -> Iterator[Event]:
         """What `rag dpia` says, as data."""
         yield records.facts(self._app.settings, self._app.ledger, egress.standing())
+
+    def metrics(self) -> Iterator[Event]:
+        """``{"text", "at"}``: what this process counted, in Prometheus' text format, and when (seconds since 1970)."""
+        app = self._app
+        yield {"text": app.metrics.render(*readings(app)).decode(), "at": time.time()}
 
     def doctor(self) -> Iterator[Event]:
         """``{"well", "checks"}``: everything this installation stands on."""

@@ -95,8 +95,8 @@ def metrics() -> str:
     counted = Metrics(version="test")
     for _ in range(4):
         counted.model_used(read=1500, wrote=100)
-        counted.ended("answered", {"retrieve": 20, "prompt": 30, "first_token": 1000, "total": 12_000})
-    counted.ended("nothing_found", {"retrieve": 20, "total": 12_000})
+        counted.ended("answered", {"retrieve": 20, "prompt": 30, "first_token": 1000, "total": 12_030})
+    counted.ended("nothing_found", {"retrieve": 20, "total": 25})
     return counted.render().decode()
 
 
@@ -107,6 +107,24 @@ def test_tokens_are_those_the_service_counted() -> None:
     )
     found = cost.measured(text, now=started + 2 * 86_400)
     assert (found.tokens_in, found.tokens_out, found.seconds, found.per_day) == (1500, 100, 12, 2)
+
+
+def test_who_waits_for_a_seat_and_who_needs_no_model_do_not_change_the_models_seconds() -> None:
+    counted = Metrics(version="test")
+    counted.model_used(read=1500, wrote=100)
+    counted.ended("answered", {"retrieve": 20, "prompt": 300_000, "first_token": 301_000, "total": 312_000})
+    for _ in range(9):
+        counted.ended("extracts", {"retrieve": 20, "first_sentence": 40, "total": 40})
+    assert cost.measured(counted.render().decode(), now=0).seconds == pytest.approx(12)
+
+
+@pytest.mark.parametrize(("read", "wrote"), [(1500, None), (None, 100)])
+def test_a_server_that_tells_no_tokens_is_not_taken_to_use_none(read: int | None, wrote: int | None) -> None:
+    counted = Metrics(version="test")
+    counted.model_used(read=read, wrote=wrote)
+    counted.ended("answered", {"prompt": 30, "first_token": 1000, "total": 12_030})
+    with pytest.raises(SettingsError, match="does not tell how many tokens"):
+        cost.measured(counted.render().decode(), now=0)
 
 
 def test_a_service_that_answered_nothing_is_said() -> None:
