@@ -14,10 +14,12 @@ from rag.bots.platforms import PLATFORMS
 from rag.cli import NOTHING, OK, output, overview
 from rag.cli.door import Door, door, settings_of
 from rag.egress.closing import close_in
+from rag.egress.endpoints import Endpoint, of_url
 from rag.egress.lockdown import Mode
 from rag.errors import SettingsError
 from rag.language import language_of_question
 from rag.question import question_of
+from rag.settings import Settings
 from rag.settings_operations import LogSettings
 from rag.texts import texts
 
@@ -30,8 +32,16 @@ def run(options: argparse.Namespace) -> int:
         if options.command in ("serve", "watch"):
             log_as(settings.logs, verbose=options.verbose)
         listen = (options.port,) if options.command == "serve" else ()
-        close_in(Mode(settings.egress.lockdown), endpoints=settings.endpoints(), listen=listen)
+        close_in(Mode(settings.egress.lockdown), endpoints=reached(options, settings), listen=listen)
     return _COMMANDS[options.command](options)
+
+
+def reached(options: argparse.Namespace, settings: Settings) -> tuple[Endpoint, ...]:
+    """What the settings let be reached; where models of Ollama are named to be compared, their server too."""
+    named = (*getattr(options, "names", ()), getattr(options, "judge", None), getattr(options, "maker", None))
+    compares = options.command == "models" and getattr(options, "action", None) == "compare"
+    beside = compares and any((one or "").startswith("ollama:") for one in named)
+    return (*settings.endpoints(), *((of_url(settings.server_of("ollama")),) if beside else ()))
 
 
 def log_as(wanted: LogSettings, *, verbose: bool) -> None:

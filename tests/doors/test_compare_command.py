@@ -58,6 +58,15 @@ def test_the_same_model_under_two_names_comes_out_the_same_and_everything_is_wri
     assert {(row["model"], row["id"]) for row in rows} == {(m, q) for m in (ONE, OTHER) for q in ("g1", "g2")}
 
 
+def test_models_of_ollama_are_compared_where_answers_are_written_in_this_process(asked: Line, tmp_path: Path) -> None:
+    """The settings' own model needs no server; one that is named does, and is found where the embedder's is."""
+    own = tmp_path / "embedded.toml"
+    llm = asked.config.read_text().partition("[llm]")[2].partition("[retrieval]")[0]
+    own.write_text(asked.config.read_text().replace(llm, '\nprovider = "embedded"\n'))
+    found = compared(Line(asked.folder, own))
+    assert {one["digest"] for one in found["models"]} == {"sha256:" + "1" * 64}  # type: ignore[attr-defined]
+
+
 def test_ranking_the_same_answers_again_writes_the_same_bytes_and_asks_no_model(asked: Line) -> None:
     compared(asked)
     names = ("compare.json", "answers.jsonl")

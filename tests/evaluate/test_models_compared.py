@@ -296,6 +296,23 @@ def test_a_model_may_have_colons_and_a_pin() -> None:
     assert (found.provider, found.model, found.digest) == ("ollama", "llama3.2:3b", "sha256:" + "a" * 64)
     with pytest.raises(SettingsError, match="twice"):
         contestants(["ollama:a", "ollama:a"])
+    with pytest.raises(SettingsError, match="twice"):
+        contestants(["ollama:a", "ollama:a@sha256:" + "a" * 64])
+
+
+@pytest.mark.parametrize("digest", ["", "a" * 12, "a" * 65, "g" * 64])
+def test_a_pin_that_could_never_hold_is_refused_when_it_is_typed(digest: str) -> None:
+    with pytest.raises(SettingsError, match="the whole digest"):
+        contestant(f"ollama:a@sha256:{digest}")
+
+
+def test_a_pin_is_taken_however_it_is_written() -> None:
+    assert contestant("ollama:a@sha256:" + "A" * 64).digest == "sha256:" + "a" * 64
+
+
+def test_a_pin_that_nobody_checks_is_refused() -> None:
+    with pytest.raises(SettingsError, match="tell no digest"):
+        contestant("openai-compatible:a@sha256:" + "a" * 64)
 
 
 def test_facts_are_told_however_they_are_written() -> None:
