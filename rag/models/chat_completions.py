@@ -14,6 +14,8 @@ from rag.models.streaming import Broken, Limits, Wire, generate, tls
 from rag.ports import Delta, Generation, Message, Usage
 
 _WRITE_S = 30.0
+_COUNTERS = (("/v1/chat/completions/input_tokens", "input_tokens"), ("/tokenize", "count"))
+"""Where a server counts a prompt, its template included, and what it calls the count: llama.cpp's, vLLM's."""
 
 
 class ChatCompletions:
@@ -42,6 +44,7 @@ class ChatCompletions:
         self._unix_socket = unix_socket
         self._extra = dict(extra or {})
         self._tls = tls(self._base_url)
+        self._counters = _COUNTERS
 
     def models(self) -> list[str]:
         """Names of the models the server offers.
@@ -63,12 +66,22 @@ class ChatCompletions:
         return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
 
     def count(self, model: str, messages: Sequence[Message]) -> int | None:
-        """Tokens of the prompt, exactly, if the server has an endpoint for it (llama.cpp's has)."""
-        answer = self._ask("POST", "/v1/chat/completions/input_tokens", {"model": model, "messages": _turns(messages)})
-        if answer.status_code in (401, 403):
-            self._refuse(answer)
-        count = _object(answer).get("input_tokens") if answer.status_code == httpx.codes.OK else None
-        return count if isinstance(count, int) else None
+        """Tokens of the prompt, exactly, if the server has an endpoint for it.
+
+        Raises:
+            ModelUnavailable, ModelTimeout: see `rag.errors`.
+        """
+        for counter in self._counters:
+            path, name = counter
+            answer = self._ask("POST", path, {"model": model, "messages": _turns(messages)})
+            locked = answer.status_code in (401, 403) and path.startswith("/v1")  # a proxy may shut what lies outside
+            if locked or answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:  # it still loads the model
+                self._refuse(answer)
+            count = _object(answer).get(name) if answer.status_code == httpx.codes.OK else None
+            if isinstance(count, int):
+                self._counters = (counter,)
+                return count
+        return None
 
     def stream(
         self,
