@@ -254,7 +254,7 @@ class App:
                     words=words,
                     embedder=embedder,
                     languages=languages_of(embedder, self.ledger),
-                    calibrations=calibrations(self.settings.home),
+                    calibrations=calibrations(self.settings.home, embedder=embedder.fingerprint),
                     reranker=RestingReranker(self.reranker) if self.reranker else None,
                     damaged=self.upkeep.damaged,
                 )

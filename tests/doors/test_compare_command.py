@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,12 @@ import pytest
 
 from rag import adapting
 from rag.app import App
+from rag.ask.calibration import SHIPPED
 from rag.models.adapter import Adapter
 from rag.service import Service
 from rag.settings import Settings
 from rag.settings_file import load
+from rag.store.backup import CALIBRATION
 from tests.doors.conftest import QUESTION, TRUE, Line, papers
 
 ONE, OTHER = "ollama:writer:latest", "ollama:writer"
@@ -128,6 +131,27 @@ def test_an_adapter_is_put_in_place_by_the_next_ingest_and_taken_back(fresh: Lin
     with App(settings) as app:
         assert app.retriever.embedder.fingerprint == app.ledger.embedder == base
     assert fresh.json("tune", "revert") == {"reverted": None}
+
+
+def test_a_calibration_holds_without_an_adapter_not_with_it_and_again_when_that_is_taken_back(fresh: Line) -> None:
+    fresh.json("ingest", readable(fresh.folder / "papers"))
+    settings = load(config=fresh.config, home=fresh.home, environ={"RAG_MODELS": str(fresh.folder / "none")})
+    with App(settings) as app:
+        base = app.retriever.embedder.fingerprint
+    own = replace(SHIPPED.reading, shift=-2.0, origin="our questions", embedder=base)
+    (fresh.home / CALIBRATION).write_text(own.as_json())
+    with App(settings) as app:
+        assert app.retriever.calibrations.reading == own
+    _adopted(settings)
+    with App(settings) as app:
+        assert [*Service(app).call("ingest", {})]
+        assert app.retriever.calibrations == SHIPPED, "in the process that puts it in place too"
+    checks = {one["name"]: one for one in fresh.json("doctor", code=1)["checks"]}
+    assert "rag eval calibrate" in checks["evidence"]["advice"]
+    fresh.json("tune", "revert")
+    fresh.json("ingest")
+    with App(settings) as app:
+        assert app.retriever.calibrations.reading == own
 
 
 def _adopted(settings: Settings) -> str:
