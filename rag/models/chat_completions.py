@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -90,7 +90,7 @@ class ChatCompletions:
         generation: Generation,
         *,
         extra: Mapping[str, Any] = MappingProxyType({}),
-    ) -> Iterator[Delta]:
+    ) -> Generator[Delta, None, None]:
         """Generate; closing the iterator hangs up, which stops the server. `extra` goes into the request's body."""
         body = self._body(model, messages, generation) | dict(extra)
         wire = Wire()
@@ -133,20 +133,20 @@ class ChatCompletions:
                 for event in _events(response):
                     if "error" in event:
                         raise Broken(f"{self._server} failed: {_message(event)}")
-                    usage = event.get("usage") or usage
-                    for choice in event.get("choices", []):
+                    told = event.get("usage")
+                    usage = told if isinstance(told, Mapping) else usage
+                    for choice in event.get("choices") or ():
                         finish = _finish(choice) or finish
                         said = choice.get("delta") or {}
                         thought = bool(said.get("reasoning_content") or said.get("reasoning"))
                         yield Delta(text=said.get("content") or "", thought=int(thought))
         except httpx.TransportError as error:
             raise self._failure(error) from error
-        except ValueError as error:
-            raise Broken(f"{self._server} sent something that is not JSON.") from error
+        except (ValueError, TypeError, AttributeError) as error:
+            raise Broken(f"{self._server} sent something that is not its protocol.") from error
         if finish is None:
             raise Broken(f"{self._server} hung up in the middle.")
-        prompt, output = usage.get("prompt_tokens"), usage.get("completion_tokens")
-        cached = _cached(usage)
+        prompt, output, cached = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens"), _cached(usage)
         yield Delta(usage=Usage(prompt_tokens=prompt, output_tokens=output, finish=finish, cached_tokens=cached))
 
     def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> httpx.Response:
@@ -222,8 +222,12 @@ def _finish(choice: Mapping[str, Any]) -> Literal["stop", "length"] | None:
 def _cached(usage: Mapping[str, Any]) -> int | None:
     """Prompt tokens the server had in its cache, where it tells."""
     details = usage.get("prompt_tokens_details")
-    cached = details.get("cached_tokens") if isinstance(details, Mapping) else None
-    return cached if isinstance(cached, int) else None
+    return _count(details, "cached_tokens") if isinstance(details, Mapping) else None
+
+
+def _count(told: Mapping[str, Any], name: str) -> int | None:
+    found = told.get(name)
+    return found if isinstance(found, int) else None
 
 
 def _object(response: httpx.Response) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from typing import Any, Final
 
@@ -124,14 +125,16 @@ class OpenAiCompatibleModel:
         """The stream. A model that shows itself to be thinking is asked not to, and gets room for what it thinks all
         the same; where it had said nothing yet it begins again so, once."""
         if not self._thinks:
-            told = self._protocol.stream(name, messages, generation)
-            for delta in told:
-                self._thinks = self._thinks or delta.thought > 0
-                if delta.usage is not None and delta.usage.finish == "thought":
-                    break
-                yield delta
-            else:
-                return
+            with closing(
+                self._protocol.stream(name, messages, generation)
+            ) as told:  # hung up on before it is asked anew
+                for delta in told:
+                    self._thinks = self._thinks or delta.thought > 0
+                    if delta.usage is not None and delta.usage.finish == "thought":
+                        break
+                    yield delta
+                else:
+                    return
         room = self.context_tokens - self.count_tokens(messages) - generation.max_tokens
         longer = generation.max_tokens + max(0, min(room, self._thinking_tokens))
         yield from self._protocol.stream(name, messages, replace(generation, max_tokens=longer), extra=_UNTHINKING)

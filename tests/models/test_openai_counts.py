@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable
 
@@ -49,6 +50,22 @@ def test_an_openai_compatible_server_that_leaves_out_the_systems_message_is_noti
             refused += not went
             assert not (went and lost), f"{length} characters, {sum(lost)} tokens lost"
     assert refused
+
+
+@pytest.mark.parametrize(
+    "last", [{"choices": None}, {"choices": [None]}, {"choices": 1}, {"usage": 7}, {"choices": [{"delta": 1}]}]
+)
+def test_an_event_of_another_form_is_no_fault_of_ours(last: dict[str, object]) -> None:
+    def answer(exchange: Exchange) -> None:
+        exchange.start()
+        exchange.send([openai_text("ja"), "data: " + json.dumps(last) + "\n", openai_end(20)])
+        exchange.finish()
+
+    with ScriptedServer(OPENAI.healthy | {OPENAI.generates: answer}) as server:
+        model = OpenAiCompatibleModel(MODEL, base_url=server.url, context_tokens=CONTEXT, limits=PATIENT)
+        *said, end = model.stream([Message(role="user", content="Urlaub?")], Generation(max_tokens=50))
+    assert [delta.text for delta in said] == ["ja"]
+    assert end.usage is not None and end.usage.finish in ("stop", "cut")
 
 
 def counting(path: str, name: str, *, reads: float = 1.0) -> dict[str, Callable[[Exchange], None]]:
