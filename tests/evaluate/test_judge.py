@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from argparse import Namespace
 from collections import Counter
 from dataclasses import replace
@@ -83,6 +84,21 @@ def test_a_worded_question_is_taken_where_it_is_one_and_gives_nothing_away(said:
     found = making._worded(made(), write, "model")
     assert (found.text == said, found.made_by == "model") == (taken, taken)
     assert taken or found == made()
+
+
+def test_a_worded_question_that_nothing_answers_names_what_stands_in_no_document() -> None:
+    words: Counter[str] = Counter()
+    names = (*SENTENCE.names, "Mitarbeiter")
+    source = replace(SENTENCE, text=SENTENCE.text.replace("Die Abteilung", "Abteilung"), names=names)
+    (missing,) = making.drawn([source], words, count=4)[:1]
+    assert not missing.answerable
+    (new,) = set(re.findall(r"\b[A-Z]\w{3,}\b", missing.source.text)) - {"Abteilung", *source.names}
+    for said, taken in (
+        (f"Wie viele Mitarbeiter hat {new}?", True),
+        ("Wie viele Mitarbeiter hat die Abteilung?", False),
+    ):
+        write = wording.writer(ScriptedModel(json.dumps({"question": said})))
+        assert (making._worded(missing, write, "model").made_by == "model") is taken
 
 
 def test_a_model_that_fails_leaves_the_question_to_the_rules() -> None:

@@ -8,6 +8,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -158,6 +159,33 @@ def drawn(generator: random.Random, share: float, count: int = 60) -> list[bool]
 def broken(count: int = 60) -> list[bool]:
     """Answers nothing: right only where nothing answers."""
     return [not number % 3 for number in range(count)]
+
+
+def test_of_two_that_are_alike_neither_is_last_by_its_name() -> None:
+    worths = [bool(number % 4) for number in range(60)]
+    standing = stand([entry("a", worths), entry("b", worths)])
+    assert [one.ranks for one in standing.placed] == [(1,) * 20, (1,) * 20]
+    assert [row[-1] for row in report.rows(standing)] == ["0 of 20", "0 of 20"]
+
+
+def test_reading_ends_with_the_first_thought_not_with_the_first_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SimpleNamespace(perf_counter=map(float, range(9)).__next__)  # a second passes with each look
+    monkeypatch.setattr(trial, "time", clock)
+    last = Usage(prompt_tokens=40, output_tokens=5, finish="stop", cached_tokens=10)
+    model = Wrote(Delta(thought=1), Delta(text="x"), Delta(usage=last))
+    observed = trial.Observed(model)
+    list(observed.stream([], Generation()))
+    assert observed.timed == trial.Timed(
+        silent_s=1.0, first_token_s=2.0, total_s=3.0, prompt_tokens=30, output_tokens=5
+    )
+    assert observed.timed.prompt_tokens_a_second == 30
+
+
+class Wrote(ScriptedModel):
+    """Gives these pieces, and no usage of its own."""
+
+    def stream(self, messages: Sequence[Message], generation: Generation) -> Iterator[Delta]:
+        yield from (piece for piece in self._pieces if isinstance(piece, Delta))
 
 
 def test_a_broken_model_is_last_in_20_of_20_resamples() -> None:
