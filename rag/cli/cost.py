@@ -19,8 +19,8 @@ from rag.cli.door import Door, running, settings_of
 from rag.errors import ModelUnavailable, SettingsError
 from rag.evaluate import cost, plots
 from rag.evaluate.cost import Cost, Usage
+from rag.evaluate.models.machine import measured
 from rag.metrics import Metrics
-from rag.models.fit.energy import Energy
 from rag.ports import Delta, Generation, Message
 from rag.settings import Settings
 from rag.writers import Writers
@@ -91,15 +91,19 @@ def _measured(settings: Settings) -> Usage:
         output.err.print(f"[dim]Measuring {_ANSWERS} answers of {output.safe(model.info.name)} …[/]")
         room = settings.retrieval.prompt_tokens or _USUAL_TOKENS
         read = wrote = 0
-        energy, began = Energy(), time.perf_counter()
-        for number in range(_ANSWERS):
-            messages = _prompt(number, room)
-            generation = Generation(max_tokens=settings.llm.max_answer_tokens, schema=prompt.SCHEMA)
-            pieces = list(model.stream(messages, generation))
-            told = pieces[-1].usage
-            read += (told.prompt_tokens if told else None) or model.count_tokens(messages)
-            wrote += (told.output_tokens if told else None) or _pieces(pieces)
-        seconds, joules = (time.perf_counter() - began) / _ANSWERS, energy.joules
+        began = time.perf_counter()
+        with measured(own_memory=False) as used:
+            for number in range(_ANSWERS):
+                messages = _prompt(number, room)
+                generation = Generation(max_tokens=settings.llm.max_answer_tokens, schema=prompt.SCHEMA)
+                pieces = list(model.stream(messages, generation))
+                told = pieces[-1].usage
+                read += (told.prompt_tokens if told else None) or model.count_tokens(messages)
+                wrote += (told.output_tokens if told else None) or _pieces(pieces)
+        seconds = (time.perf_counter() - began) / _ANSWERS
+        joules = (
+            used.energy_j if model.info.runtime == "embedded" else None
+        )  # a server, or its GPU, is not counted here
     finally:
         writers.close()
     return Usage(

@@ -18,7 +18,6 @@ from rag.evaluate import cost
 from rag.evaluate.cost import Price, Usage
 from rag.metrics import Metrics
 from rag.models.catalogue import MODELS, default_directory
-from rag.models.fit.energy import Energy
 from rag.settings_cost import CostSettings
 
 ROOT = Path(__file__).parents[2]
@@ -130,19 +129,6 @@ def test_a_server_that_tells_no_tokens_is_not_taken_to_use_none(read: int | None
 def test_a_service_that_answered_nothing_is_said() -> None:
     with pytest.raises(SettingsError, match="no answer"):
         cost.measured(Metrics(version="test").render().decode(), now=0)
-
-
-def test_the_processors_counters_are_read_past_their_end(tmp_path: Path) -> None:
-    assert Energy(tmp_path).joules is None
-    for zone, value in (("intel-rapl:0", 900), ("intel-rapl:0:0", 5)):
-        (tmp_path / zone).mkdir()
-        (tmp_path / zone / "energy_uj").write_text(f"{value}000000\n")
-        (tmp_path / zone / "max_energy_range_uj").write_text("1000000000\n")
-    energy = Energy(tmp_path)
-    (tmp_path / "intel-rapl:0/energy_uj").write_text("950000000\n")
-    assert energy.joules == 50
-    (tmp_path / "intel-rapl:0/energy_uj").write_text("100000000\n")
-    assert energy.joules == 200
 
 
 # ---- the command ----
