@@ -305,7 +305,8 @@ class Settings:
     def server_of(self, provider: str) -> str:
         """Where a model of that provider is looked for that somebody names beside the settings' own; "" where nothing
         tells."""
-        if self.llm.addresses and self.llm.provider in (provider, "auto"):
+        others = {"ollama", "openai-compatible"} - {provider}
+        if self.llm.addresses and self.llm.provider not in others:
             return self.llm.addresses[0]
         if provider != "ollama":
             return ""

@@ -37,11 +37,12 @@ def run(options: argparse.Namespace) -> int:
 
 
 def reached(options: argparse.Namespace, settings: Settings) -> tuple[Endpoint, ...]:
-    """What the settings let be reached; where models of Ollama are named to be compared, their server too."""
-    named = (*getattr(options, "names", ()), getattr(options, "judge", None), getattr(options, "maker", None))
-    compares = options.command == "models" and getattr(options, "action", None) == "compare"
-    beside = compares and any((one or "").startswith("ollama:") for one in named)
-    return (*settings.endpoints(), *((of_url(settings.server_of("ollama")),) if beside else ()))
+    """What the settings let be reached; where models of a server are named to be compared, that server too."""
+    if options.command != "models" or getattr(options, "action", None) != "compare":
+        return settings.endpoints()
+    named = (one.partition(":")[0] for one in (*options.names, options.judge, options.maker) if one)
+    servers = {settings.server_of(provider) for provider in named if provider in ("ollama", "openai-compatible")}
+    return (*settings.endpoints(), *map(of_url, sorted(filter(None, servers))))
 
 
 def log_as(wanted: LogSettings, *, verbose: bool) -> None:

@@ -133,11 +133,12 @@ EMBEDS = EmbedderSettings(provider="ollama", base_url="http://10.0.0.8:11434")
     [
         (LlmSettings(provider="embedded"), EmbedderSettings(), "http://localhost:11434"),
         (LlmSettings(provider="embedded"), EMBEDS, "http://10.0.0.8:11434"),
+        (LlmSettings(provider="embedded", base_url="http://10.0.0.7:11434"), EMBEDS, "http://10.0.0.7:11434"),
         (LlmSettings(provider="openai-compatible", base_url="http://10.0.0.7:8000"), EMBEDS, "http://10.0.0.8:11434"),
         (LlmSettings(provider="ollama", base_url="http://10.0.0.7:11434"), EMBEDS, "http://10.0.0.7:11434"),
         (LlmSettings(provider="ollama", base_urls=("http://a:1", "http://b:1")), EMBEDS, "http://a:1"),
     ],
-    ids=["nothing said", "the embedder's", "another kind", "the model's", "several"],
+    ids=["nothing said", "the embedder's", "said beside", "another kind", "the model's", "several"],
 )
 def test_ollamas_address_is_the_one_the_settings_tell_and_may_be_reached_where_it_is_named(
     llm: LlmSettings, embedder: EmbedderSettings, ollama: str, tmp_path: Path
@@ -146,7 +147,8 @@ def test_ollamas_address_is_the_one_the_settings_tell_and_may_be_reached_where_i
     assert settings.server_of("ollama") == ollama
     compares = Namespace(command="models", action="compare", names=["embedded:x"], judge=None, maker="ollama:m")
     assert of_url(ollama) in reached(compares, settings)
-    for other in (Namespace(command="ask"), Namespace(command="models", action="compare", names=["embedded:x"])):
+    here = Namespace(command="models", action="compare", names=["embedded:x", "nothing"], judge=None, maker=None)
+    for other in (Namespace(command="ask"), Namespace(command="models", action="fit", names=["ollama:x"]), here):
         assert reached(other, settings) == settings.endpoints()
 
 
