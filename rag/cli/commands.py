@@ -304,11 +304,12 @@ def _is_bot(options: argparse.Namespace) -> bool:
 
 
 def _is_open(options: argparse.Namespace) -> bool:
-    return options.command in _OPEN and getattr(options, "action", None) not in _CLOSED
+    action = getattr(options, "action", None)
+    return options.command in _OPEN and action not in _CLOSED and not (action == "update" and options.gate)
 
 
 _CLOSED = frozenset({"compare"})
-"""Actions of those commands that do open one."""
+"""Actions of those commands that do open one; `models update` does where it measures."""
 
 _OPEN = frozenset({"init", "models"})
 """Commands that open no store: `models fetch` is the one that may download."""

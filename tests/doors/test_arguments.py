@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rag.cli.arguments import parse
+from rag.cli.commands import _is_open
 
 
 @pytest.mark.parametrize(
@@ -33,3 +34,19 @@ def test_a_source_is_named_after_the_flags_too() -> None:
 @pytest.mark.parametrize("typed", ["--home /a ask Was?", "ask --home /a Was?", "ask Was? --home /a"])
 def test_a_general_option_may_stand_anywhere(typed: str) -> None:
     assert str(parse(typed.split()).home) == "/a"
+
+
+@pytest.mark.parametrize(
+    ("typed", "is_open"),
+    [
+        ("models fetch", True),
+        ("models fit x", True),
+        ("models update x", True),
+        ("models update x --gate g.toml home", False),
+        ("models compare a b", False),
+        ("init", True),
+        ("ask x", False),
+    ],
+)
+def test_whatever_opens_a_store_is_closed_to_the_outside_first(typed: str, is_open: bool) -> None:
+    assert _is_open(parse(typed.split())) is is_open
