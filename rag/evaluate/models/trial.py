@@ -48,7 +48,8 @@ class Observed(Wrapped):
     def stream(self, messages: Sequence[Message], generation: Generation) -> Iterator[Delta]:
         """Generate, and note how it went."""
         began = time.perf_counter()
-        silent, first = None, None
+        silent: float | None = None
+        first: float | None = None
         read, wrote = None, None
         try:
             for delta in self._model.stream(messages, generation):
