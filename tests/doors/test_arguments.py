@@ -42,7 +42,7 @@ def test_a_general_option_may_stand_anywhere(typed: str) -> None:
         ("models fetch", True),
         ("models fit x", True),
         ("models update x", True),
-        ("models update x --gate g.toml home", False),
+        ("models update x home --gate g.toml", False),
         ("models compare a b", False),
         ("init", True),
         ("ask x", False),
