@@ -44,7 +44,7 @@ class ChatCompletions:
         self._unix_socket = unix_socket
         self._extra = dict(extra or {})
         self._tls = tls(self._base_url)
-        self._counters = _COUNTERS
+        self._counters: tuple[tuple[str, str], ...] = _COUNTERS
 
     def models(self) -> list[str]:
         """Names of the models the server offers.
