@@ -233,10 +233,18 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Thinking:
+    """The model thinks before it writes, and nothing can be read yet; `over`: now it writes. What it thinks is told to
+    nobody."""
+
+    over: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
     """The last event of an answer."""
 
     answer: Answer
 
 
-AnswerEvent = Found | Sentence | Done
+AnswerEvent = Found | Thinking | Sentence | Done

@@ -39,6 +39,7 @@ class Doctor:
         keys = settings.home / "audit" / COUNCIL if settings.audit.works_council else None
         found += checks.audit(anchor_file=settings.audit.anchor_file, keys=keys)
         found.append(checks.index(app.ledger))
+        found += checks.evidence(settings.home, app.ledger.embedder or "")
         found.append(checks.rows(app.look_through))
         standing = standings(settings, app.ledger)
         there = frozenset(source.name for source in standing if source.there and source.origin != "nowhere")

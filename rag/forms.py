@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from rag.advice import advice
-from rag.answers import AnswerEvent, Done, Found
+from rag.answers import AnswerEvent, Done, Found, Thinking
 from rag.govern.standing import Standing
 from rag.ingest.survey import Survey
 from rag.store.rows import Entry, source_of
@@ -24,6 +24,8 @@ def event_json(event: AnswerEvent) -> Event:
             "evidence": round(event.evidence, 4),
             "passages": [passage.as_json() for passage in event.passages],
         }
+    if isinstance(event, Thinking):
+        return {"event": "thinking", "over": event.over}
     if isinstance(event, Done):
         return {"event": "done", **event.answer.as_json()}
     return {

@@ -145,7 +145,7 @@ class Index:
                     words=words,
                     embedder=embedder,
                     languages=languages_of(embedder, self._ledger),
-                    calibrations=calibrations(self._settings.home),
+                    calibrations=calibrations(self._settings.home, embedder=embedder.fingerprint),
                     reranker=RestingReranker(self.reranker) if self.reranker else None,
                     damaged=self.upkeep.damaged,
                 )

@@ -34,8 +34,9 @@ _log = logging.getLogger(__name__)
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 
 OTHER: Final = "other"
-STAGES: Final = ("retrieve", "read", "first_token", "first_sentence", "total")
-"""``retrieve``: until the passages are there. ``read``: the model reads its prompt. The others count from the start."""
+STAGES: Final = ("retrieve", "read", "model", "first_token", "first_sentence", "total")
+"""``retrieve``: until the passages are there. ``read``: the model reads its prompt. ``model``: it reads
+and writes, without the waiting for its seat. The others count from the start."""
 OUTCOMES: Final = (
     "answered", "extracts", "nothing_found", "unsupported", "link_only", "incomplete", "abandoned", "failed",
 )  # fmt: skip
@@ -192,6 +193,8 @@ def stages(timing_ms: Mapping[str, float]) -> dict[str, float]:
     found = {stage: timing_ms[stage] / 1000 for stage in STAGES if stage in timing_ms}
     if "prompt" in timing_ms and "first_token" in timing_ms:
         found["read"] = max(0.0, timing_ms["first_token"] - timing_ms["prompt"]) / 1000
+        if "total" in timing_ms:
+            found["model"] = max(0.0, timing_ms["total"] - timing_ms["prompt"]) / 1000
     return found
 
 

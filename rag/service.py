@@ -7,6 +7,7 @@ Every operation is an iterator of events; all but the last report progress, the 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from inspect import signature
@@ -21,6 +22,7 @@ from rag.auditing import Auditing, reader
 from rag.doctor import Doctor
 from rag.erasing import Erasing, buried_json
 from rag.errors import SettingsError
+from rag.figures import readings
 from rag.filters import Filters, parse
 from rag.forms import Event, event_json, plan_json, source_json
 from rag.govern import egress, records
@@ -59,6 +61,7 @@ class Service:
             **Admission(app).operations,
             **Erasing(app).operations,
             **Withdrawing(app).operations,
+            "metrics": self.metrics,
         }
 
     def call(self, operation: str, arguments: Mapping[str, Any]) -> Iterator[Event]:
@@ -214,6 +217,11 @@ class Service:
     def records(self) -> Iterator[Event]:
         """What `rag dpia` says, as data."""
         yield records.facts(self._app.settings, self._app.ledger, egress.standing())
+
+    def metrics(self) -> Iterator[Event]:
+        """``{"text", "at"}``: what this process counted, in Prometheus' text format, and when (seconds since 1970)."""
+        app = self._app
+        yield {"text": app.metrics.render(*readings(app)).decode(), "at": time.time()}
 
     def _filters(self, sources: Sequence[str] | None, typed: Mapping[str, Any] | None, principal: Principal) -> Filters:
         app, given = self._app, dict(typed or {})

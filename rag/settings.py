@@ -99,6 +99,16 @@ class Settings:
         """Where Ollama is looked for: the first of its addresses."""
         return next(iter(self.llm.addresses), EmbedderSettings().base_url)
 
+    def server_of(self, provider: str) -> str:
+        """Where a model of that provider is looked for that somebody names beside the settings' own; "" where nothing
+        tells."""
+        others = {"ollama", "openai-compatible"} - {provider}
+        if self.llm.addresses and self.llm.provider not in others:
+            return self.llm.addresses[0]
+        if provider != "ollama":
+            return ""
+        return self.embedder.base_url if self.embedder.provider == "ollama" else EmbedderSettings().base_url
+
     def api_key(self) -> str:
         """The model server's key, from its file; empty where none is named.
 

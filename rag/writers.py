@@ -79,17 +79,23 @@ class Writers:
             context_tokens=wanted.context_tokens,
             api_key=self._settings.api_key(),
             threads=wanted.threads or None,
-            limits=Limits(
-                connect_s=wanted.connect_timeout_s,
-                first_token_s=wanted.first_token_timeout_s,
-                between_tokens_s=wanted.between_tokens_timeout_s,
-                total_s=wanted.total_timeout_s,
-                thinking_tokens=wanted.thinking_tokens,
-            ),
+            limits=limits_of(self._settings),
         )
         if isinstance(model, Hosts) and name == wanted.model:
             self._hosts = model
         return Metered(model, self._metrics)
+
+
+def limits_of(settings: Settings) -> Limits:
+    """How long a model may take by these settings, and think."""
+    wanted = settings.llm
+    return Limits(
+        connect_s=wanted.connect_timeout_s,
+        first_token_s=wanted.first_token_timeout_s,
+        between_tokens_s=wanted.between_tokens_timeout_s,
+        total_s=wanted.total_timeout_s,
+        thinking_tokens=wanted.thinking_tokens,
+    )
 
 
 def policy_of(settings: Settings) -> Policy:

@@ -9,7 +9,7 @@ from typing import Any
 from starlette.responses import Response
 
 from rag.advice import kind_of
-from rag.answers import Answer, AnswerEvent, Citation, Done, Found, Passage, Sentence
+from rag.answers import Answer, AnswerEvent, Citation, Done, Found, Passage, Sentence, Thinking
 from rag.api.line import Waiting
 from rag.documents import Document, Section
 from rag.filters import name_of
@@ -53,6 +53,8 @@ def event_form(event: Event) -> tuple[str, dict[str, Any]]:
         return "queue", {"position": event.position, "of": event.of}
     if isinstance(event, Found):
         return "passages", found_form(event.passages, event.evidence) | {"settled": event.settled}
+    if isinstance(event, Thinking):
+        return "thinking", {"over": event.over}
     if isinstance(event, Sentence):
         citations = [citation_form(citation) for citation in event.citations]
         return "sentence", {"text": event.text, "supported": event.supported, "citations": citations}

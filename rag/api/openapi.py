@@ -49,7 +49,7 @@ class Gives:
     refuses: tuple[int, ...] = ()
 
 
-_ASKED: Final = {"text/event-stream": _events("passages", "queue", "sentence", "done", "error")}
+_ASKED: Final = {"text/event-stream": _events("passages", "queue", "thinking", "sentence", "done", "error")}
 _CHATTED: Final = {"text/event-stream": _events()}
 
 TABLE: Final[Mapping[str, Gives]] = {

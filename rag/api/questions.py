@@ -124,11 +124,13 @@ class Search(BaseModel):
 
 @router.post("/ask", response_model=None)
 async def ask(wanted: Ask, request: Request, app: AppOf, caller: AskerOrBotOf) -> Response:
-    """Answer a question: the answer as JSON, or with `stream` the events `passages`, `queue`…, `sentence`…, `done`.
+    """Answer a question: the answer as JSON, or with `stream` the events `passages`, `queue`…, `thinking`…,
+    `sentence`…, `done`.
 
-    While others are answered first, `queue` tells the place in the line, and 0 when the turn has come. A stream that
-    breaks ends with the event `error`, a problem. A client that goes away stops the model. Too many questions are
-    refused at once with 429; `Retry-After` says when to ask again.
+    While others are answered first, `queue` tells the place in the line, and 0 when the turn has come; `thinking` that
+    the model thinks before it writes, and with `over` that now it writes. A stream that breaks ends with the event
+    `error`, a problem. A client that goes away stops the model. Too many questions are refused at once with 429;
+    `Retry-After` says when to ask again.
     """
     heard = Heard(asker=wanted.on_behalf_of, audience=wanted.audience, members=wanted.members)
     if caller.bot or heard != NOBODY:

@@ -1,10 +1,10 @@
 """The whole flow of a question: retrieve, release, weigh, audit, prompt, generate, check each sentence, answer.
 
 Events come in this order: `Found` (the evidence, before the first word), any number of `Sentence`, one `Done`; where it
-is wished early, one `Found` more before it is read. A sentence is shown when it has been checked (`rag.ask.showing`),
-not before, and nothing shown is taken back. Before the prompt (`rag.ask.giving`), before each sentence and while the
-model is waited for (`rag.ask.writing`), the ledger is asked again: when the person may no longer read one of the
-passages, the answer is incomplete and ends there.
+is wished early, one `Found` more before it is read; where the model thinks first, `Thinking` before its first word. A
+sentence is shown when it has been checked (`rag.ask.showing`), not before, and nothing shown is taken back. Before the
+prompt (`rag.ask.giving`), before each sentence and while the model is waited for (`rag.ask.writing`), the ledger is
+asked again: when the person may no longer read one of the passages, the answer is incomplete and ends there.
 """
 
 from __future__ import annotations

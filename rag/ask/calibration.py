@@ -8,6 +8,7 @@ makes up for want of the other; what remains is turned into a probability.
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -15,7 +16,10 @@ from pathlib import Path
 
 from rag.ask.evidence import Features
 from rag.errors import SettingsError
+from rag.models.adapter import passages_of
 from rag.store.backup import CALIBRATION
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,13 +39,14 @@ class Sum:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
     """Features to a probability. `slopes` weigh the two sums in the logit of the probability, `shift` moves it;
-    `origin` says what it was fitted on."""
+    `origin` says what it was fitted on, `embedder` with which: its fingerprint, "" where nobody noted it."""
 
     topic: Sum
     fact: Sum
     slopes: tuple[float, float]
     shift: float
     origin: str = ""
+    embedder: str = ""
 
     def sums(self, features: Features) -> tuple[float, float]:
         """What speaks for the topic and for the fact, in logits."""
@@ -51,6 +56,11 @@ class Calibration:
         """The probability, 0 to 1, that the passages answer the question."""
         topic, fact = self.sums(features)
         return 1.0 / (1.0 + math.exp(-(self.slopes[0] * topic + self.slopes[1] * fact + self.shift)))
+
+    def fits(self, embedder: str) -> bool:
+        """Whether it speaks of what this embedder (its fingerprint) finds. One that nobody noted the embedder of was
+        fitted without an adapter."""
+        return embedder == self.embedder if self.embedder else embedder == passages_of(embedder)
 
     def as_json(self) -> str:
         """As it is kept in a file."""
@@ -112,24 +122,43 @@ questions are about a passage that is there. The shift sets the odds so that 0.2
 in twelve. The plain one knows no fact. Figures: README, by `make bench BENCH=retrieval`."""
 
 
-def calibrations(home: Path) -> Calibrations:
-    """The shipped ones, or the home's own for the kind it was fitted for.
+def calibrations(home: Path, *, embedder: str) -> Calibrations:
+    """The shipped ones, or the home's own for the kind it was fitted for, where it was fitted with this embedder (its
+    fingerprint): with another one, or another adapter, similarities are others.
 
     Raises:
         SettingsError: the home's file cannot be used; the message says how to be rid of it.
     """
+    own = own_of(home)
+    if own is None:
+        return SHIPPED
+    if not own.fits(embedder):
+        _log.warning(
+            "The evidence was calibrated with another embedder; the shipped calibration decides until it is fitted "
+            "anew with `rag eval calibrate`",
+            extra={"action": "calibration_left_out"},
+        )
+        return SHIPPED
+    kind = "reading" if "stretch" in own.topic.weights else "plain"
+    return Calibrations(**{"reading": SHIPPED.reading, "plain": SHIPPED.plain, kind: own})
+
+
+def own_of(home: Path) -> Calibration | None:
+    """The home's own, whatever it was fitted with; None where it has none.
+
+    Raises:
+        SettingsError: its file cannot be used.
+    """
     path = home / CALIBRATION
     if not path.exists():
-        return SHIPPED
+        return None
     try:
-        own = _calibration(json.loads(path.read_text(encoding="utf-8")))
+        return _calibration(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SettingsError(
             f"{path} is no calibration ({error}). Make it anew with `rag eval calibrate`, or delete it: the shipped "
             f"one then decides again."
         ) from error
-    kind = "reading" if "stretch" in own.topic.weights else "plain"
-    return Calibrations(**{"reading": SHIPPED.reading, "plain": SHIPPED.plain, kind: own})
 
 
 def _calibration(form: Mapping[str, object]) -> Calibration:
@@ -156,4 +185,5 @@ def _calibration(form: Mapping[str, object]) -> Calibration:
         slopes=(topic, fact),
         shift=numbers[2],
         origin=str(form.get("origin", "")),
+        embedder=str(form.get("embedder", "")),
     )

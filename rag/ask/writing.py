@@ -10,6 +10,7 @@ from rag.answers import AnswerEvent, Outcome, Passage, Reason, Sentence
 from rag.ask import cite, prompt
 from rag.ask.course import Course
 from rag.ask.giving import Giving
+from rag.ask.pondering import Pondering
 from rag.ask.recheck import Recheck
 from rag.ask.rules import Rules
 from rag.ask.searched import Retrieved
@@ -57,7 +58,7 @@ class Writing:
     ) -> Iterator[AnswerEvent]:
         """What the model writes, checked. `most` tokens of passages are given; where the prompt does not fit, half as
         many are tried as long as nothing was shown, and at last the passages speak for themselves."""
-        stream, finish, new_tokens = StatementStream(), "stop", 0
+        stream, pondering, finish, new_tokens = StatementStream(), Pondering(), "stop", 0
         wanted = recheck.listening.wanted
         generation = Generation(
             max_tokens=self.rules.max_answer_tokens, schema=prompt.SCHEMA, wanted=wanted, anew=course.unshown
@@ -77,6 +78,7 @@ class Writing:
                 if delta.anew:  # its server died, and nothing was shown yet
                     stream = StatementStream()
                     course.forget()
+                yield from pondering.told(delta)
                 if delta.text:
                     course.mark("first_token")
                 if delta.usage is not None:

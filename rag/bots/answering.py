@@ -32,6 +32,7 @@ from rag.bots.told import (
     ServiceBusy,
     ServiceRefused,
     ServiceUnreachable,
+    Thinking,
     Told,
     Written,
 )
@@ -159,6 +160,8 @@ class Answering:
             self._tell("reading" if event.passages else "working")
         elif isinstance(event, Queued):
             self._tell("queued", place=event.position) if event.position else self._tell("reading")
+        elif isinstance(event, Thinking):
+            self._tell("reading" if event.over else "thinking")
         elif isinstance(event, Written):
             self._written.append(event)
             self._tell("")

@@ -64,6 +64,13 @@ class Queued:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Thinking:
+    """The model thinks before it writes; `over`: now it writes."""
+
+    over: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
     """One checked sentence, with the markers of its proofs; `supported` is False where none carries it."""
 
@@ -97,7 +104,7 @@ class Finished:
     sensitivity: str = ""
 
 
-Told = Found | Queued | Written | Finished
+Told = Found | Queued | Thinking | Written | Finished
 
 
 def event_of(name: str, data: str) -> Told | None:
@@ -120,6 +127,8 @@ def _event(name: str, form: Mapping[str, Any]) -> Told | None:
         return Found(passages=len(form["passages"]))
     if name == "queue":
         return Queued(position=int(form["position"]))
+    if name == "thinking":
+        return Thinking(over=bool(form["over"]))
     if name == "sentence":
         markers = tuple(dict.fromkeys(int(one["marker"]) for one in form["citations"]))
         return Written(text=str(form["text"]), markers=markers, supported=bool(form["supported"]))

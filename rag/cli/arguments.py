@@ -132,7 +132,12 @@ def _parser() -> argparse.ArgumentParser:
     evaluating(command("eval", "Measure retrieval and answers on questions whose answers are known."))
 
     cost = command("cost", "What answers cost on this machine, beside a price table for interfaces that you give.")
-    cost.add_argument("--metrics", type=Path, metavar="FILE", help="what /metrics of the service gave, saved")
+    cost.add_argument(
+        "--metrics",
+        type=Path,
+        metavar="FILE",
+        help="what /metrics of a service elsewhere gave, saved (default: of the one that runs here)",
+    )
     cost.add_argument("--prices", type=Path, metavar="FILE", help="TOML or CSV: name, input, output (a million tokens)")
     cost.add_argument("--per-day", type=positive, metavar="N", help="answers a day now (what the metrics tell)")
     cost.add_argument("--out", type=Path, metavar="FILE", help="write a page with a plot, HTML in one file")

@@ -61,6 +61,8 @@ def _ask_one(options: argparse.Namespace, way: Door, arguments: dict[str, Any]) 
                 output.sentence(event)
             elif event["event"] == "passages" and waiting:
                 waiting.update(f"{len(event['passages'])} passages, reading …")
+            elif event["event"] == "thinking" and waiting:
+                waiting.update("writing …" if event["over"] else "the model is thinking …")
     finally:
         if waiting:
             waiting.stop()

@@ -11,7 +11,9 @@ from rag import logs
 from rag.bots.platforms import PLATFORMS
 from rag.cli.door import settings_of
 from rag.egress.closing import close_in
+from rag.egress.endpoints import Endpoint, of_url
 from rag.egress.lockdown import Mode
+from rag.settings import Settings
 from rag.settings_operations import LogSettings
 
 
@@ -23,7 +25,7 @@ def run(options: argparse.Namespace) -> int:
         if options.command in ("serve", "watch"):
             log_as(settings.logs, verbose=options.verbose)
         listen = (options.port,) if options.command == "serve" else ()
-        close_in(Mode(settings.egress.lockdown), endpoints=settings.endpoints(), listen=listen)
+        close_in(Mode(settings.egress.lockdown), endpoints=reached(options, settings), listen=listen)
     return found(options.command)(options)
 
 
@@ -32,6 +34,15 @@ def found(command: str) -> Callable[[argparse.Namespace], int]:
     module, function = ROOMS[command].split(":")
     chosen: Callable[[argparse.Namespace], int] = getattr(import_module(module), function)
     return chosen
+
+
+def reached(options: argparse.Namespace, settings: Settings) -> tuple[Endpoint, ...]:
+    """What the settings let be reached; where models of a server are named to be compared, that server too."""
+    if options.command != "models" or getattr(options, "action", None) != "compare":
+        return settings.endpoints()
+    named = (one.partition(":")[0] for one in (*options.names, options.judge, options.maker) if one)
+    servers = {settings.server_of(provider) for provider in named if provider in ("ollama", "openai-compatible")}
+    return (*settings.endpoints(), *map(of_url, sorted(filter(None, servers))))
 
 
 def log_as(wanted: LogSettings, *, verbose: bool) -> None:
@@ -51,11 +62,12 @@ def _is_bot(options: argparse.Namespace) -> bool:
 
 
 def _is_open(options: argparse.Namespace) -> bool:
-    return options.command in _OPEN and getattr(options, "action", None) not in _CLOSED
+    action = getattr(options, "action", None)
+    return options.command in _OPEN and action not in _CLOSED and not (action == "update" and options.gate)
 
 
 _CLOSED = frozenset({"compare"})
-"""Actions of those commands that do open one."""
+"""Actions of those commands that do open one; `models update` does where it measures."""
 
 _OPEN = frozenset({"init", "models"})
 """Commands that open no store: `models fetch` is the one that may download."""

@@ -15,13 +15,13 @@ from markupsafe import Markup
 from rag import __version__
 from rag.ask import prompt
 from rag.cli import OK, output
-from rag.cli.door import settings_of
+from rag.cli.door import Door, running, settings_of
 from rag.errors import ModelUnavailable, SettingsError
 from rag.evaluate import cost, plots
 from rag.evaluate.cost import Cost, Usage
+from rag.evaluate.models.machine import measured
 from rag.metrics import Metrics
-from rag.models.fit.energy import Energy
-from rag.ports import Generation, Message
+from rag.ports import Delta, Generation, Message
 from rag.settings import Settings
 from rag.writers import Writers
 
@@ -35,7 +35,7 @@ def tell(options: argparse.Namespace) -> int:
 
     Raises:
         SettingsError: `[cost]` lacks something, or a file cannot be used.
-        ModelUnavailable: there are no metrics, and no model to measure.
+        ModelUnavailable: nothing runs here, and there is no model to measure.
     """
     settings = settings_of(options)
     if lacking := cost.missing(settings.cost):
@@ -55,7 +55,11 @@ def tell(options: argparse.Namespace) -> int:
 
 
 def _usage(options: argparse.Namespace, settings: Settings) -> Usage:
-    usage = _of_file(options.metrics) if options.metrics else _measured(settings)
+    if options.metrics:
+        usage = _of_file(options.metrics)
+    else:
+        way = running(settings)
+        usage = _of_service(way) if way else _measured(settings)
     return replace(usage, per_day=float(options.per_day)) if options.per_day else usage
 
 
@@ -65,6 +69,16 @@ def _of_file(path: Path) -> Usage:
     except OSError as error:
         raise SettingsError(f"The metrics {path} cannot be read: {error.strerror}.") from error
     return cost.measured(text, now=saved)
+
+
+def _of_service(way: Door) -> Usage:
+    """What the process that owns the home counted since it started. Beside it nothing is measured: its model would be
+    opened twice, and each would slow the other."""
+    *_, found = way.call("metrics", {})
+    try:
+        return cost.measured(found["text"], now=float(found["at"]))
+    except SettingsError as error:
+        raise SettingsError(f"Archivar runs here. {error} Or stop it, and two answers are measured.") from error
 
 
 def _measured(settings: Settings) -> Usage:
@@ -77,16 +91,19 @@ def _measured(settings: Settings) -> Usage:
         output.err.print(f"[dim]Measuring {_ANSWERS} answers of {output.safe(model.info.name)} …[/]")
         room = settings.retrieval.prompt_tokens or _USUAL_TOKENS
         read = wrote = 0
-        energy, began = Energy(), time.perf_counter()
-        for number in range(_ANSWERS):
-            messages = _prompt(number, room)
-            *_, last = model.stream(
-                messages, Generation(max_tokens=settings.llm.max_answer_tokens, schema=prompt.SCHEMA)
-            )
-            told = last.usage
-            read += (told.prompt_tokens if told else None) or model.count_tokens(messages)
-            wrote += (told.output_tokens if told else None) or 0
-        seconds, joules = (time.perf_counter() - began) / _ANSWERS, energy.joules
+        began = time.perf_counter()
+        with measured(own_memory=False) as used:
+            for number in range(_ANSWERS):
+                messages = _prompt(number, room)
+                generation = Generation(max_tokens=settings.llm.max_answer_tokens, schema=prompt.SCHEMA)
+                pieces = list(model.stream(messages, generation))
+                told = pieces[-1].usage
+                read += (told.prompt_tokens if told else None) or model.count_tokens(messages)
+                wrote += (told.output_tokens if told else None) or _pieces(pieces)
+        seconds = (time.perf_counter() - began) / _ANSWERS
+        joules = (
+            used.energy_j if model.info.runtime == "embedded" else None
+        )  # a server, or its GPU, is not counted here
     finally:
         writers.close()
     return Usage(
@@ -96,6 +113,11 @@ def _measured(settings: Settings) -> Usage:
         source=f"a short measurement of {model.info.name}, {_ANSWERS} answers",
         joules=(joules or 0.0) / _ANSWERS,
     )
+
+
+def _pieces(deltas: list[Delta]) -> int:
+    """How many tokens were written, where the server does not tell: a piece is about a token, a thought one too."""
+    return sum(max(bool(delta.text), delta.thought) for delta in deltas)
 
 
 def _prompt(number: int, room: int) -> list[Message]:
@@ -141,7 +163,7 @@ def _lines(currency: str, usage: Usage, found: Cost) -> list[str]:
             f"Now ({usage.per_day:,.1f} answers a day): {found.thousand(usage.per_day):.2f} {currency} for a thousand."
         )
     else:
-        lines.append("How many answers there are now is not known: give --per-day, or --metrics of the service.")
+        lines.append("How many answers there are now is not known: give --per-day, or have `rag serve` run meanwhile.")
     return lines
 
 

@@ -45,7 +45,7 @@ def _ask(way: Any, question: str) -> None:
         waiting.start()
     try:
         for event in way.call("ask", {"question": question}):
-            if waiting and event["event"] != "passages":
+            if waiting and event["event"] in ("sentence", "done"):
                 waiting.stop()
             if event["event"] == "sentence":
                 output.sentence(event)

@@ -114,6 +114,15 @@ def door(settings: Settings, *, listen: bool = False) -> Iterator[Door]:
         yield Client(settings.home, pid=elsewhere.pid)
 
 
+def running(settings: Settings) -> Door | None:
+    """The way to the process that owns the store and answers others; None where none does."""
+    from rag.client import SOCKET, Client
+
+    if not _answers(settings.home / SOCKET):
+        return None
+    return Client(settings.home, pid=owner_pid(settings.home))
+
+
 def _see_out(service: Service) -> None:
     """Whoever asked this process for an ingest while it owned the store gets it."""
     told = False

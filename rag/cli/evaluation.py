@@ -175,8 +175,15 @@ def _calibration(options: argparse.Namespace) -> int:
     settings = settings_of(options)
     asked = [one.first(options.limit) for one in sets.read_all(options.folders[1:] or [str(_own(settings))])]
     with output.Bar() as bar:
-        examples = [example for one in asked for example in _examples(one, settings, options, bar)]
-    fitted = fitting.calibrate(examples, threshold=settings.retrieval.evidence)
+        searched = [_examples(one, settings, options, bar) for one in asked]
+    examples = [example for found, _ in searched for example in found]
+    embedders = {embedder for _, embedder in searched}
+    if len(embedders) > 1:
+        raise SettingsError(
+            "These sets were searched with different embedders: the home's adapter (`rag tune embedder`) holds for its "
+            "own documents alone. Calibrate on questions about those, without sets that bring documents."
+        )
+    fitted = fitting.calibrate(examples, threshold=settings.retrieval.evidence, embedder=embedders.pop())
     path = settings.home / CALIBRATION
     if not options.dry_run:
         settings.home.mkdir(parents=True, exist_ok=True)
@@ -202,8 +209,9 @@ def _with_interval(figure: Any) -> str:
 
 def _examples(
     asked: QuestionSet, settings: Settings, options: argparse.Namespace, bar: output.Bar
-) -> Sequence[fitting.Example]:
-    """A set's searches; where all of its questions can be answered, unanswerable ones are made of them."""
+) -> tuple[Sequence[fitting.Example], str]:
+    """A set's searches, and the fingerprint of the embedder they were made with; where all of its questions can be
+    answered, unanswerable ones are made of them."""
     with homes.opened(asked, settings, opening=owned, keep=options.keep, progress=bar.one) as app:
         if asked.form is Form.HOME:
             runs.check_indexed(app, asked)
@@ -216,7 +224,8 @@ def _examples(
         )
         if all(question.answerable for question in asked.questions):
             results += fitting.without_answers(app, asked.questions, person)
-    return fitting.examples_of(asked.name, results, shown=settings.retrieval.passages)
+        embedder = app.retriever.embedder.fingerprint
+    return fitting.examples_of(asked.name, results, shown=settings.retrieval.passages), embedder
 
 
 def _own(settings: Settings) -> Path:

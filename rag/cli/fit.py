@@ -8,15 +8,20 @@ from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from rag.cli import FAILED, OK, output
 from rag.cli.door import settings_of
+from rag.egress import is_local
 from rag.errors import ModelError, ModelUnavailable
 from rag.models.catalogue import MODELS, Kind
 from rag.models.fit import advice, anatomy, gguf, machine, memory, speed
 from rag.models.fit.advice import Candidate, Place, Verdict
-from rag.models.weights import find
+from rag.models.licences import judge, named
+from rag.models.shown import of_answer
+from rag.models.weights import Weights, find
 from rag.settings import Settings
+from rag.writers import policy_of
 
 _GIB = 2**30
 
@@ -48,7 +53,7 @@ def fit(options: argparse.Namespace) -> int:
     if options.json:
         output.print_json(_json(here, context, verdicts, chosen, problems))
     else:
-        _print(here, context, verdicts, chosen, problems)
+        _print(settings, here, context, verdicts, chosen, problems)
     return FAILED if problems and options.names else OK
 
 
@@ -87,9 +92,9 @@ def _all(settings: Settings) -> list[str]:
         from rag.models.ollama_server import OllamaServer
         from rag.models.streaming import Limits
 
-        server = OllamaServer(settings.ollama_url(), limits=Limits(connect_s=0.5))
+        server = OllamaServer(settings.server_of("ollama"), limits=Limits(connect_s=0.5))
         return embedded + [str(entry["name"]) for entry in server.local_models() if not server.only_embeds(entry)]
-    except ModelUnavailable:
+    except ModelError:
         return embedded
 
 
@@ -108,20 +113,34 @@ def _candidate(name: str, settings: Settings, here: _Here, *, quick: bool) -> Ca
             anatomy=found,
             runtime="embedded",
             speed=speed.trial(path, threads=here.threads) if runs else guess,
-            licence=weights.model.licence if weights is not None else "",
+            refused=_refused(name, weights, settings),
         )
     return _of_ollama(name, settings, here)
+
+
+def _refused(name: str, weights: Weights | None, settings: Settings) -> str:
+    """Why these settings do not let in a model that runs in this process; "" where they do."""
+    if weights is None:
+        name = Path(name).stem
+        return policy_of(settings).refusal(name, judge(name=name))
+    return policy_of(settings).refusal(weights.model.title, named(weights.model.licence))
 
 
 def _of_ollama(name: str, settings: Settings, here: _Here) -> Candidate:
     from rag.models.ollama_server import OllamaServer
     from rag.models.streaming import Limits
 
-    server = OllamaServer(settings.ollama_url(), limits=Limits())
+    server = OllamaServer(settings.server_of("ollama"), limits=Limits())
     server.refuse_cloud_name(name)
-    entry = server.entry(name)
-    found = anatomy.of_shown(server.content(name), size_bytes=int(entry.get("size") or 0))
-    return Candidate(name=name, anatomy=found, runtime="ollama", speed=speed.estimate(found, here.power))
+    entry, content = server.entry(name), server.content(name)
+    found = anatomy.of_shown(content, size_bytes=int(entry.get("size") or 0))
+    return Candidate(
+        name=name,
+        anatomy=found,
+        runtime="ollama",
+        speed=speed.estimate(found, here.power),
+        refused=policy_of(settings).refusal(name, of_answer(content).verdict(name)),
+    )
 
 
 def _running(settings: Settings) -> tuple[dict[str, Any], ...]:
@@ -129,7 +148,7 @@ def _running(settings: Settings) -> tuple[dict[str, Any], ...]:
     from rag.models.streaming import Limits
 
     try:
-        server = OllamaServer(settings.ollama_url(), limits=Limits(connect_s=0.5))
+        server = OllamaServer(settings.server_of("ollama"), limits=Limits(connect_s=0.5))
         return tuple(server.running())
     except ModelError:
         return ()
@@ -174,6 +193,7 @@ def _row(verdict: Verdict) -> dict[str, Any]:
         "speed_measured": speeds.measured,
         "largest_context": verdict.context,
         "quantisation_that_fits": verdict.quantisation,
+        "refused": verdict.candidate.refused,
         "notes": list(own.notes),
     }
 
@@ -190,7 +210,12 @@ def _advice(chosen: Verdict, here: _Here, context: int) -> dict[str, Any]:
 
 
 def _print(
-    here: _Here, context: int, verdicts: list[Verdict], chosen: Verdict | None, problems: list[dict[str, str]]
+    settings: Settings,
+    here: _Here,
+    context: int,
+    verdicts: list[Verdict],
+    chosen: Verdict | None,
+    problems: list[dict[str, str]],
 ) -> None:
     own = here.machine
     output.out.print(
@@ -220,8 +245,13 @@ def _print(
         if verdict.place is Place.NOWHERE:
             with_less = f"would fit as {verdict.quantisation}" if verdict.quantisation else "fits in no quantisation"
             output.out.print(output.safe(f"{verdict.candidate.name} {with_less}."))
+        if verdict.candidate.refused:
+            output.out.print(output.safe(verdict.candidate.refused))
     for problem in problems:
         output.err.print(output.safe(f"{problem['model']}: {problem['problem']}"))
+    server = urlsplit(settings.server_of("ollama")).hostname or ""
+    if any(verdict.candidate.runtime == "ollama" for verdict in verdicts) and not is_local(server):
+        output.out.print(output.safe(f"Ollama runs on {server}; what is said of its models holds for this machine."))
     output.out.print(_recommendation(chosen, here, context))
 
 
@@ -244,7 +274,10 @@ def _cells(verdict: Verdict) -> tuple[str, ...]:
 
 def _recommendation(chosen: Verdict | None, here: _Here, context: int) -> str:
     if chosen is None:
-        return "\nNone of them fits. Free memory, lower --context, or fetch a smaller model with `rag models fetch`."
+        return (
+            "\nNone of them fits and may be used. Free memory, lower --context, or fetch a smaller model with "
+            "`rag models fetch`."
+        )
     told = _advice(chosen, here, context)
     provider = "ollama" if chosen.candidate.runtime == "ollama" else "embedded"
     lines = [

@@ -82,7 +82,7 @@ def _told(found: Mapping[str, Any], options: argparse.Namespace, code: int) -> i
 def _advise(one: Listed, options: argparse.Namespace) -> None:
     if not options.json:
         say(
-            f"Not pinned. Measure it first: `rag models update {one.name} --gate FILE FOLDER`; or pin it unmeasured: "
+            f"Not pinned. Measure it first: `rag models update {one.name} FOLDER --gate FILE`; or pin it unmeasured: "
             f"`rag models pin {one.name}`."
         )
 
@@ -221,7 +221,7 @@ def _missed(options: argparse.Namespace, settings: Settings, one: Listed) -> Seq
 
     bounds = gate.read(options.gate)
     if not options.folders:
-        raise SettingsError("On which questions? Name folders of questions after --gate FILE, as for `rag eval`.")
+        raise SettingsError("On which questions? Name folders of questions before --gate FILE, as for `rag eval`.")
     asked = [each.first(options.limit) for each in sets.read_all(options.folders)]
     bounds.fits([each.name for each in asked])
     if one.embeds_only and any(each.form is Form.HOME for each in asked):

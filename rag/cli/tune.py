@@ -16,6 +16,11 @@ from rag.evaluate.models.report import interval, keep, lines
 from rag.evaluate.tuning import embedder, export
 from rag.evaluate.tuning.embedder import Found
 
+_CALIBRATE = (
+    "Then fit the evidence anew with `rag eval calibrate FOLDER`: a calibration made without the adapter is left out, "
+    "and the shipped one decides what is enough to answer."
+)
+
 
 def tune(options: argparse.Namespace) -> int:
     """Run the action that was typed."""
@@ -52,7 +57,7 @@ def _said(found: Found, adopted: bool) -> str:
         return "Not adopted (--dry-run)."
     return (
         "Adopted. The next `rag ingest` puts it in place; until then the embedder before answers. `rag tune revert` "
-        "takes it back."
+        f"takes it back. {_CALIBRATE}"
     )
 
 
@@ -87,7 +92,8 @@ def _revert(options: argparse.Namespace) -> int:
         output.print_json({"reverted": before or None})
     elif before:
         output.out.print(
-            "Taken back. The next `rag ingest` puts the plain embedder in place; until then the adapted one answers."
+            "Taken back. The next `rag ingest` puts the plain embedder in place; until then the adapted one answers. "
+            "A calibration that was fitted without the adapter then holds again."
         )
     else:
         output.out.print("No adapter is adopted; there is nothing to take back.")

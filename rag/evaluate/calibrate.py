@@ -74,8 +74,9 @@ def examples_of(name: str, results: Sequence[Result], *, shown: int) -> list[Exa
     ]
 
 
-def calibrate(examples: Sequence[Example], *, threshold: float) -> Fitted:
-    """Fit on all of them; `threshold` is the evidence below which nothing is answered.
+def calibrate(examples: Sequence[Example], *, threshold: float, embedder: str = "") -> Fitted:
+    """Fit on all of them; `threshold` is the evidence below which nothing is answered, `embedder` the fingerprint of
+    what they were found with.
 
     Raises:
         SettingsError: too few examples, or too few of one kind, or the evidence says the opposite of the truth.
@@ -91,7 +92,9 @@ def calibrate(examples: Sequence[Example], *, threshold: float) -> Fitted:
     slopes, shift = regression.fit(sums * used, labels, weights, strength=strength)
     origin = f"{len(examples)} questions of {', '.join(sorted(held))}"
     return Fitted(
-        calibration=replace(base, slopes=(float(slopes[0]), float(slopes[1])), shift=shift, origin=origin),
+        calibration=replace(
+            base, slopes=(float(slopes[0]), float(slopes[1])), shift=shift, origin=origin, embedder=embedder
+        ),
         strength=strength,
         examples=len(examples),
         answering=int(labels.sum()),

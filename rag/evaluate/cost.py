@@ -18,13 +18,14 @@ from rag.errors import SettingsError
 from rag.settings_cost import CostSettings
 
 _DAYS_A_YEAR, _DAYS_A_MONTH = 365.25, 30.4375
+_SECONDS_A_DAY = 86_400
 _JOULES_A_KWH = 3.6e6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """What an answer takes, on average: tokens read and written, seconds, and how it is known. `per_day` is how many
-    there are now, 0 where it is not known; `joules` what one draws, 0 where it was not measured."""
+    """What an answer takes, on average: tokens read and written, seconds of the model, and how it is known. `per_day`
+    is how many there are now, 0 where it is not known; `joules` what one draws, 0 where it was not measured."""
 
     tokens_in: float
     tokens_out: float
@@ -144,27 +145,28 @@ _STARTED = re.compile(r"^process_start_time_seconds ([0-9.eE+-]+)$", re.MULTILIN
 
 def measured(text: str, *, now: float) -> Usage:
     """The average answer of a running service, from what its ``/metrics`` gave at the time `now` (seconds since 1970).
+    Its seconds are the model's: neither waiting for a seat nor questions that needed no model are among them.
 
     Raises:
-        SettingsError: no answer was written yet.
+        SettingsError: no answer was written yet, or the model's server does not tell its tokens.
     """
     samples = {(name, labels or ""): float(value) for name, labels, value in _SAMPLE.findall(text)}
 
     def sample(name: str, labels: str) -> float:
         return samples.get((name, labels), 0.0)
 
-    writing = sample("answer_stage_seconds_count", 'stage="first_token"')
-    if not writing or not sample("tokens_total", 'direction="out"'):
+    answers = sample("answer_stage_seconds_count", 'stage="model"')
+    if not answers:
         raise SettingsError("These metrics tell of no answer that a model wrote. Ask something first.")
-    total = sample("answer_stage_seconds_sum", 'stage="total"') / max(
-        sample("answer_stage_seconds_count", 'stage="total"'), 1
-    )
+    tokens_in, tokens_out = sample("tokens_total", 'direction="in"'), sample("tokens_total", 'direction="out"')
+    if not tokens_in or not tokens_out:
+        raise SettingsError("The model's server does not tell how many tokens it reads and writes: no price is known.")
     started = _STARTED.search(text)
-    days = max((now - float(started[1])) / 86_400, 1 / 24) if started else 0
+    days = max((now - float(started[1])) / _SECONDS_A_DAY, 1 / 24) if started else 0.0
     return Usage(
-        tokens_in=sample("tokens_total", 'direction="in"') / writing,
-        tokens_out=sample("tokens_total", 'direction="out"') / writing,
-        seconds=total,
-        source=f"measured by the service over {writing:.0f} answers",
-        per_day=writing / days if days else 0.0,
+        tokens_in=tokens_in / answers,
+        tokens_out=tokens_out / answers,
+        seconds=sample("answer_stage_seconds_sum", 'stage="model"') / answers,
+        source=f"counted by the service over {answers:.0f} answers" + (f" in {days:.1f} days" if days else ""),
+        per_day=answers / days if days else 0.0,
     )

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from rag.ask.calibration import own_of
 from rag.egress import SWITCHES, is_local
 from rag.errors import RagError
 from rag.govern.standing import Standing
+from rag.models.adapter import passages_of
 from rag.models.ollama_server import OllamaServer
 from rag.models.streaming import Limits
 from rag.models.weights import find
@@ -210,6 +212,25 @@ def index(ledger: Ledger) -> Check:
         finding=f"{counts['documents']} documents, {counts['chunks']} chunks, {counts['failed']} failed",
         advice="See `rag documents --failed`." if counts["failed"] else "",
     )
+
+
+def evidence(home: Path, embedder: str) -> Iterator[Check]:
+    """By which calibration it is decided what is enough to answer; `embedder`: the fingerprint of the one that answers,
+    "" where none does yet."""
+    anew = "Fit it anew: `rag eval calibrate FOLDER`, with questions about your own documents."
+    try:
+        own = own_of(home)
+    except RagError as error:
+        yield Check(name="evidence", well=False, finding="its calibration cannot be used", advice=str(error))
+        return
+    if own is not None and embedder and not own.fits(embedder):
+        finding = "its calibration was fitted with another embedder or adapter; the shipped one decides"
+        yield Check(name="evidence", well=False, finding=finding, advice=anew)
+    elif own is not None:
+        yield Check(name="evidence", well=True, finding=f"calibrated on {own.origin or 'your questions'}")
+    elif passages_of(embedder) != embedder:
+        finding = "the shipped calibration, made without the adapter; `rag eval calibrate` fits one to it"
+        yield Check(name="evidence", well=True, finding=finding)
 
 
 def sources(standings: Iterable[Standing]) -> Iterator[Check]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -14,6 +14,8 @@ from rag.models.streaming import Broken, Limits, Wire, generate, tls
 from rag.ports import Delta, Generation, Message, Usage
 
 _WRITE_S = 30.0
+_COUNTERS = (("/v1/chat/completions/input_tokens", "input_tokens"), ("/tokenize", "count"))
+"""Where a server counts a prompt, its template included, and what it calls the count: llama.cpp's, vLLM's."""
 
 
 class ChatCompletions:
@@ -42,6 +44,7 @@ class ChatCompletions:
         self._unix_socket = unix_socket
         self._extra = dict(extra or {})
         self._tls = tls(self._base_url)
+        self._counters: tuple[tuple[str, str], ...] = _COUNTERS
 
     def models(self) -> list[str]:
         """Names of the models the server offers.
@@ -63,12 +66,22 @@ class ChatCompletions:
         return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
 
     def count(self, model: str, messages: Sequence[Message]) -> int | None:
-        """Tokens of the prompt, exactly, if the server has an endpoint for it (llama.cpp's has)."""
-        answer = self._ask("POST", "/v1/chat/completions/input_tokens", {"model": model, "messages": _turns(messages)})
-        if answer.status_code in (401, 403):
-            self._refuse(answer)
-        count = _object(answer).get("input_tokens") if answer.status_code == httpx.codes.OK else None
-        return count if isinstance(count, int) else None
+        """Tokens of the prompt, exactly, if the server has an endpoint for it.
+
+        Raises:
+            ModelUnavailable, ModelTimeout: see `rag.errors`.
+        """
+        for counter in self._counters:
+            path, name = counter
+            answer = self._ask("POST", path, {"model": model, "messages": _turns(messages)})
+            locked = answer.status_code in (401, 403) and path.startswith("/v1")  # a proxy may shut what lies outside
+            if locked or answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:  # it still loads the model
+                self._refuse(answer)
+            count = _object(answer).get(name) if answer.status_code == httpx.codes.OK else None
+            if isinstance(count, int):
+                self._counters = (counter,)
+                return count
+        return None
 
     def stream(
         self,
@@ -77,7 +90,7 @@ class ChatCompletions:
         generation: Generation,
         *,
         extra: Mapping[str, Any] = MappingProxyType({}),
-    ) -> Iterator[Delta]:
+    ) -> Generator[Delta, None, None]:
         """Generate; closing the iterator hangs up, which stops the server. `extra` goes into the request's body."""
         body = self._body(model, messages, generation) | dict(extra)
         wire = Wire()
@@ -120,20 +133,20 @@ class ChatCompletions:
                 for event in _events(response):
                     if "error" in event:
                         raise Broken(f"{self._server} failed: {_message(event)}")
-                    usage = event.get("usage") or usage
-                    for choice in event.get("choices", []):
+                    told = event.get("usage")
+                    usage = told if isinstance(told, Mapping) else usage
+                    for choice in event.get("choices") or ():
                         finish = _finish(choice) or finish
                         said = choice.get("delta") or {}
                         thought = bool(said.get("reasoning_content") or said.get("reasoning"))
                         yield Delta(text=said.get("content") or "", thought=int(thought))
         except httpx.TransportError as error:
             raise self._failure(error) from error
-        except ValueError as error:
-            raise Broken(f"{self._server} sent something that is not JSON.") from error
+        except (ValueError, TypeError, AttributeError) as error:
+            raise Broken(f"{self._server} sent something that is not its protocol.") from error
         if finish is None:
             raise Broken(f"{self._server} hung up in the middle.")
-        prompt, output = usage.get("prompt_tokens"), usage.get("completion_tokens")
-        cached = _cached(usage)
+        prompt, output, cached = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens"), _cached(usage)
         yield Delta(usage=Usage(prompt_tokens=prompt, output_tokens=output, finish=finish, cached_tokens=cached))
 
     def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> httpx.Response:
@@ -209,8 +222,12 @@ def _finish(choice: Mapping[str, Any]) -> Literal["stop", "length"] | None:
 def _cached(usage: Mapping[str, Any]) -> int | None:
     """Prompt tokens the server had in its cache, where it tells."""
     details = usage.get("prompt_tokens_details")
-    cached = details.get("cached_tokens") if isinstance(details, Mapping) else None
-    return cached if isinstance(cached, int) else None
+    return _count(details, "cached_tokens") if isinstance(details, Mapping) else None
+
+
+def _count(told: Mapping[str, Any], name: str) -> int | None:
+    found = told.get(name)
+    return found if isinstance(found, int) else None
 
 
 def _object(response: httpx.Response) -> dict[str, Any]:

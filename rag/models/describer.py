@@ -74,8 +74,11 @@ class OllamaDescriber:
             said = client.chat(
                 self._model,
                 messages=[{"role": "user", "content": _TASK[self._language], "images": [picture]}],
+                think=False,
                 options={"num_ctx": _CONTEXT_TOKENS, "num_predict": _MOST_TOKENS, "temperature": 0, "seed": 1},
             )
         except (self._server.response_error, httpx.HTTPError, ConnectionError) as error:
             raise self._server.failure(error, model=self._model) from error
+        except ValueError as error:
+            raise ModelUnavailable(f"{self._server} sent something that is not its protocol.") from error
         return str(said.message.content or "").strip()[:_MOST_CHARS]

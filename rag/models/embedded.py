@@ -19,6 +19,7 @@ from typing import Any
 from rag.answers import ModelInfo
 from rag.errors import ContextOverflow, ModelUnavailable
 from rag.models.chat_completions import ChatCompletions
+from rag.models.cores import cores
 from rag.models.streaming import Limits
 from rag.ports import Delta, Generation, Message
 
@@ -98,19 +99,6 @@ class EmbeddedModel:
         """Unload the model."""
         self._server = None
         shutil.rmtree(self._room, ignore_errors=True)
-
-
-def cores() -> int:
-    """Processor cores this process may use: its affinity, and the quota of its container."""
-    try:
-        allowed = len(os.sched_getaffinity(0))
-    except AttributeError:  # macOS
-        allowed = os.cpu_count() or 1
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
-        return max(1, min(allowed, int(quota) // int(period)))
-    except (OSError, ValueError):  # no cgroup, or "max": no quota
-        return allowed
 
 
 def _short_directory() -> str | None:

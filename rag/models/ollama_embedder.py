@@ -167,6 +167,10 @@ class OllamaEmbedder:
         vectors = np.asarray(answer.embeddings, np.float32)
         if vectors.ndim != 2 or len(vectors) != len(texts):
             raise ModelUnavailable(f"{self._server} gave {len(vectors)} vectors for {len(texts)} texts.")
+        if not np.isfinite(vectors).all():
+            raise ModelUnavailable(
+                f"{self._server} gave vectors that are no numbers. Restart it, or pull {self._model} anew."
+            )
         return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12), np.float32)
 
 

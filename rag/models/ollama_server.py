@@ -180,8 +180,9 @@ class OllamaServer:
     def _tags(self) -> list[dict[str, Any]]:
         models = self._json("GET", "/api/tags").get("models")
         return [
-            entry | {"name": entry.get("name") or entry.get("model") or ""}
+            entry | {"name": str(entry.get("name") or entry.get("model") or "")}
             for entry in (models if isinstance(models, list) else [])
+            if isinstance(entry, dict)
         ]
 
     def _json(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -8,7 +8,6 @@ has it in hardware: 1.7 times the speed of fp32 for the same neighbours.
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 
 from rag.errors import ModelUnavailable
 from rag.models import e5_graph
+from rag.models.cores import cores
 from rag.models.tokens import PASSAGE_PREFIX, QUESTION_PREFIX, E5Tokens
 from rag.ports import TokenVectors, Vector, Vectors
 
@@ -66,7 +66,7 @@ class OpenVinoEmbedder:
         self._directory, self._wanted = directory, precision
         self._loading = threading.RLock()
         self._closed = False
-        self._threads = threads or os.cpu_count() or 1
+        self._threads = threads or cores()
         self._questions = _Lane(self._compile, threads=1)
         self._passages = _Lane(self._compile, threads=self._threads)
         self._reading = _Lane(self._compile_tokens, threads=self._threads)

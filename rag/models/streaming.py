@@ -98,7 +98,7 @@ def generate(
     limits: Limits,
     server: str,
     wanted: Callable[[], bool] = lambda: True,
-) -> Iterator[Delta]:
+) -> Generator[Delta, None, None]:
     """The deltas of `source`, read in a thread, under the limits; thinking is left out, a break becomes "cut".
 
     `server` names it in sentences ("Ollama at http://localhost:11434"). Once it is no longer `wanted` the server is

@@ -4,13 +4,18 @@ The likely bound weighs characters as the tokenizers in use split them: letters 
 digits and signs stand alone, every other character may cost its bytes. It is above the true count for text people
 write; each answer's own count raises it should it ever have been too low, and sharpens it otherwise. The certain bound
 takes a token a byte, which no tokenizer of a language model exceeds. The lower bound rests on pieces never reaching
-across white space, and on the ratio seen so far.
+across white space, and on how many tokens Latin letters took so far in prose: digits, signs and other scripts count
+nothing, since some tokenizers take runs of them at once.
 
 A server that cuts what is too long leaves out the oldest messages but for the system's, and then the beginning of what
 remains, until it fits its context, which it then fills. So a count that would still fit with all those messages added,
 at a token a byte, and that leaves the room for the answer, is proof that nothing is missing; any other count is none,
-and is treated as a loss. Source: Ollama, server/prompt.go
-(`chatPrompt`) and the runners' truncation.
+and is treated as a loss. Source: Ollama, server/prompt.go (`chatPrompt`) and the runners' truncation.
+
+A server that was told no context gives what it likes, and may leave out the system's message too. Where it counts
+prompts itself, its count afterwards must be the one before. Where it does not, a prompt that fits what it is said to
+give is proven whole as above, and of one that is longer than it really gives, a loss shows once it read fewer tokens
+than there are words: such a server has to be set right (`llm.context_tokens`).
 """
 
 from __future__ import annotations
@@ -19,6 +24,7 @@ import math
 import re
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from rag.errors import ContextOverflow
 from rag.ports import Delta, Message
@@ -27,9 +33,11 @@ _PER_MESSAGE = 8  # role, separators
 _PER_PROMPT = 48  # begin, generation prompt, the default system sentence some templates add
 _MARGIN = 1.15
 _LEAST_FACTOR = 0.75  # the next prompt may be in a language that needs more than those seen
-_CLEARLY_LESS = 0.7
+_CLEARLY_LESS = 0.7  # English takes three quarters of the tokens a letter that German does
+_PROSE = 0.7  # so much of the characters are letters, at least
 _TELLING_TOKENS = 200  # shorter prompts are mostly template
 _OBSERVATIONS = 3
+_EXACT, _EXACT_TOKENS = 0.95, 16  # a template that is told not to think may differ by a few tokens
 _CERTAINLY_MESSAGE, _CERTAINLY_PROMPT = 16, 96
 _UNREADABLE = re.compile(r"[A-Za-z0-9+/=_-]{20,}")
 """What may be no word: base64, keys, hashes. Their letters do not fall into pieces."""
@@ -64,16 +72,17 @@ class TokenBound:
         """At most the tokens of the prompt."""
         words = _words(messages)
         with self._lock:
-            if self._seen < _OBSERVATIONS:
-                return words
-            return max(words, int(_weight(messages) * self._lowest * _CLEARLY_LESS))
+            known = self._seen >= _OBSERVATIONS and math.isfinite(self._lowest)
+            return max(words, int(_letters(messages)[0] * self._lowest * _CLEARLY_LESS)) if known else words
 
-    def learn(self, messages: Sequence[Message], counted: int) -> None:
-        """Remember how a prompt was counted by the server."""
+    def learn(self, messages: Sequence[Message], counted: int, *, whole: bool = True) -> None:
+        """Remember how a prompt was counted by the server; `whole`: as far as can be known it read all of it."""
         weight = _weight(messages)
+        letters, others, prose = _letters(messages)
         with self._lock:
             if counted > weight or counted >= _TELLING_TOKENS:
-                self._lowest = min(self._lowest, max(counted - _overhead(messages), 1) / max(weight, 1))
+                if whole and prose:
+                    self._lowest = min(self._lowest, max(counted - _overhead(messages) - others, 1) / letters)
                 self._highest = max(self._highest, counted / max(weight, 1))
                 self._seen += 1
 
@@ -86,11 +95,14 @@ class TokenBound:
         context_tokens: int | None = None,
         answer_tokens: int = 1,
         refuses: bool = False,
+        exact: int | None = None,
+        told: bool = True,
     ) -> Iterator[Delta]:
         """The deltas; in the end the server's count is compared with what was sent.
 
-        `context_tokens` is what the server was told to give, None where it was told nothing, `answer_tokens` what of it
-        was left for the answer; `refuses` whether it is known to refuse what is too long rather than cut it.
+        `context_tokens` is what the server was `told` to give, or is said to, None where nobody says, `answer_tokens`
+        what of it was left for the answer; `refuses` whether it is known to refuse what is too long rather than cut it;
+        `exact` how many tokens the server itself counted before.
 
         Raises:
             ContextOverflow: the server read less than was sent, or may have: it cut the prompt in silence.
@@ -98,15 +110,15 @@ class TokenBound:
         for delta in deltas:
             if delta.usage is not None and delta.usage.finish != "cut" and not refuses:
                 counted = delta.usage.prompt_tokens
-                self._insist(messages, counted, server=server, context=context_tokens, left=answer_tokens)
+                sent = Sent(messages, context=context_tokens, left=answer_tokens, exact=exact, told=told)
+                self._insist(sent, counted, server=server)
             if delta.usage is not None and delta.usage.prompt_tokens is not None:
                 self.learn(messages, delta.usage.prompt_tokens)
             yield delta
 
-    def _insist(
-        self, messages: Sequence[Message], counted: int | None, *, server: str, context: int | None, left: int
-    ) -> None:
-        fits = context is not None and certainly(messages) <= context
+    def _insist(self, sent: Sent, counted: int | None, *, server: str) -> None:
+        messages, context = sent.messages, sent.context
+        fits = sent.fits
         if counted is None:
             if context is not None and not fits:
                 with self._lock:
@@ -116,18 +128,42 @@ class TokenBound:
                     f"From now on it is given less."
                 )
             return
-        least = _words(messages) if fits else self.lower(messages)  # what certainly fits was not cut
+        if sent.exact is not None:
+            least = int(sent.exact * _EXACT) - _EXACT_TOKENS
+        else:
+            least = _words(messages) if fits and sent.told else self.lower(messages)  # what certainly fits was not cut
         if counted < least:
             raise ContextOverflow(
                 f"{server} read {counted} tokens of a prompt of at least {least}: its beginning was cut off. "
                 f"Lower llm.context_tokens to what the server really gives, or let the server give more."
             )
-        if context is not None and not fits and counted + max(left, droppable(messages)) > context:
-            self.learn(messages, counted)
+        if context is not None and not fits and counted + max(sent.left, sent.droppable) > context:
+            self.learn(messages, counted, whole=False)
             raise ContextOverflow(
                 f"{server} read {counted} tokens, and may have left out what did not fit its {context}. Raise "
                 f"llm.context_tokens if the model can take more, or give it fewer passages."
             )
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A prompt and what is known of where it went; see `TokenBound.checked`."""
+
+    messages: Sequence[Message]
+    context: int | None
+    left: int
+    exact: int | None
+    told: bool
+
+    @property
+    def fits(self) -> bool:
+        """Whether it fits for certain, whatever is in it."""
+        return self.context is not None and certainly(self.messages) <= self.context
+
+    @property
+    def droppable(self) -> int:
+        """Tokens that the server may have left out first."""
+        return droppable(self.messages) if self.told else likely_droppable(self.messages)
 
 
 def certainly(messages: Sequence[Message]) -> int:
@@ -140,8 +176,27 @@ def droppable(messages: Sequence[Message]) -> int:
     return sum(_bytes(message) for message in messages[:-1] if message.role != "system")
 
 
+def likely_droppable(messages: Sequence[Message]) -> int:
+    """Likewise of a server that leaves out the system's message too, which is text that people wrote."""
+    system = sum(_text_weight(message.content) for message in messages[:-1] if message.role == "system")
+    return droppable(messages) + math.ceil(system) + (_CERTAINLY_MESSAGE if system else 0)
+
+
 def _words(messages: Sequence[Message]) -> int:
     return sum(len(message.content.split()) for message in messages)
+
+
+def _letters(messages: Sequence[Message]) -> tuple[float, int, bool]:
+    """The weight of the Latin letters, the most tokens of all else but white space, and whether letters prevail."""
+    weight, count, others, spaces = 0.0, 0, 0, 0
+    for character in "".join(message.content for message in messages):
+        if character.isspace():
+            spaces += 1
+        elif character.isalpha() and character < "\u0250":
+            weight, count = weight + _cost(character), count + 1
+        else:
+            others += len(character.encode("utf-8", "replace"))
+    return weight, others, count > _PROSE * (count + others + spaces)
 
 
 def _bytes(message: Message) -> int:

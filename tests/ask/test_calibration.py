@@ -16,6 +16,7 @@ from rag.ask.calibration import SHIPPED, Calibration, calibrations
 from rag.ask.evidence import Features, features_of
 from rag.documents import ChunkId
 from rag.errors import SettingsError
+from rag.govern.checks import evidence
 from rag.store.backup import CALIBRATION
 
 GOOD = Features(
@@ -92,15 +93,18 @@ def test_nothing_found_is_no_evidence() -> None:
     assert SHIPPED.probability(empty) < 0.05
 
 
+PLAIN, TURNED = "e5:0123", "e5:0123+adapter:abcd"
+
+
 def test_a_home_without_a_calibration_uses_the_shipped_one(tmp_path: Path) -> None:
-    assert calibrations(tmp_path) is SHIPPED
+    assert calibrations(tmp_path, embedder=PLAIN) is SHIPPED
 
 
 @pytest.mark.parametrize("kind", ["reading", "plain"])
 def test_a_calibration_of_ones_own_takes_the_place_of_its_kind_only(tmp_path: Path, kind: str) -> None:
     own: Calibration = replace(getattr(SHIPPED, kind), shift=-2.0, origin="house")
     (tmp_path / CALIBRATION).write_text(own.as_json())
-    found = calibrations(tmp_path)
+    found = calibrations(tmp_path, embedder=PLAIN)
     assert getattr(found, kind) == own
     other = "plain" if kind == "reading" else "reading"
     assert getattr(found, other) == getattr(SHIPPED, other)
@@ -122,4 +126,39 @@ def test_a_spoilt_calibration_is_refused_with_the_way_out(tmp_path: Path, spoil:
     spoil(form)
     (tmp_path / CALIBRATION).write_text(json.dumps(form))
     with pytest.raises(SettingsError, match=r"eval calibrate.*delete it"):
-        calibrations(tmp_path)
+        calibrations(tmp_path, embedder=PLAIN)
+
+
+@pytest.mark.parametrize(
+    ("fitted", "running", "holds"),
+    [
+        (PLAIN, PLAIN, True),
+        (PLAIN, TURNED, False),
+        (TURNED, TURNED, True),
+        (TURNED, PLAIN, False),
+        ("", PLAIN, True),
+        ("", TURNED, False),
+    ],
+)
+def test_a_calibration_holds_for_the_embedder_it_was_fitted_with_and_for_no_other(
+    fitted: str, running: str, holds: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    own = replace(SHIPPED.plain, shift=-2.0, origin="house", embedder=fitted)
+    (tmp_path / CALIBRATION).write_text(own.as_json())
+    found = calibrations(tmp_path, embedder=running)
+    assert found.plain == (own if holds else SHIPPED.plain)
+    assert ("rag eval calibrate" in caplog.text) is not holds
+
+
+def test_the_doctor_says_which_calibration_decides_and_how_to_fit_another(tmp_path: Path) -> None:
+    assert list(evidence(tmp_path, PLAIN)) == []
+    (shipped,) = evidence(tmp_path, TURNED)
+    assert shipped.well and "rag eval calibrate" in shipped.finding
+    (tmp_path / CALIBRATION).write_text(replace(SHIPPED.plain, origin="house", embedder=PLAIN).as_json())
+    (own,) = evidence(tmp_path, PLAIN)
+    assert own.well and "house" in own.finding
+    (other,) = evidence(tmp_path, TURNED)
+    assert not other.well and "rag eval calibrate" in other.advice
+    (tmp_path / CALIBRATION).write_text("{}")
+    (spoilt,) = evidence(tmp_path, PLAIN)
+    assert not spoilt.well and "delete it" in spoilt.advice

@@ -132,6 +132,10 @@ async def events(house: House, question: str, *, breaks: bool, late: bool) -> As
         yield frame("passages", {"evidence": 0.9, "passages": [citation] if shows else []})
         yield frame("queue", {"position": 1, "of": 1})
         yield b":\n\n"
+        if said.get("thinks"):
+            yield frame("thinking", {"over": False})
+            await asyncio.sleep(house.pause_s)
+            yield frame("thinking", {"over": True})
         for sentence in said["sentences"]:
             await asyncio.sleep(house.pause_s)
             yield frame("sentence", {"text": sentence, "supported": True, "citations": [citation]})

@@ -26,6 +26,7 @@ from rag.bots.told import (
     ServiceBusy,
     ServiceRefused,
     ServiceUnreachable,
+    Thinking,
     Told,
     Written,
 )
@@ -60,6 +61,13 @@ def ask(address: str, *, key: str = KEY, heard: Heard = DIRECT, **more: Any) -> 
             return await told(service, heard=heard, **more)
 
     return run(whole())
+
+
+def test_that_the_model_thinks_is_told_before_the_first_sentence(house: House, address: str) -> None:
+    house.answers["Urlaub"] = {"thinks": True}
+    events = ask(address)
+    assert events[2:4] == [Thinking(over=False), Thinking(over=True)]
+    assert isinstance(events[4], Written)
 
 
 def test_an_answer_comes_as_typed_events(house: House, address: str) -> None:

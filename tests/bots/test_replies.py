@@ -56,7 +56,8 @@ def test_every_reason_of_the_runner_has_a_sentence() -> None:
         "away",
     ):
         assert len(said[key]) > 20
-    assert {"gone", "too_long", "refused", "busy_waiting", "away_waiting", "still", "queued", "reading"} <= set(said)
+    waits = {"busy_waiting", "away_waiting", "still", "queued", "reading", "thinking"}
+    assert {"gone", "too_long", "refused", *waits} <= set(said)
 
 
 @pytest.mark.parametrize("outcome", ["nothing_found", "link_only", "refused", "something new", ""])

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from rag.cli.arguments import parse
-from rag.cli.commands import ROOMS, found
+from rag.cli.commands import ROOMS, _is_open, found
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,19 @@ def test_whatever_can_be_typed_has_a_room_that_does_it(capsys: pytest.CaptureFix
 @pytest.mark.parametrize("command", sorted(ROOMS))
 def test_a_command_is_found_in_its_room(command: str) -> None:
     assert callable(found(command))
+
+
+@pytest.mark.parametrize(
+    ("typed", "is_open"),
+    [
+        ("models fetch", True),
+        ("models fit x", True),
+        ("models update x", True),
+        ("models update x home --gate g.toml", False),
+        ("models compare a b", False),
+        ("init", True),
+        ("ask x", False),
+    ],
+)
+def test_whatever_opens_a_store_is_closed_to_the_outside_first(typed: str, is_open: bool) -> None:
+    assert _is_open(parse(typed.split())) is is_open

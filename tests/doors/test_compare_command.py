@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,12 @@ import pytest
 
 from rag import adapting
 from rag.app import App
+from rag.ask.calibration import SHIPPED
 from rag.models.adapter import Adapter
 from rag.service import Service
 from rag.settings import Settings
 from rag.settings_file import load
+from rag.store.backup import CALIBRATION
 from tests.doors.conftest import QUESTION, TRUE, Line, papers
 
 ONE, OTHER = "ollama:writer:latest", "ollama:writer"
@@ -56,6 +59,15 @@ def test_the_same_model_under_two_names_comes_out_the_same_and_everything_is_wri
         assert stat.S_IMODE(mode) == 0o600
     rows = [json.loads(row) for row in (asked.folder / "out/answers.jsonl").read_text().splitlines()]
     assert {(row["model"], row["id"]) for row in rows} == {(m, q) for m in (ONE, OTHER) for q in ("g1", "g2")}
+
+
+def test_models_of_ollama_are_compared_where_answers_are_written_in_this_process(asked: Line, tmp_path: Path) -> None:
+    """The settings' own model needs no server; one that is named does, and is found where the embedder's is."""
+    own = tmp_path / "embedded.toml"
+    llm = asked.config.read_text().partition("[llm]")[2].partition("[retrieval]")[0]
+    own.write_text(asked.config.read_text().replace(llm, '\nprovider = "embedded"\n'))
+    found = compared(Line(asked.folder, own))
+    assert {one["digest"] for one in found["models"]} == {"sha256:" + "1" * 64}  # type: ignore[attr-defined]
 
 
 def test_ranking_the_same_answers_again_writes_the_same_bytes_and_asks_no_model(asked: Line) -> None:
@@ -119,6 +131,27 @@ def test_an_adapter_is_put_in_place_by_the_next_ingest_and_taken_back(fresh: Lin
     with App(settings) as app:
         assert app.retriever.embedder.fingerprint == app.ledger.embedder == base
     assert fresh.json("tune", "revert") == {"reverted": None}
+
+
+def test_a_calibration_holds_without_an_adapter_not_with_it_and_again_when_that_is_taken_back(fresh: Line) -> None:
+    fresh.json("ingest", readable(fresh.folder / "papers"))
+    settings = load(config=fresh.config, home=fresh.home, environ={"RAG_MODELS": str(fresh.folder / "none")})
+    with App(settings) as app:
+        base = app.retriever.embedder.fingerprint
+    own = replace(SHIPPED.reading, shift=-2.0, origin="our questions", embedder=base)
+    (fresh.home / CALIBRATION).write_text(own.as_json())
+    with App(settings) as app:
+        assert app.retriever.calibrations.reading == own
+    _adopted(settings)
+    with App(settings) as app:
+        assert [*Service(app).call("ingest", {})]
+        assert app.retriever.calibrations == SHIPPED, "in the process that puts it in place too"
+    checks = {one["name"]: one for one in fresh.json("doctor", code=1)["checks"]}
+    assert "rag eval calibrate" in checks["evidence"]["advice"]
+    fresh.json("tune", "revert")
+    fresh.json("ingest")
+    with App(settings) as app:
+        assert app.retriever.calibrations.reading == own
 
 
 def _adopted(settings: Settings) -> str:

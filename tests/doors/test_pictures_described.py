@@ -111,6 +111,7 @@ def test_a_picture_is_found_by_what_it_shows_and_the_citation_says_that_a_machin
     assert "described by seer" in seeing.run("documents", "--json").stdout
     assert [Image.open(io.BytesIO(sent)).size for sent in seer.pictures] == [(300, 200)]
     assert seer.asked[0]["options"]["num_ctx"] and seer.asked[0]["options"]["temperature"] == 0
+    assert seer.asked[0]["think"] is False, "else a model that thinks may spend all its tokens on that"
 
 
 def test_a_scan_without_readable_text_is_described_page_by_page(seeing: Line, seer: Seer) -> None:

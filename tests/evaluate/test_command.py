@@ -97,7 +97,9 @@ def test_a_calibration_is_tried_before_it_is_kept(asked: Line) -> None:
     assert (tried["examples"], tried["answering"]) == (48, 24)
     assert tried["after"]["auroc"]["value"] > 0.9
     assert asked.json("eval", "calibrate", "mine")["written"] == str(path)
-    assert json.loads(path.read_text())["shift"] == pytest.approx(tried["shift"], abs=1e-5)
+    kept = json.loads(path.read_text())
+    assert kept["shift"] == pytest.approx(tried["shift"], abs=1e-5)
+    assert kept["embedder"], "it holds for the embedder it was fitted with"
     assert asked.json("search", LEAVE)["evidence"] > 0.5 > asked.json("search", "Mond")["evidence"]
     path.unlink()
 

@@ -18,7 +18,6 @@ from rag.evaluate import cost
 from rag.evaluate.cost import Price, Usage
 from rag.metrics import Metrics
 from rag.models.catalogue import MODELS, default_directory
-from rag.models.fit.energy import Energy
 from rag.settings_cost import CostSettings
 
 ROOT = Path(__file__).parents[2]
@@ -95,8 +94,8 @@ def metrics() -> str:
     counted = Metrics(version="test")
     for _ in range(4):
         counted.model_used(read=1500, wrote=100)
-        counted.ended("answered", {"retrieve": 20, "prompt": 30, "first_token": 1000, "total": 12_000})
-    counted.ended("nothing_found", {"retrieve": 20, "total": 12_000})
+        counted.ended("answered", {"retrieve": 20, "prompt": 30, "first_token": 1000, "total": 12_030})
+    counted.ended("nothing_found", {"retrieve": 20, "total": 25})
     return counted.render().decode()
 
 
@@ -109,22 +108,27 @@ def test_tokens_are_those_the_service_counted() -> None:
     assert (found.tokens_in, found.tokens_out, found.seconds, found.per_day) == (1500, 100, 12, 2)
 
 
+def test_who_waits_for_a_seat_and_who_needs_no_model_do_not_change_the_models_seconds() -> None:
+    counted = Metrics(version="test")
+    counted.model_used(read=1500, wrote=100)
+    counted.ended("answered", {"retrieve": 20, "prompt": 300_000, "first_token": 301_000, "total": 312_000})
+    for _ in range(9):
+        counted.ended("extracts", {"retrieve": 20, "first_sentence": 40, "total": 40})
+    assert cost.measured(counted.render().decode(), now=0).seconds == pytest.approx(12)
+
+
+@pytest.mark.parametrize(("read", "wrote"), [(1500, None), (None, 100)])
+def test_a_server_that_tells_no_tokens_is_not_taken_to_use_none(read: int | None, wrote: int | None) -> None:
+    counted = Metrics(version="test")
+    counted.model_used(read=read, wrote=wrote)
+    counted.ended("answered", {"prompt": 30, "first_token": 1000, "total": 12_030})
+    with pytest.raises(SettingsError, match="does not tell how many tokens"):
+        cost.measured(counted.render().decode(), now=0)
+
+
 def test_a_service_that_answered_nothing_is_said() -> None:
     with pytest.raises(SettingsError, match="no answer"):
         cost.measured(Metrics(version="test").render().decode(), now=0)
-
-
-def test_the_processors_counters_are_read_past_their_end(tmp_path: Path) -> None:
-    assert Energy(tmp_path).joules is None
-    for zone, value in (("intel-rapl:0", 900), ("intel-rapl:0:0", 5)):
-        (tmp_path / zone).mkdir()
-        (tmp_path / zone / "energy_uj").write_text(f"{value}000000\n")
-        (tmp_path / zone / "max_energy_range_uj").write_text("1000000000\n")
-    energy = Energy(tmp_path)
-    (tmp_path / "intel-rapl:0/energy_uj").write_text("950000000\n")
-    assert energy.joules == 50
-    (tmp_path / "intel-rapl:0/energy_uj").write_text("100000000\n")
-    assert energy.joules == 200
 
 
 # ---- the command ----

@@ -8,6 +8,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -160,6 +161,33 @@ def broken(count: int = 60) -> list[bool]:
     return [not number % 3 for number in range(count)]
 
 
+def test_of_two_that_are_alike_neither_is_last_by_its_name() -> None:
+    worths = [bool(number % 4) for number in range(60)]
+    standing = stand([entry("a", worths), entry("b", worths)])
+    assert [one.ranks for one in standing.placed] == [(1,) * 20, (1,) * 20]
+    assert [row[-1] for row in report.rows(standing)] == ["0 of 20", "0 of 20"]
+
+
+def test_reading_ends_with_the_first_thought_not_with_the_first_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SimpleNamespace(perf_counter=map(float, range(9)).__next__)  # a second passes with each look
+    monkeypatch.setattr(trial, "time", clock)
+    last = Usage(prompt_tokens=40, output_tokens=5, finish="stop", cached_tokens=10)
+    model = Wrote(Delta(thought=1), Delta(text="x"), Delta(usage=last))
+    observed = trial.Observed(model)
+    list(observed.stream([], Generation()))
+    assert observed.timed == trial.Timed(
+        silent_s=1.0, first_token_s=2.0, total_s=3.0, prompt_tokens=30, output_tokens=5
+    )
+    assert observed.timed.prompt_tokens_a_second == 30
+
+
+class Wrote(ScriptedModel):
+    """Gives these pieces, and no usage of its own."""
+
+    def stream(self, messages: Sequence[Message], generation: Generation) -> Iterator[Delta]:
+        yield from (piece for piece in self._pieces if isinstance(piece, Delta))
+
+
 def test_a_broken_model_is_last_in_20_of_20_resamples() -> None:
     seed = int(os.environ.get("RAG_SEED") or random.SystemRandom().randrange(2**32))
     print(f"RAG_SEED={seed}")
@@ -296,6 +324,23 @@ def test_a_model_may_have_colons_and_a_pin() -> None:
     assert (found.provider, found.model, found.digest) == ("ollama", "llama3.2:3b", "sha256:" + "a" * 64)
     with pytest.raises(SettingsError, match="twice"):
         contestants(["ollama:a", "ollama:a"])
+    with pytest.raises(SettingsError, match="twice"):
+        contestants(["ollama:a", "ollama:a@sha256:" + "a" * 64])
+
+
+@pytest.mark.parametrize("digest", ["", "a" * 12, "a" * 65, "g" * 64])
+def test_a_pin_that_could_never_hold_is_refused_when_it_is_typed(digest: str) -> None:
+    with pytest.raises(SettingsError, match="the whole digest"):
+        contestant(f"ollama:a@sha256:{digest}")
+
+
+def test_a_pin_is_taken_however_it_is_written() -> None:
+    assert contestant("ollama:a@sha256:" + "A" * 64).digest == "sha256:" + "a" * 64
+
+
+def test_a_pin_that_nobody_checks_is_refused() -> None:
+    with pytest.raises(SettingsError, match="tell no digest"):
+        contestant("openai-compatible:a@sha256:" + "a" * 64)
 
 
 def test_facts_are_told_however_they_are_written() -> None:

@@ -280,6 +280,14 @@ def test_the_largest_that_is_fast_enough_is_recommended() -> None:
     assert advice.best([nowhere]) is None
 
 
+def test_a_model_that_may_not_be_used_is_not_recommended() -> None:
+    small = judged(shown(LLAMA), pc(64000))
+    big = replace(small, candidate=replace(small.candidate, anatomy=replace(small.candidate.anatomy, parameters=9**12)))
+    refused = replace(big, candidate=replace(big.candidate, refused="its licence is for research"))
+    assert advice.best([small, refused]) is small
+    assert advice.best([refused]) is None
+
+
 def test_busy_cores_get_no_thread() -> None:
     assert advice.threads(pc(1)) == 8
     assert advice.threads(replace(pc(1), busy=5.2)) == 3

@@ -85,12 +85,47 @@ def test_the_upper_bound_sharpens_with_what_was_counted_but_stays_above() -> Non
 
 
 def test_a_count_clearly_below_what_was_seen_so_far_is_a_cut_prompt() -> None:
-    bound, messages = TokenBound(), prompt("Der Urlaub beträgt 24 Werktage. " * 40)
+    bound, messages = TokenBound(), prompt("Die Überstundenvergütungsregelung gilt entsprechend. " * 40)
     for _ in range(3):
-        bound.learn(messages, 420)
-    cut = Delta(usage=Usage(prompt_tokens=230, output_tokens=1, finish="stop"))  # more than its 200 words
+        bound.learn(messages, 640)
+    cut = Delta(usage=Usage(prompt_tokens=300, output_tokens=1, finish="stop"))  # more than its 160 words
     with pytest.raises(ContextOverflow, match="cut off"):
         list(bound.checked(messages, iter([cut]), server="Ollama"))
+
+
+GERMAN = prompt("Der Urlaub wird mit dem Vorgesetzten abgestimmt. " * 40)
+ENGLISH = prompt("The leave of absence is agreed with the head of the department in good time. " * 40)
+RULES = prompt("|------|------|\n| 1204,50 | 77,10 | 2024-03-01 |\n............ 12\n" * 40)
+CHINESE = prompt("员工每年享有三十天带薪休假须提前与主管商定" * 40)
+
+
+@pytest.mark.parametrize(
+    ("messages", "counted"),
+    [(ENGLISH, 40 * 17), (RULES, 40 * 24), (CHINESE, 40 * 14)],
+    ids=["English", "figures and rules", "Chinese"],
+)
+@pytest.mark.parametrize(
+    ("first", "first_counted"),
+    [(GERMAN, 40 * 12), (RULES, 40 * 40), (CHINESE, 40 * 14)],
+    ids=["German", "rules", "Chinese"],
+)
+def test_text_of_another_kind_than_seen_so_far_is_not_taken_for_a_cut_prompt(
+    first: tuple[Message, ...], first_counted: int, messages: tuple[Message, ...], counted: int
+) -> None:
+    """Counts as the thriftiest tokenizers give them: runs of digits and dashes at once, two Chinese letters a piece."""
+    bound = TokenBound()
+    for _ in range(3):
+        bound.learn(first, first_counted)
+    assert bound.lower(messages) <= counted
+
+
+def test_a_count_that_may_be_of_a_cut_prompt_lowers_no_bound() -> None:
+    bound, messages = TokenBound(), prompt("Die Überstundenvergütungsregelung gilt entsprechend. " * 40)
+    for _ in range(3):
+        bound.learn(messages, 640)
+    before = bound.lower(messages)
+    bound.learn(messages, 250, whole=False)
+    assert bound.lower(messages) == before
 
 
 def test_a_server_that_does_not_count_is_believed() -> None:

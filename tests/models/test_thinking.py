@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 import time
 from collections.abc import Callable
 
@@ -202,6 +203,29 @@ def test_a_server_whose_model_shows_itself_thinking_begins_again_with_room_for_i
     assert [body["max_tokens"] for body in bodies] == [50, 50 + BUDGET]
     assert bodies[1]["chat_template_kwargs"] == {"enable_thinking": False}
     assert "chat_template_kwargs" not in bodies[0]
+
+
+def test_what_only_thinks_is_hung_up_on_before_it_is_asked_anew() -> None:
+    """Else the server would go on thinking beside the answer."""
+    gone, first = threading.Event(), []
+
+    def answer(exchange: Exchange) -> None:
+        exchange.start()
+        if first:
+            exchange.send([openai_text("24 Tage" if gone.wait(10) else "still thinking"), openai_end(20)])
+            exchange.finish()
+            return
+        first.append(True)
+        try:
+            while True:
+                exchange.send([openai_thought("reasoning_content")("Hm")] * 50)
+        except OSError:
+            gone.set()
+
+    with ScriptedServer(OPENAI.healthy | {OPENAI.generates: answer}) as server:
+        model = OpenAiCompatibleModel(MODEL, base_url=server.url, limits=LIMITS)
+        deltas = list(model.stream(QUESTION, Generation(max_tokens=50)))
+    assert "".join(delta.text for delta in deltas) == "24 Tage"
 
 
 def test_the_budget_is_a_setting() -> None:

@@ -42,7 +42,7 @@ def test_an_answer_is_counted_by_its_outcome_and_each_stage_once() -> None:
     events.close()
     assert value(metrics, 'archivar_answers_total{outcome="answered"}') == 1
     assert value(metrics, 'archivar_answers_total{outcome="abandoned"}') == 0
-    for stage, seconds in {"retrieve": 0.03, "read": 0.4, "first_token": 0.45, "total": 0.9}.items():
+    for stage, seconds in {"retrieve": 0.03, "read": 0.4, "model": 0.85, "first_token": 0.45, "total": 0.9}.items():
         assert value(metrics, f'archivar_answer_stage_seconds_sum{{stage="{stage}"}}') == pytest.approx(seconds)
         assert value(metrics, f'archivar_answer_stage_seconds_count{{stage="{stage}"}}') == 1
 

@@ -11,14 +11,15 @@ from typing import TypeAlias
 
 from rag.errors import ModelUnavailable, SettingsError
 from rag.models.catalogue import MODELS
-from rag.models.llm import OLLAMA_URL, open_language_model
+from rag.models.llm import open_language_model
 from rag.models.running import memory_bytes, size_bytes
-from rag.models.streaming import Limits
 from rag.ports import LanguageModel
 from rag.settings import Settings
+from rag.writers import limits_of, policy_of
 
 PROVIDERS = ("embedded", "ollama", "openai-compatible")
-_PINNED = re.compile(r"(?P<name>.+?)@(?P<digest>sha256:[0-9a-f]{12,64})")
+_PINNED = re.compile(r"(?P<name>.+?)@sha256:(?P<digest>.*)")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +46,9 @@ def contestants(named: Sequence[str]) -> list[Contestant]:
         SettingsError: one is not ``provider:model``, or two are the same.
     """
     found = [contestant(name) for name in named]
+    names = [one.name for one in found]
     for one in found:
-        if found.count(one) > 1:
+        if names.count(one.name) > 1:
             raise SettingsError(f"{one.name} is named twice; a model is compared with others.")
     return found
 
@@ -55,7 +57,7 @@ def contestant(named: str) -> Contestant:
     """The model of this name.
 
     Raises:
-        SettingsError: it is not ``provider:model``.
+        SettingsError: it is not ``provider:model``, or a pin that nobody could check.
     """
     provider, colon, model = named.partition(":")
     if provider not in PROVIDERS or not colon or not model:
@@ -64,33 +66,34 @@ def contestant(named: str) -> Contestant:
             f"or openai-compatible:NAME."
         )
     pinned = _PINNED.fullmatch(model)
-    return Contestant(
-        provider=provider, model=pinned["name"] if pinned else model, digest=pinned["digest"] if pinned else ""
-    )
+    if pinned is None:
+        return Contestant(provider=provider, model=model)
+    if provider == "openai-compatible":
+        raise SettingsError(f"{named!r}: servers of this kind tell no digest, so none of their models can be pinned.")
+    digest = pinned["digest"].lower()
+    if not _DIGEST.fullmatch(digest):
+        raise SettingsError(f"{named!r}: a pin is the whole digest, 64 digits and letters a to f after sha256:.")
+    return Contestant(provider=provider, model=pinned["name"], digest=f"sha256:{digest}")
 
 
 def opened(wanted: Contestant, settings: Settings) -> LanguageModel:
-    """The model, with the settings' context, threads and limits.
+    """The model, with the settings' context, threads, licences and limits.
 
     Raises:
-        ModelUnavailable, ModelChanged: it cannot be had, or is not the pinned one.
+        ModelUnavailable, ModelChanged: it cannot be had, or is not the pinned one. LicenceRefused: it may not be used.
     """
     llm = settings.llm
     return open_language_model(
         wanted.provider,
         models=settings.models,
         model=wanted.model,
-        base_url=_address(wanted, settings),
+        base_url=settings.server_of(wanted.provider),
         context_tokens=llm.context_tokens,
         digest=wanted.digest,
         api_key=settings.api_key(),
         threads=llm.threads or None,
-        limits=Limits(
-            connect_s=llm.connect_timeout_s,
-            first_token_s=llm.first_token_timeout_s,
-            between_tokens_s=llm.between_tokens_timeout_s,
-            total_s=llm.total_timeout_s,
-        ),
+        policy=policy_of(settings),
+        limits=limits_of(settings),
     )
 
 
@@ -103,7 +106,7 @@ def check(wanted: Sequence[Contestant], settings: Settings) -> None:
     for one in wanted:
         if one.provider == "embedded" and size_of(one, settings) is None:
             raise ModelUnavailable(f"{one.model} is not on this machine. Fetch it with `rag models fetch {one.model}`.")
-        if one.provider == "openai-compatible" and not _address(one, settings):
+        if one.provider == "openai-compatible" and not settings.server_of(one.provider):
             what = 'Set llm.base_url, and llm.provider = "openai-compatible".'
             raise SettingsError(f"{one.name}: where is its server? {what}", key="llm.base_url")
         if one.provider != "embedded":
@@ -114,7 +117,7 @@ def check(wanted: Sequence[Contestant], settings: Settings) -> None:
 def size_of(wanted: Contestant, settings: Settings) -> int | None:
     """Bytes of its weights; None where nobody tells."""
     if wanted.provider == "ollama":
-        return size_bytes(wanted.model, base_url=_address(wanted, settings))
+        return size_bytes(wanted.model, base_url=settings.server_of(wanted.provider))
     if wanted.provider != "embedded":
         return None
     known = MODELS.get(wanted.model)
@@ -126,12 +129,4 @@ def server_memory(wanted: Contestant, settings: Settings) -> int | None:
     """Bytes its server holds it in now; None where nobody tells, and for one that runs in this process."""
     if wanted.provider != "ollama":
         return None
-    return memory_bytes(wanted.model, base_url=_address(wanted, settings))
-
-
-def _address(wanted: Contestant, settings: Settings) -> str:
-    """The settings' address, where it is that of such a server; else the provider's usual one."""
-    llm = settings.llm
-    if llm.base_url and llm.provider in (wanted.provider, "auto"):
-        return llm.base_url
-    return OLLAMA_URL if wanted.provider == "ollama" else ""
+    return memory_bytes(wanted.model, base_url=settings.server_of(wanted.provider))

@@ -1,6 +1,6 @@
 """A model that judges answers besides: named, pinned by its digest, and kept out of every rank.
 
-Scores by rules come first. A judge sees the question, the quotes cited and the answer, and says yes or no.
+Scores by rules come first. A judge sees the question, the fact that is known and the answer, and says yes or no.
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ def refuse_unpinned(judge: Contestant, digest: str) -> None:
     Raises:
         SettingsError: it is not; the sentence holds the pin to type.
     """
+    if judge.provider == "openai-compatible":
+        raise SettingsError(f"{judge.name} cannot judge: its server tells no digest, so it cannot be pinned.")
     if not judge.digest:
         pin = f"{judge.name}@{digest}" if digest else f"{judge.name}@sha256:…"
         raise SettingsError(f"A judge must be pinned, so that its verdicts can be had again: --judge {pin}")

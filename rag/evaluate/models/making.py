@@ -192,7 +192,7 @@ def _across(source: Source, words: Counter[str]) -> Made | None:
 def _missing(source: Source, words: Counter[str]) -> Made | None:
     """Of something that stands in no document."""
     name = source.names[0]
-    told = replace(source, text=source.text.replace(name, made_up(source.text, words)))
+    told = replace(source, text=re.sub(rf"\b{re.escape(name)}\b", made_up(source.text, words), source.text))
     made = _plain(told, words)
     return replace(made, kind="not_there", answerable=False) if made else None
 
@@ -218,7 +218,8 @@ def _worded(made: Made, writer: Writer, by: str) -> Made:
     said = (writer(made.source.text, made.language) or "").strip()
     fit = said.endswith("?") and made.source.fact not in said and language_of_question(said) == made.language
     if not made.answerable:  # the name that is made up must stay
-        fit = fit and any(word in said for word in set(_NAME.findall(made.source.text)) - set(made.source.names))
+        new = set(_NAME.findall(made.source.text[1:])) - set(made.source.names)  # the first word is none of the names
+        fit = fit and any(word in said for word in new)
     return replace(made, text=said, made_by=by) if fit and len(said) < _MOST else made
 
 

@@ -79,7 +79,8 @@ def stand(entries: Sequence[Entry], *, gate: Gate | None = None, resamples: int 
         SettingsError: they were not asked the same questions, or the gate asks for what this run does not have.
     """
     _same_questions(entries)
-    order = _order(entries, None)
+    keys = _keys(entries, None)
+    order = sorted(range(len(entries)), key=lambda place: (keys[place], entries[place].name))
     seeds = tuple(range(_SEED, _SEED + resamples))
     ranks = [_ranks(entries, seed) for seed in seeds]
     every = [figures_of(entry.scored) for entry in entries]
@@ -148,10 +149,10 @@ def _drawn_quality(helpful: Numbers, careful: Numbers, one: Counts, other: Count
     return harmonic(float(helpful @ one / one.sum()), float(careful @ other / other.sum()))
 
 
-def _order(entries: Sequence[Entry], seed: int | None) -> list[int]:
-    """Places of the entries, the best first; with a seed, over questions drawn anew. Of equal ones the more helpful is
-    better, then the one that says more that is supported, then the more careful, then who fails less, then the name."""
-    keys = []
+def _keys(entries: Sequence[Entry], seed: int | None) -> list[tuple[float, ...]]:
+    """What orders the entries, the least the best; with a seed, over questions drawn anew. Of equal ones the more
+    helpful is better, then the one that says more that is supported, then the more careful, then who fails less."""
+    keys: list[tuple[float, ...]] = []
     for entry in entries:
         here, there = right(entry.scored), wrong(entry.scored)
         draw = _draw(len(here), len(there), seed)
@@ -162,14 +163,15 @@ def _order(entries: Sequence[Entry], seed: int | None) -> list[int]:
         ]  # quotes in its place are not its own
         said = _mean(np.asarray(told, np.float64), draw[0])
         failed = sum(bool(one.failure) for one in entry.scored)
-        keys.append((-round(quality, 9), -round(helpful, 9), -round(said, 9), -round(careful, 9), failed, entry.name))
-    return sorted(range(len(entries)), key=keys.__getitem__)
+        keys.append((-round(quality, 9), -round(helpful, 9), -round(said, 9), -round(careful, 9), failed))
+    return keys
 
 
 def _ranks(entries: Sequence[Entry], seed: int) -> list[int]:
-    """Place of each entry, from 1, over questions drawn anew."""
-    order = _order(entries, seed)
-    return [order.index(place) + 1 for place in range(len(entries))]
+    """Place of each entry, from 1, over questions drawn anew; equal ones share theirs, so that none is last by its
+    name."""
+    keys = _keys(entries, seed)
+    return [1 + sum(other < own for other in keys) for own in keys]
 
 
 def _draw(answerable: int, others: int, seed: int | None) -> tuple[Counts, Counts]:

@@ -22,9 +22,10 @@ from rag.ports import Delta, Generation, LanguageModel, Message
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timed:
-    """How long one answer took, seconds. `prompt_tokens` are those the model read anew; None where its server does not
-    tell how many it had in its cache."""
+    """How long one answer took, seconds. `silent_s` is until the model said or thought something. `prompt_tokens` are
+    those the model read anew; None where its server does not tell how many it had in its cache."""
 
+    silent_s: float | None
     first_token_s: float | None
     total_s: float
     prompt_tokens: int | None
@@ -33,9 +34,7 @@ class Timed:
     @property
     def prompt_tokens_a_second(self) -> float | None:
         """How fast it reads."""
-        if self.prompt_tokens is None or not self.first_token_s:
-            return None
-        return self.prompt_tokens / self.first_token_s
+        return self.prompt_tokens / self.silent_s if self.prompt_tokens is not None and self.silent_s else None
 
 
 class Observed(Wrapped):
@@ -49,11 +48,14 @@ class Observed(Wrapped):
     def stream(self, messages: Sequence[Message], generation: Generation) -> Iterator[Delta]:
         """Generate, and note how it went."""
         began = time.perf_counter()
+        silent: float | None = None
         first: float | None = None
         read, wrote = None, None
         try:
             for delta in self._model.stream(messages, generation):
-                if delta.text and first is None:
+                if silent is None and (delta.text or delta.thought):
+                    silent = time.perf_counter() - began
+                if first is None and delta.text:
                     first = time.perf_counter() - began
                 if delta.usage is not None:
                     used = delta.usage
@@ -66,7 +68,9 @@ class Observed(Wrapped):
             raise
         finally:
             total = time.perf_counter() - began
-            self.timed = Timed(first_token_s=first, total_s=total, prompt_tokens=read, output_tokens=wrote)
+            self.timed = Timed(
+                silent_s=silent, first_token_s=first, total_s=total, prompt_tokens=read, output_tokens=wrote
+            )
 
     def begin(self) -> None:
         """Forget the generation before."""

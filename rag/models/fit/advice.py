@@ -30,13 +30,13 @@ class Place(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A model that could be taken. `measured`: its speed, where it ran."""
+    """A model that could be taken. `refused`: why it may not be, by its licence."""
 
     name: str
     anatomy: Anatomy
     runtime: str
     speed: Speed
-    licence: str = ""
+    refused: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +76,9 @@ def judge(candidate: Candidate, machine: Machine, *, context: int, features: Set
 
 
 def best(verdicts: Sequence[Verdict]) -> Verdict | None:
-    """The one to take: of those that fit and are fast enough the largest; where none is fast enough, the fastest that
-    fits. Size is no proof of quality: `rag models compare` measures that on one's own documents."""
+    """The one to take: of those that may be used, fit and are fast enough the largest; where none is fast enough, the
+    fastest that fits. Size is no proof of quality: `rag models compare` measures that on one's own documents."""
+    verdicts = [verdict for verdict in verdicts if not verdict.candidate.refused]
     usable = [verdict for verdict in verdicts if verdict.usable]
     if usable:
         return max(usable, key=lambda verdict: verdict.candidate.anatomy.parameters)

@@ -95,7 +95,7 @@ def runtime_features() -> frozenset[str]:
 def _allowed(root: Path) -> int:
     if root != Path("/"):
         return max(1, _text(root / "proc/cpuinfo").count("processor\t:"))
-    from rag.models.embedded import cores
+    from rag.models.cores import cores
 
     return cores()
 

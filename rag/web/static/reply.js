@@ -59,6 +59,7 @@ export class Reply {
   take({ name, data }) {
     if (name === "passages") this.found(data);
     if (name === "queue") this.queued(data);
+    if (name === "thinking") this.thinking(data);
     if (name === "sentence") this.sentence(data);
     if (name === "done") this.done(data);
   }
@@ -78,6 +79,12 @@ export class Reply {
   queued({ position, of }) {
     this.foundAt = position ? Infinity : Date.now();
     this.part(".status").textContent = position ? say("queue", { position, of }) : this.foundText;
+  }
+
+  /** The model thinks before it writes; `over` when it has begun to write. */
+  thinking({ over }) {
+    this.foundAt = over ? Date.now() : Infinity;
+    this.part(".status").textContent = over ? this.foundText : say("thinking");
   }
 
   sentence(data) {

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from rag.answers import AnswerEvent, Found, Outcome, Passage, Reason
+from rag.answers import AnswerEvent, Found, Outcome, Passage, Reason, Thinking
 from rag.documents import Hidden, Hiding
 from rag.errors import ModelTimeout, StoreFull
 from rag.texts import LANGUAGES, texts
@@ -118,6 +118,36 @@ def test_sources_stand_on_the_page_before_the_first_word(house: House, shown: Sh
     page.wait_for_selector("[data-step=done]")
     assert page.inner_text(".words") == "Vierundzwanzig Tage."
     assert page.locator(".cited .name").all_inner_texts() == ["Urlaubsordnung"]
+
+
+@pytest.mark.parametrize(("locale", "thinks"), [("de", "Das Sprachmodell denkt nach"), ("en", "The language model is")])
+def test_while_the_model_thinks_the_reader_is_told_so_and_no_longer(
+    house: House, shown: Shown, locale: str, thinks: str
+) -> None:
+    thought, wrote = threading.Event(), threading.Event()
+
+    def script(question: str, passages: Sequence[Passage]) -> Iterator[AnswerEvent]:
+        yield Found(passages=tuple(passages), evidence=0.9)
+        yield Thinking()
+        assert thought.wait(30)
+        yield Thinking(over=True)
+        assert wrote.wait(30)
+        said = [sentence("Vierundzwanzig Tage.", cited(passages[0], 1))]
+        yield said[0]
+        yield done(question, passages, said)
+
+    house.script = script
+    page = shown(locale=locale)
+    ask(page)
+    status = page.locator(".answer .status")
+    status.filter(has_text=thinks).wait_for()
+    assert status.get_attribute("role") == "status"
+    assert page.locator(".source .name").all_inner_texts() == ["Urlaubsordnung", "Krankmeldung"]
+    thought.set()
+    status.filter(has_text=re.compile("^2 (Fundstellen|sources)")).wait_for()
+    wrote.set()
+    page.wait_for_selector("[data-step=done]")
+    assert page.inner_text(".words") == "Vierundzwanzig Tage."
 
 
 def test_who_waits_for_the_model_sees_the_place_and_then_that_the_turn_has_come(house: House, shown: Shown) -> None:
