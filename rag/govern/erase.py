@@ -64,7 +64,8 @@ def erase(
     progress: Progress = lambda what, done, total: None,
 ) -> dict[str, Any]:
     """Erase these documents and everything inside them; returns the certificate. `names` are looked for too. `also`
-    takes what else names a person out of the ledger, and says how much of what it was.
+    takes what else names a person out of the ledger, and says how much of what it was; it is asked while nothing is
+    held, for it takes locks of its own whose holders wait for the ledger.
 
     Raises:
         StoreError: it could not be finished; what was done holds, and `finish` goes on.
@@ -73,7 +74,8 @@ def erase(
     held = premises.ledger.held(premises.ledger.with_parts(keys))
     erasure = _ask(premises, held, how="person" if names else "documents")
     erasure = _noted(erasure, hidden_s=round(time.perf_counter() - began, 3))
-    erasure = _remove(premises, erasure, held, names, also)
+    erasure = _noted(erasure, audit=dict(also()))
+    erasure = _remove(premises, erasure, held, names)
     texts = [text for document in held for text in (*document.chunks, *document.contexts)]
     return _go_on(premises, erasure, texts, progress)
 
@@ -126,13 +128,7 @@ def _ask(premises: Premises, held: Sequence[Held], *, how: str) -> Erasure:
     return erasure
 
 
-def _remove(
-    premises: Premises,
-    erasure: Erasure,
-    held: Sequence[Held],
-    names: Sequence[str],
-    also: Callable[[], Mapping[str, int]] = dict,
-) -> Erasure:
+def _remove(premises: Premises, erasure: Erasure, held: Sequence[Held], names: Sequence[str]) -> Erasure:
     ledger = premises.ledger
     units: list[int] = [0]
     needles = Needles.of(_needles(held, names, units))
@@ -145,7 +141,6 @@ def _remove(
         ledger.forget_stretches(document.id for document in held)
         for document in held:
             ledger.remove(DocumentId(document.id))
-        removed = _noted(removed, audit=dict(also()))
         ledger.keep_erasure(removed)
     journal.keep(premises.journal, ledger.home_key, ledger.tombstones())
     return removed
