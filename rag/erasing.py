@@ -12,7 +12,7 @@ from rag.errors import SettingsError
 from rag.forms import Event
 from rag.govern import certificate, subject
 from rag.govern.disclosures import documents_of
-from rag.govern.erase import erase, finish
+from rag.govern.erase import Named, erase, finish
 from rag.govern.person import person_of
 from rag.ingestion import Tell, told
 from rag.store import journal
@@ -65,14 +65,15 @@ class Erasing:
             yield found
             return
         keys = [document["key"] for document in found["found"]]
+        named = {"names": names, "known": known, "kept": kept, "admitted": admitted} if person else None
 
         def work(tell: Tell, left: threading.Event) -> Event:
             with self._alone, self._app.premises(language=language) as premises:
                 made = erase(
                     premises,
                     keys,
-                    names=[*names, *known, *kept, *admitted],
-                    also=lambda: self._forget(kept, list(dict.fromkeys([*known, *names])), keys) | self._shut(names),
+                    person=named,
+                    also=self._forget,
                     progress=lambda *step: tell({"progress": list(step)}),
                 )
                 shown = self._app.posted.count(keys)
@@ -128,7 +129,7 @@ class Erasing:
 
         def work(tell: Tell, left: threading.Event) -> Event:
             with self._alone, self._app.premises() as premises:
-                made = finish(premises, progress=lambda *step: tell({"progress": list(step)}))
+                made = finish(premises, also=self._forget, progress=lambda *step: tell({"progress": list(step)}))
                 return {"finished": made}
 
         yield from told(work)
@@ -173,29 +174,34 @@ class Erasing:
         held += sorted(app.accounts.users())
         return sorted({text for text in held if person.places(text)})
 
-    def _shut(self, names: Sequence[str]) -> dict[str, int]:
+    def _forget(self, keys: Sequence[str], person: Named) -> Iterator[tuple[str, int]]:
+        """What names the person beside the documents, and what people said of answers that were given from these: whose
+        askers may have quoted them. See `rag.govern.erase.Also`."""
+        people, feedback = self._app.people, self._app.feedback
+        kept, names = person.get("kept", ()), person.get("names", ())
+        theirs = list(dict.fromkeys([*person.get("known", ()), *names]))
+        yield "texts", people.forget_texts(kept)
+        yield "texts", feedback.forget_texts(kept) + self._forget_feedback(theirs, keys)
+        if messages := self._forget_messages(theirs):
+            yield "messages", messages
+        yield "names", sum(people.forget(name) for name in theirs)
+        if names:
+            yield from self._shut(names)
+
+    def _shut(self, names: Sequence[str]) -> Iterator[tuple[str, int]]:
         """The person's keys end and go; who was shut out stays so, without a name."""
-        if not names:
-            return {}
         person, app = person_of(names[0], names[1:]), self._app
 
         def names_person(text: str) -> bool:
             return bool(person.places(text))
 
-        gone = {
-            "keys": app.keys.forget(names_person),
-            "suspended": app.suspensions.forget(names_person),
-            "accounts": app.accounts.forget(names_person),
-        }
-        return {what: count for what, count in gone.items() if count}
-
-    def _forget(self, kept: Sequence[str], names: Sequence[str], keys: Sequence[str]) -> dict[str, int]:
-        """`names`: whose words go, wherever they said them; `keys`: documents that answers were given from whose
-        askers may have quoted them."""
-        people, feedback = self._app.people, self._app.feedback
-        texts = people.forget_texts(kept) + feedback.forget_texts(kept) + self._forget_feedback(names, keys)
-        told = {"messages": messages} if (messages := self._forget_messages(names)) else {}
-        return {"texts": texts, "names": sum(people.forget(name) for name in names), **told}
+        for what, forget in (
+            ("keys", app.keys.forget),
+            ("suspended", app.suspensions.forget),
+            ("accounts", app.accounts.forget),
+        ):
+            if gone := forget(names_person):
+                yield what, gone
 
     def _forget_messages(self, names: Sequence[str]) -> int:
         """Which messages of bots answered the person; what others were answered from a document stays known, so that it
