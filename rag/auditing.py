@@ -17,7 +17,8 @@ from typing import Any
 
 from rag.access import LOOPBACK, Principal
 from rag.app import App
-from rag.ask.replay import receipt_of, replay
+from rag.ask.receipt import receipt_of
+from rag.ask.replay import replay
 from rag.errors import AccessError, SettingsError, StoreError
 from rag.forms import Event
 from rag.govern.disclosures import disclosures, wanted

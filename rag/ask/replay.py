@@ -12,14 +12,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from rag.access import Audience, Channel, ChannelKind, Principal
+from rag.access import Channel, Principal
 from rag.answers import Answer, Done, Passage
 from rag.ask import prompt
 from rag.ask.answer import Answerer
-from rag.ask.course import Before
 from rag.ask.evidence import Features
 from rag.ask.lineage import described
 from rag.ask.long_question import question_vector
+from rag.ask.receipt import Receipt
 from rag.ask.recheck import Recheck
 from rag.ask.release import Release, release
 from rag.ask.rules import Unsupported
@@ -29,29 +29,6 @@ from rag.errors import ModelError, SettingsError
 from rag.house_prompts import labels
 from rag.ports import Generation
 from rag.store.audit import AuditLog
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
-    """An answer's two records as one. `asked` is the keyed hash of the question as it was read; `passages` are as
-    `AuditLog.open` wrote them."""
-
-    name: str
-    user: str
-    channel: Channel
-    question: str
-    asked: str
-    passages: tuple[Mapping[str, Any], ...]
-    links: tuple[str, ...]
-    enough: bool
-    outcome: str
-    model: str
-    digest: str
-    prompt: str
-    recipe: str
-    options: Mapping[str, Any]
-    before: Before
-    answer: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,38 +55,6 @@ class Replay:
     def same(self) -> bool:
         """Whether the same answer was given again."""
         return not self.changes
-
-
-def receipt_of(audit: AuditLog, name: str) -> Receipt:
-    """An answer's receipt.
-
-    Raises:
-        SettingsError: there is none of that name, or it is not one of an answer that came to its end.
-    """
-    records = {record["event"]: record for record in audit.records(receipt=name)}
-    opened, closed = records.get("opened"), records.get("closed")
-    if not records:
-        raise SettingsError(f"There is no receipt {name!r}. It stands in the answer; after its time it is purged.")
-    if opened is None or closed is None or "answer" not in closed:
-        raise SettingsError(f"{name} is no receipt of an answer that came to its end, or of one before receipts.")
-    return Receipt(
-        name=name,
-        user=opened["user"],
-        channel=Channel(kind=ChannelKind(opened["channel"]), audience=Audience(opened["audience"])),
-        question=opened["question"],
-        asked=opened.get("asked", opened["question"]),
-        passages=tuple(opened["passages"]),
-        links=tuple(opened["links"]),
-        enough=opened["enough"],
-        outcome=closed["outcome"],
-        model=closed["model"],
-        digest=closed["digest"],
-        prompt=closed["prompt"],
-        recipe=closed["recipe"],
-        options=closed["options"],
-        before=Before(chars=closed["given"][0], extracted=closed["given"][1]),
-        answer=closed["answer"],
-    )
 
 
 def replay(

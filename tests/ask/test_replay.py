@@ -12,7 +12,8 @@ from rag.access import LOOPBACK, Acl, Confidentiality, Principal, Token
 from rag.answers import Answer, Done, ModelInfo
 from rag.ask import prompt
 from rag.ask.answer import Answerer
-from rag.ask.replay import Replay, receipt_of, replay
+from rag.ask.receipt import receipt_of
+from rag.ask.replay import Replay, replay
 from rag.ask.speed import ReadingSpeeds
 from rag.documents import DocumentId
 from rag.errors import ModelUnavailable, SettingsError, StoreError

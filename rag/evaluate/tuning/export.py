@@ -17,7 +17,8 @@ from rag.access import LOOPBACK
 from rag.answers import Answer, Outcome
 from rag.app import App
 from rag.ask.answer import Answerer
-from rag.ask.replay import receipt_of, replay
+from rag.ask.receipt import receipt_of
+from rag.ask.replay import replay
 from rag.ask.statements import Statement, StatementStream
 from rag.auditing import Reader
 from rag.errors import ModelError, SettingsError
