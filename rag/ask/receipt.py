@@ -15,7 +15,7 @@ from rag.store.audit import AuditLog
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
     """An answer's two records as one. `asked` is the keyed hash of the question as it was read; `passages` are as
-    `AuditLog.open` wrote them."""
+    `AuditLog.open` wrote them; `narrowed`: filters left less to be searched than may be read, it is not known which."""
 
     name: str
     user: str
@@ -25,6 +25,7 @@ class Receipt:
     passages: tuple[Mapping[str, Any], ...]
     links: tuple[str, ...]
     enough: bool
+    narrowed: bool
     outcome: str
     model: str
     digest: str
@@ -56,6 +57,7 @@ def receipt_of(audit: AuditLog, name: str) -> Receipt:
         passages=tuple(opened["passages"]),
         links=tuple(opened["links"]),
         enough=opened["enough"],
+        narrowed=opened.get("narrowed", False),
         outcome=closed["outcome"],
         model=closed["model"],
         digest=closed["digest"],

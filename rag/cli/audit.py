@@ -24,6 +24,7 @@ _SAID = {
     "judged": "judged an answer",
     "removals_confirmed": "confirmed removals",
     "explained": "asked why",
+    "replayed": "had an answer given again",
     "examined": "looked at the audit",
     "exported": "exported the audit",
     "backed_up": "backed up",

@@ -405,6 +405,32 @@ def test_a_receipt_is_given_again_by_whose_it_is(app: App) -> None:
     assert again["same"] and again["changes"] == [] and TRUE in again["answer"]["text"]
 
 
+def test_what_a_replay_names_is_recorded_with_its_reason(home: Line, app: App) -> None:
+    file, why = home.folder / "open" / "aufzug.txt", "Eine Beschwerde"
+    file.write_text("Der Aufzug trägt 630 Kilogramm.")
+    call(app, "ingest")
+    try:
+        asked = "Wie viel trägt der Aufzug?"
+        receipt = call(app, "ask", question=asked, user="anna")["receipt"]
+        same = call(app, "replay", receipt=receipt, question=asked, user="anna", reason=why)
+        (record, *_) = app.audit.records(receipt=same["answer"]["receipt"])
+        assert record["reason"] == app.audit.hash(why), "an answer that is given again"
+        file.write_text("Der Aufzug trägt 450 Kilogramm.")
+        call(app, "ingest")
+        made = call(app, "replay", receipt=receipt, question=asked, user="anna", reason=why)
+        assert "open:aufzug.txt has another version" in made["changes"][0]["said"]
+        record = last(app)
+        assert (record["event"], record["replays"]) == ("replayed", receipt)
+        assert (record["user"], record["acting"]) == (app.audit.pseudonym("anna"), app.audit.pseudonym("local"))
+        assert (record["reason"], record["links"]) == (app.audit.hash(why), [key_of(app, "open:aufzug.txt")])
+        assert call(app, "audit_show", document="open:aufzug.txt")["records"][-1]["reason_text"] == why
+        with down(app, full), pytest.raises(StoreError):
+            call(app, "replay", receipt=receipt, question=asked, user="anna", reason=why)
+    finally:
+        file.unlink()
+        call(app, "ingest", confirm_removals=["open"])
+
+
 def test_a_question_that_is_kept_need_not_be_given(home: Line) -> None:
     with opened(home, "\n[audit]\nquestion_text = true\n") as app:
         receipt = call(app, "ask", question=QUESTION)["receipt"]

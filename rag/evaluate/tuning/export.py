@@ -127,7 +127,14 @@ def _again(app: App, answerer: Answerer, model: LanguageModel, one: Judgement, w
         receipt = receipt_of(app.audit, one.receipt)
         if receipt.outcome != Outcome.ANSWERED.value:
             return "no answer was given"
-        made = replay(receipt, question, replace(answerer, model=heard), principal=who.principal, acting=who.acting)
+        made = replay(
+            receipt,
+            question,
+            replace(answerer, model=heard),
+            principal=who.principal,
+            acting=who.acting,
+            reason=who.reason,
+        )
     except SettingsError:
         return "the receipt is gone, or its question was another"
     except ModelError:
