@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator, Sequence, Set
 from pathlib import Path
 from typing import Any
 
+from rag.access import LOOPBACK
 from rag.app import App
-from rag.errors import SettingsError
+from rag.auditing import OWNER
+from rag.errors import AccessError, SettingsError
 from rag.forms import Event
 from rag.govern import certificate, subject
 from rag.govern.disclosures import documents_of
@@ -134,14 +136,34 @@ class Erasing:
 
         yield from told(work)
 
-    def subject(self, name: str, *, aliases: list[str] | None = None, language: str = "en") -> Iterator[Event]:
-        """Where the person stands, and the page to hand out."""
-        wanted = self._app.audit.pseudonym(name)
-        records = sum(wanted in (record.get("user"), record.get("acting")) for record in self._app.audit.records())
-        kept, _ = self._kept([name, *(aliases or ())])
-        found = subject.access(self._app.ledger, name, tuple(aliases or ()), records=records, kept=kept)
-        found["keys"] = [one for one in self._app.keys.listed() if person_of(name, aliases or ()).places(one["user"])]
+    def subject(
+        self, name: str, *, aliases: list[str] | None = None, reason: str = "", language: str = "en"
+    ) -> Iterator[Event]:
+        """Where the person stands, and the page to hand out, once it is recorded for whom and why: the owner is shown
+        sentences of documents that may not be theirs to read.
+
+        Raises:
+            AccessError: no reason.
+            SettingsError: that is no name.
+        """
+        if not reason.strip():
+            raise AccessError('What is found may be from any document, so say why, for the record: --reason "…".')
+        app, names = self._app, [name, *(aliases or ())]
+        kept, _ = self._kept(names)
+        found = subject.access(app.ledger, name, tuple(names[1:]), records=self._records_of(name), kept=kept)
+        found["keys"] = [one for one in app.keys.listed() if person_of(name, names[1:]).places(one["user"])]
+        shown = [document["key"] for document in found["documents"]]
+        for about in dict.fromkeys(names):
+            app.audit.note("subject", user=OWNER, channel=LOOPBACK, about=about, reason=reason.strip(), links=shown)
         yield {**found, "page": subject.as_page(found, language=language)}
+
+    def _records_of(self, name: str) -> int | None:
+        """How many records are of this person's doing; None in works-council mode, which counts nobody's."""
+        audit = self._app.audit
+        if self._app.people.council:
+            return None
+        wanted = audit.pseudonym(name)
+        return sum(wanted in (record.get("user"), record.get("acting")) for record in audit.records())
 
     def _person(self, names: Sequence[str]) -> Event:
         person = person_of(names[0], names[1:])
@@ -149,6 +171,7 @@ class Erasing:
         keys = {document["key"] for document in found}
         others = subject.beside(self._app.ledger, names[0], keys)
         kept, known = self._kept(names)
+        council = self._app.people.council
         return {
             "found": found,
             "places": sum(document["places"] for document in found),
@@ -156,7 +179,7 @@ class Erasing:
             "audit": {"texts": len(kept), "names": len(known)},
             "admitted": self._admitted(names),
             "messages": self._app.posted.count(keys),
-            "answered": len(self._receipts_of([*names, *known], self._app.posted.receipts())),
+            "answered": 0 if council else len(self._receipts_of([*names, *known], self._app.posted.receipts())),
         }
 
     def _kept(self, names: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -86,7 +86,7 @@ def test_questions_that_are_kept_and_names_of_pseudonyms_go_with_the_person(offi
     office = keeping_questions(office)
     office.run("ask", "Was steht im Vertrag mit Erika Müller-Lüdenscheidt und Herrn Peter Weber?")
     office.run("search", "Urlaub", "--as", NAME)
-    shown = office.json("subject", "find", NAME)
+    shown = office.json("subject", "find", NAME, "--reason", "Auskunftsersuchen vom 3. März")
     assert len(shown["kept"]) == 1 and "Erika" in shown["kept"][0] and "Peter Weber" not in shown["kept"][0]
     assert office.json("erase", "--person", NAME)["audit"] == {"texts": 1, "names": 1}
     done = office.json("erase", "--person", NAME, "--alias", "Herrn Müller-Lüdenscheidt", "--yes")
@@ -132,7 +132,8 @@ def test_wrong_use_is_said_in_words(office: Line) -> None:
 
 
 def test_an_access_request_shows_the_person_and_nobody_else(office: Line, tmp_path: Path) -> None:
-    found = office.json("subject", "find", NAME, "--out", tmp_path / "auskunft", "--language", "de")
+    why = ("--reason", "Auskunftsersuchen vom 3. März")
+    found = office.json("subject", "find", NAME, *why, "--out", tmp_path / "auskunft", "--language", "de")
     assert len(found["documents"]) == 4 and found["places"] >= 4
     for name in ("subject.json", "subject.html"):
         path = tmp_path / "auskunft" / name
@@ -143,7 +144,11 @@ def test_an_access_request_shows_the_person_and_nobody_else(office: Line, tmp_pa
         assert path.stat().st_mode & 0o077 == 0
     page = (tmp_path / "auskunft" / "subject.html").read_text()
     assert "Auskunft nach Artikel 15" in page and "Zweck der Verarbeitung" in page
-    assert office.run("subject", "find", "Niemand Hier").returncode == 4
+    assert office.run("subject", "find", "Niemand Hier", *why).returncode == 4
+    assert office.run("subject", "find", NAME).returncode == 2, "no reason, nothing shown"
+    assert "stands in every text" in office.run("subject", "find", "ist", *why).stderr
+    shown = office.run("audit", "show").stdout
+    assert "looked where a person stands" in shown and "Auskunftsersuchen" in shown and "personal:gehalt.txt" in shown
 
 
 def test_a_restored_older_backup_is_erased_again_by_the_journal(office: Line, tmp_path: Path) -> None:
