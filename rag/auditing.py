@@ -17,7 +17,7 @@ from typing import Any
 
 from rag.access import LOOPBACK, OWNER, Principal
 from rag.app import App
-from rag.ask.receipts import receipt_of
+from rag.ask.receipt import receipt_of
 from rag.ask.replay import replay
 from rag.errors import AccessError, SettingsError, StoreError
 from rag.forms import Event
@@ -187,7 +187,8 @@ class Auditing:
         reason: str | None = None,
         model: str | None = None,
     ) -> Iterator[Event]:
-        """``{"same", "changes", "also", "answer"}``: an answer given again, or what has changed since.
+        """``{"same", "changes", "also", "answer"}``: an answer given again, or what has changed since. Which documents
+        are named is a record, too.
 
         Raises:
             AccessError: the receipt is another person's.
@@ -202,7 +203,18 @@ class Auditing:
         text = question if question is not None else texts.get("asked", texts.get("question"))
         if text is None:
             raise SettingsError('The question\'s text is not kept: give it with --question "…".')
-        made = replay(found, text, app.answerer(model), principal=who.principal, acting=who.acting)
+        reads: dict[str, Any] = {"acting": who.acting, "reason": who.reason}
+        made = replay(found, text, app.answerer(model), principal=who.principal, **reads)
+        if made.named or made.answer is None:
+            app.audit.note(
+                "replayed",
+                user=who.principal.user,
+                channel=LOOPBACK,
+                question=text,
+                replays=receipt,
+                links=list(made.named),
+                **reads,
+            )
         yield {
             "receipt": receipt,
             "same": made.same,

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator, Sequence, Set
 from pathlib import Path
 from typing import Any
 
+from rag.access import LOOPBACK, OWNER
 from rag.app import App
-from rag.errors import SettingsError
+from rag.errors import AccessError, SettingsError
 from rag.forms import Event
 from rag.govern import certificate, subject
 from rag.govern.disclosures import documents_of
-from rag.govern.erase import erase, finish
+from rag.govern.erase import Named, erase, finish
 from rag.govern.person import person_of
 from rag.ingestion import Tell, told
 from rag.store import journal
@@ -65,14 +66,15 @@ class Erasing:
             yield found
             return
         keys = [document["key"] for document in found["found"]]
+        named = {"names": names, "known": known, "kept": kept, "admitted": admitted} if person else None
 
         def work(tell: Tell, left: threading.Event) -> Event:
             with self._alone, self._app.premises(language=language) as premises:
                 made = erase(
                     premises,
                     keys,
-                    names=[*names, *known, *kept, *admitted],
-                    also=lambda: self._forget(kept, list(dict.fromkeys([*known, *names])), keys) | self._shut(names),
+                    person=named,
+                    also=self._forget,
                     progress=lambda *step: tell({"progress": list(step)}),
                 )
                 shown = self._app.posted.count(keys)
@@ -128,19 +130,39 @@ class Erasing:
 
         def work(tell: Tell, left: threading.Event) -> Event:
             with self._alone, self._app.premises() as premises:
-                made = finish(premises, progress=lambda *step: tell({"progress": list(step)}))
+                made = finish(premises, also=self._forget, progress=lambda *step: tell({"progress": list(step)}))
                 return {"finished": made}
 
         yield from told(work)
 
-    def subject(self, name: str, *, aliases: list[str] | None = None, language: str = "en") -> Iterator[Event]:
-        """Where the person stands, and the page to hand out."""
-        wanted = self._app.audit.pseudonym(name)
-        records = sum(wanted in (record.get("user"), record.get("acting")) for record in self._app.audit.records())
-        kept, _ = self._kept([name, *(aliases or ())])
-        found = subject.access(self._app.ledger, name, tuple(aliases or ()), records=records, kept=kept)
-        found["keys"] = [one for one in self._app.keys.listed() if person_of(name, aliases or ()).places(one["user"])]
+    def subject(
+        self, name: str, *, aliases: list[str] | None = None, reason: str = "", language: str = "en"
+    ) -> Iterator[Event]:
+        """Where the person stands, and the page to hand out, once it is recorded for whom and why: the owner is shown
+        sentences of documents that may not be theirs to read.
+
+        Raises:
+            AccessError: no reason.
+            SettingsError: that is no name.
+        """
+        if not reason.strip():
+            raise AccessError('What is found may be from any document, so say why, for the record: --reason "…".')
+        app, names = self._app, [name, *(aliases or ())]
+        kept, _ = self._kept(names)
+        found = subject.access(app.ledger, name, tuple(names[1:]), records=self._records_of(name), kept=kept)
+        found["keys"] = [one for one in app.keys.listed() if person_of(name, names[1:]).places(one["user"])]
+        shown = [document["key"] for document in found["documents"]]
+        for about in dict.fromkeys(names):
+            app.audit.note("subject", user=OWNER, channel=LOOPBACK, about=about, reason=reason.strip(), links=shown)
         yield {**found, "page": subject.as_page(found, language=language)}
+
+    def _records_of(self, name: str) -> int | None:
+        """How many records are of this person's doing; None in works-council mode, which counts nobody's."""
+        audit = self._app.audit
+        if self._app.people.council:
+            return None
+        wanted = audit.pseudonym(name)
+        return sum(wanted in (record.get("user"), record.get("acting")) for record in audit.records())
 
     def _person(self, names: Sequence[str]) -> Event:
         person = person_of(names[0], names[1:])
@@ -148,6 +170,7 @@ class Erasing:
         keys = {document["key"] for document in found}
         others = subject.beside(self._app.ledger, names[0], keys)
         kept, known = self._kept(names)
+        council = self._app.people.council
         return {
             "found": found,
             "places": sum(document["places"] for document in found),
@@ -155,7 +178,7 @@ class Erasing:
             "audit": {"texts": len(kept), "names": len(known)},
             "admitted": self._admitted(names),
             "messages": self._app.posted.count(keys),
-            "answered": len(self._receipts_of([*names, *known], self._app.posted.receipts())),
+            "answered": 0 if council else len(self._receipts_of([*names, *known], self._app.posted.receipts())),
         }
 
     def _kept(self, names: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -173,29 +196,34 @@ class Erasing:
         held += sorted(app.accounts.users())
         return sorted({text for text in held if person.places(text)})
 
-    def _shut(self, names: Sequence[str]) -> dict[str, int]:
+    def _forget(self, keys: Sequence[str], person: Named) -> Iterator[tuple[str, int]]:
+        """What names the person beside the documents, and what people said of answers that were given from these: whose
+        askers may have quoted them. See `rag.govern.erase.Also`."""
+        people, feedback = self._app.people, self._app.feedback
+        kept, names = person.get("kept", ()), person.get("names", ())
+        theirs = list(dict.fromkeys([*person.get("known", ()), *names]))
+        yield "texts", people.forget_texts(kept)
+        yield "texts", feedback.forget_texts(kept) + self._forget_feedback(theirs, keys)
+        if messages := self._forget_messages(theirs):
+            yield "messages", messages
+        yield "names", sum(people.forget(name) for name in theirs)
+        if names:
+            yield from self._shut(names)
+
+    def _shut(self, names: Sequence[str]) -> Iterator[tuple[str, int]]:
         """The person's keys end and go; who was shut out stays so, without a name."""
-        if not names:
-            return {}
         person, app = person_of(names[0], names[1:]), self._app
 
         def names_person(text: str) -> bool:
             return bool(person.places(text))
 
-        gone = {
-            "keys": app.keys.forget(names_person),
-            "suspended": app.suspensions.forget(names_person),
-            "accounts": app.accounts.forget(names_person),
-        }
-        return {what: count for what, count in gone.items() if count}
-
-    def _forget(self, kept: Sequence[str], names: Sequence[str], keys: Sequence[str]) -> dict[str, int]:
-        """`names`: whose words go, wherever they said them; `keys`: documents that answers were given from whose
-        askers may have quoted them."""
-        people, feedback = self._app.people, self._app.feedback
-        texts = people.forget_texts(kept) + feedback.forget_texts(kept) + self._forget_feedback(names, keys)
-        told = {"messages": messages} if (messages := self._forget_messages(names)) else {}
-        return {"texts": texts, "names": sum(people.forget(name) for name in names), **told}
+        for what, forget in (
+            ("keys", app.keys.forget),
+            ("suspended", app.suspensions.forget),
+            ("accounts", app.accounts.forget),
+        ):
+            if gone := forget(names_person):
+                yield what, gone
 
     def _forget_messages(self, names: Sequence[str]) -> int:
         """Which messages of bots answered the person; what others were answered from a document stays known, so that it

@@ -148,17 +148,21 @@ class Answerer:
             reason=reason,
             enough=enough,
             links=[passage.key for passage in released.links],
-            **self._noted(released.links, principal, channel),
+            **self._noted(released.links, principal, channel, filters),
         )
         course.pointers = lambda: recheck.pointers(released.links, most=_POINTERS)
         links = bool(released.links) and bool(shown or course.pointers())
         yield from self.told(course, found, shown, links=links, enough=enough, recheck=recheck)
 
-    def _noted(self, links: Sequence[Passage], principal: Principal, channel: Channel) -> dict[str, Any]:
-        """What the record of a chat's answer says besides: whose titles are told, and how many read along."""
+    def _noted(
+        self, links: Sequence[Passage], principal: Principal, channel: Channel, filters: Filters
+    ) -> dict[str, Any]:
+        """What the record says besides: whether filters narrowed the question, and of a chat's answer whose titles are
+        told and how many read along."""
         titled = [one.key for one in links if release(one.confidentiality, channel, self.policy) is Release.LINK_ONLY]
         room = {"room": len(principal.company)} if principal.company else {}
-        return ({"titled": list(dict.fromkeys(titled))} if titled else {}) | room
+        narrowed = {"narrowed": True} if filters != NONE else {}
+        return ({"titled": list(dict.fromkeys(titled))} if titled else {}) | room | narrowed
 
     def _showable(self, passages: Sequence[Passage], asked: str, recheck: Recheck) -> tuple[Passage, ...]:
         """Those that the channel may carry in full and the person may read now, in the order they are shown in."""

@@ -39,6 +39,13 @@ LITTLE = _set(
 )
 """Function words, months, weekdays: capitalised or not, never a name."""
 
+CALENDAR = _set(
+    "januar februar märz april mai juni juli august september oktober november dezember montag dienstag mittwoch "
+    "donnerstag freitag samstag sonntag january february march may june july october december monday tuesday "
+    "wednesday thursday friday saturday sunday"
+)
+"""Months and weekdays: people are called so, too."""
+
 STARTS = LITTLE | _set(
     "according additionally also although another anyone because between during either employees employers colleagues "
     "customers everyone everybody first second third further given however instead last members most neither new next "

@@ -1,6 +1,6 @@
 """An answer given again from its receipt, or what has changed since. The rights of today apply.
 
-Nothing is searched for: the passages that the receipt (`rag.ask.receipts`) names are fetched from where they stood.
+Nothing is searched for: the passages that the receipt (`rag.ask.receipt`) names are fetched from where they stood.
 Where all of it is as it was, the model is asked again with the same seed, and must say the same.
 """
 
@@ -18,13 +18,14 @@ from rag.ask.answer import Answerer
 from rag.ask.evidence import Features
 from rag.ask.lineage import described
 from rag.ask.long_question import question_vector
-from rag.ask.receipts import Receipt
+from rag.ask.receipt import Receipt
 from rag.ask.recheck import Recheck
-from rag.ask.release import Release, release
+from rag.ask.release import Release, divide, release, within
 from rag.ask.rules import Unsupported
 from rag.ask.searched import Retrieved
 from rag.documents import Span
 from rag.errors import ModelError, SettingsError
+from rag.filters import NONE
 from rag.house_prompts import labels
 from rag.ports import Generation
 from rag.store.audit import AuditLog
@@ -44,11 +45,13 @@ class Change:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replay:
     """What came of it. `answer` is None where something changed before the model was asked; `also` are the ids of
-    documents that a search would find today and did not then."""
+    documents that a search would find today and did not then, none where filters narrowed the question. `named` are the
+    keys of all documents whose ids stand in `changes` and `also`: whoever shows these records it first."""
 
     changes: tuple[Change, ...]
     answer: Answer | None = None
     also: tuple[str, ...] = ()
+    named: tuple[str, ...] = ()
 
     @property
     def same(self) -> bool:
@@ -57,9 +60,16 @@ class Replay:
 
 
 def replay(
-    receipt: Receipt, question: str, answerer: Answerer, *, principal: Principal, acting: str | None = None
+    receipt: Receipt,
+    question: str,
+    answerer: Answerer,
+    *,
+    principal: Principal,
+    acting: str | None = None,
+    reason: str | None = None,
 ) -> Replay:
-    """Give the answer again, or say what has changed. What is shown is recorded as every answer is.
+    """Give the answer again, or say what has changed. An answer is recorded as every answer is; `acting` and `reason`
+    as `AuditLog.open` takes them.
 
     Raises:
         SettingsError: this is not the question.
@@ -77,11 +87,14 @@ def replay(
     changes += _making(receipt, again)
     if not changes:
         changes += _house(receipt, labels(again.giving.house(again.giving.first(passages, question))))
-    also = _also(receipt, question, again, principal)
+    new = _new(receipt, question, again, principal)
+    also = tuple(dict.fromkeys(passage.chunk.document_id for passage in new))
+    named = tuple(dict.fromkeys([*_named(changes, passages, again), *(passage.key for passage in new)]))
     if changes:
-        return Replay(changes=tuple(changes), also=also)
-    answer = _answer(receipt, question, again, passages, principal, acting)
-    return Replay(changes=tuple(_differences(receipt, answer, answerer.audit)), answer=answer, also=also)
+        return Replay(changes=tuple(changes), also=also, named=named)
+    answer = _answer(receipt, question, again, passages, principal, acting, reason)
+    changes += _differences(receipt, answer, answerer.audit)
+    return Replay(changes=tuple(changes), answer=answer, also=also, named=named)
 
 
 def _refuse_another(receipt: Receipt, question: str, audit: AuditLog) -> None:
@@ -188,14 +201,26 @@ def _house(receipt: Receipt, now: str) -> list[Change]:
     return [Change(what="house", said=said)]
 
 
-def _also(receipt: Receipt, question: str, answerer: Answerer, principal: Principal) -> tuple[str, ...]:
-    found = answerer.retriever.retrieve(question, principal=principal, k=answerer.rules.passages)
+def _named(changes: Sequence[Change], passages: Sequence[Passage], answerer: Answerer) -> Iterator[str]:
+    """Keys of the documents whose ids the changes tell: not of those that are told by their keys alone."""
+    yield from (change.document for change in changes if change.document and change.what not in ("removed", "class"))
+    superseded = {change.document for change in changes if change.what == "superseded"}
+    for passage in passages:
+        if passage.key in superseded and passage.superseded_by:
+            entry = answerer.retriever.ledger.entry(passage.superseded_by)
+            yield from [entry.key] if entry is not None else []
+
+
+def _new(receipt: Receipt, question: str, answerer: Answerer, principal: Principal) -> list[Passage]:
+    """What a search would show today of documents that the answer was not made of. Within filters nobody can tell: the
+    receipt does not say which they were."""
+    if receipt.narrowed:
+        return []
+    filters = within(NONE, receipt.channel, answerer.policy)
+    found = answerer.retriever.retrieve(question, principal=principal, k=answerer.rules.passages, filters=filters)
     then = {shown["document"] for shown in receipt.passages}
-    new = [passage for passage in found.passages if passage.key not in then]
-    full = [
-        passage for passage in new if release(passage.confidentiality, receipt.channel, answerer.policy) is Release.FULL
-    ]
-    return tuple(dict.fromkeys(passage.chunk.document_id for passage in full))
+    carried = divide(found.passages, receipt.channel, answerer.policy).full
+    return [passage for passage in carried if passage.key not in then]
 
 
 def _answer(
@@ -205,7 +230,9 @@ def _answer(
     passages: Sequence[Passage],
     principal: Principal,
     acting: str | None,
+    reason: str | None,
 ) -> Answer:
+    narrowed: dict[str, Any] = {"narrowed": True} if receipt.narrowed else {}
     course = answerer.course(question, question, began=time.perf_counter(), before=receipt.before)
     course.receipt = answerer.audit.open(
         question=question,
@@ -213,9 +240,11 @@ def _answer(
         channel=receipt.channel,
         passages=passages,
         acting=acting,
+        reason=reason,
         enough=receipt.enough,
         links=list(receipt.links),
         replays=receipt.name,
+        **narrowed,
     )
     found = Retrieved(
         passages=tuple(passages),

@@ -112,6 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     subject.add_argument("action", choices=("find",))
     subject.add_argument("name", metavar="NAME")
     subject.add_argument("--alias", action="append", metavar="NAME", help="another way the name is written")
+    subject.add_argument("--reason", required=True, metavar="TEXT", help="why you look, such as the request (audited)")
     subject.add_argument("--out", type=Path, metavar="DIR", help="write subject.json and subject.html")
     subject.add_argument("--language", choices=("de", "en"), help="of the page (the terminal's)")
 

@@ -24,6 +24,8 @@ _SAID = {
     "judged": "judged an answer",
     "removals_confirmed": "confirmed removals",
     "explained": "asked why",
+    "replayed": "had an answer given again",
+    "subject": "looked where a person stands",
     "examined": "looked at the audit",
     "exported": "exported the audit",
     "backed_up": "backed up",

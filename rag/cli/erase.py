@@ -52,8 +52,8 @@ def erase(options: argparse.Namespace) -> int:
 def subject(options: argparse.Namespace) -> int:
     """Where a person stands, to read and as JSON."""
     with door(settings_of(options)) as way:
-        arguments = {"name": options.name, "aliases": options.alias or None, "language": _language(options)}
-        (found,) = way.call("subject", arguments)
+        arguments = {"name": options.name, "aliases": options.alias or None, "reason": options.reason}
+        (found,) = way.call("subject", arguments | {"language": _language(options)})
     page = found.pop("page")
     if options.out:
         found["files"] = _written(options.out, found, page)

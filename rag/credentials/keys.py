@@ -159,6 +159,9 @@ class Keys:
         with self._lock:
             gone = [key for key in self._keys.values() if names_person(key.user)]
             called = [key for key in self._keys.values() if key not in gone and names_person(key.name)]
+            if gone:  # first: whoever is killed after it finds them again
+                revocations.keep(self._ledger, also=[key.id for key in gone])
+                self._erased = True
             with self._ledger.transaction():
                 for key in gone:
                     self._ledger.change("DELETE FROM api_keys WHERE id = ?", (key.id,))
@@ -167,9 +170,6 @@ class Keys:
             renamed = {key.id: replace(key, name=key.id) for key in called}
             left = {key.id: key for key in self._keys.values() if key not in gone}
             self._keys = {**left, **renamed}
-            if gone:
-                self._erased = True
-                revocations.keep(self._ledger, also=[key.id for key in gone])
         return len(gone)
 
     # ---- at the door ----

@@ -13,11 +13,9 @@ from datetime import date
 from typing import Any
 
 from rag.errors import SettingsError
-from rag.store.audit import AuditLog
+from rag.store.audit import WHO, AuditLog
 from rag.store.ledger import Ledger
 from rag.store.people import People
-
-_WHO = ("user", "acting", "about")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +32,7 @@ class Wanted:
         """Whether a record that is no answer's end is wanted."""
         if self.since is not None and str(record["at"]) < self.since:
             return False
-        if self.person is not None and self.person not in (record.get(who) for who in _WHO):
+        if self.person is not None and self.person not in (record.get(who) for who in WHO):
             return False
         return self.document is None or self.document in documents_of(record)
 
@@ -93,7 +91,7 @@ def disclosures(audit: AuditLog, ledger: Ledger, people: People, wanted: Wanted)
             if record["event"] == "opened":
                 followed.add(record["receipt"])
             found = titles.resolved(record)
-            found |= {f"{who}_name": names.get(record[who]) for who in _WHO if who in record}
+            found |= {f"{who}_name": names.get(record[who]) for who in WHO if who in record}
             for passage in found.get("passages", ()):
                 if isinstance(passage, dict):
                     passage["rule"] = [readers.get(rule, rule) for rule in passage["rule"]]

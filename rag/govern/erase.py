@@ -1,7 +1,7 @@
 """Erases documents so that no byte of them is left in the home, proves it by a search, and writes a certificate.
 
     asked     hidden and buried in the ledger: found by nobody, read by no sync       at once
-    removed   gone from the ledger; what the proof will look for is kept as hashes
+    removed   gone from the ledger, with what else names a person; what the proof will look for is kept as hashes
     cleared   indexes made anew, copies and leftovers gone, every page of the ledger written anew
     proven    every file of the home searched; the certificate stands, the hashes are gone
 
@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,11 @@ from rag.store.tombstones import Erasure, Tombstone
 from rag.store.words import WordIndex
 
 Progress = Callable[[str, int, int], None]
+Named = Mapping[str, Sequence[str]]
+"""What names a person, by where it stands; all of it is looked for. The ledger keeps it until it has forgotten them."""
+Also = Callable[[Sequence[str], Named], Iterable[tuple[str, int]]]
+"""Takes out of the ledger what quotes documents (their keys) and what else names a person, and tells step by step how
+much of what it was. After a crash all of it is done again."""
 _HIDDEN = "it is being erased"
 
 
@@ -59,26 +65,27 @@ def erase(
     premises: Premises,
     keys: Sequence[str],
     *,
-    names: Sequence[str] = (),
-    also: Callable[[], Mapping[str, int]] = dict,
+    person: Named | None = None,
+    also: Also = lambda keys, person: (),
     progress: Progress = lambda what, done, total: None,
 ) -> dict[str, Any]:
-    """Erase these documents and everything inside them; returns the certificate. `names` are looked for too. `also`
-    takes what else names a person out of the ledger, and says how much of what it was.
+    """Erase these documents and everything inside them, and `also` what else names the person; returns the certificate.
 
     Raises:
         StoreError: it could not be finished; what was done holds, and `finish` goes on.
     """
     began = time.perf_counter()
     held = premises.ledger.held(premises.ledger.with_parts(keys))
-    erasure = _ask(premises, held, how="person" if names else "documents")
+    erasure = _ask(premises, held, person or {})
     erasure = _noted(erasure, hidden_s=round(time.perf_counter() - began, 3))
-    erasure = _remove(premises, erasure, held, names, also)
+    erasure = _remove(premises, _forget(premises, erasure, also), held)
     texts = [text for document in held for text in (*document.chunks, *document.contexts)]
     return _go_on(premises, erasure, texts, progress)
 
 
-def finish(premises: Premises, *, progress: Progress = lambda what, done, total: None) -> list[dict[str, Any]]:
+def finish(
+    premises: Premises, *, also: Also, progress: Progress = lambda what, done, total: None
+) -> list[dict[str, Any]]:
     """Bring erasures to their end that a crash interrupted; returns their certificates.
 
     Raises:
@@ -88,7 +95,7 @@ def finish(premises: Premises, *, progress: Progress = lambda what, done, total:
     for interrupted in premises.ledger.erasures(unfinished=True):
         erasure = _noted(interrupted, interrupted=True)
         if erasure.state == "asked":
-            erasure = _remove(premises, erasure, premises.ledger.held(erasure.keys), ())
+            erasure = _remove(premises, _forget(premises, erasure, also), premises.ledger.held(erasure.keys))
         certificates.append(_go_on(premises, erasure, None, progress))
     return certificates
 
@@ -99,7 +106,7 @@ def _go_on(premises: Premises, erasure: Erasure, texts: Sequence[str] | None, pr
     return _prove(premises, erasure, texts, progress)
 
 
-def _ask(premises: Premises, held: Sequence[Held], *, how: str) -> Erasure:
+def _ask(premises: Premises, held: Sequence[Held], person: Named) -> Erasure:
     """From here on nothing of these documents is found, and no sync reads them again."""
     ledger, key, at = premises.ledger, premises.ledger.home_key, now()
     documents = [{"key": document.key, "part_of": document.parent, "chunks": len(document.chunks)} for document in held]
@@ -108,7 +115,11 @@ def _ask(premises: Premises, held: Sequence[Held], *, how: str) -> Erasure:
         asked_at=at,
         state="asked",
         keys=tuple(document.key for document in held),
-        facts={"how": how, "documents": documents, "vectors": sum(len(document.vectors) for document in held)},
+        facts={
+            **({"how": "person", "person": dict(person)} if person else {"how": "documents"}),
+            "documents": documents,
+            "vectors": sum(len(document.vectors) for document in held),
+        },
     )
     with ledger.transaction():
         ledger.hide([document.id for document in held], _HIDDEN)
@@ -126,16 +137,22 @@ def _ask(premises: Premises, held: Sequence[Held], *, how: str) -> Erasure:
     return erasure
 
 
-def _remove(
-    premises: Premises,
-    erasure: Erasure,
-    held: Sequence[Held],
-    names: Sequence[str],
-    also: Callable[[], Mapping[str, int]] = dict,
-) -> Erasure:
+def _forget(premises: Premises, erasure: Erasure, also: Also) -> Erasure:
+    """What else is to go. Nothing is held meanwhile: it takes locks of its own, whose holders wait for the ledger."""
+    gone = Counter(erasure.facts.get("audit", {}))
+    for what, count in also(erasure.keys, erasure.facts.get("person", {})):
+        gone[what] += count
+        erasure = _noted(erasure, audit=dict(gone))
+        premises.ledger.keep_erasure(erasure)
+    return erasure
+
+
+def _remove(premises: Premises, erasure: Erasure, held: Sequence[Held]) -> Erasure:
     ledger = premises.ledger
     units: list[int] = [0]
-    needles = Needles.of(_needles(held, names, units))
+    named = [text for texts in erasure.facts.get("person", {}).values() for text in texts]
+    needles = Needles.of(_needles(held, named, units))
+    erasure = replace(erasure, facts={name: fact for name, fact in erasure.facts.items() if name != "person"})
     removed = replace(
         _noted(erasure, needles=len(needles), stretches=units[-1], units=units),
         state="removed",
@@ -145,7 +162,6 @@ def _remove(
         ledger.forget_stretches(document.id for document in held)
         for document in held:
             ledger.remove(DocumentId(document.id))
-        removed = _noted(removed, audit=dict(also()))
         ledger.keep_erasure(removed)
     journal.keep(premises.journal, ledger.home_key, ledger.tombstones())
     return removed

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from rag.ask.ordinary import CALENDAR, LITTLE
 from rag.documents import Span
 from rag.errors import SettingsError
 
@@ -26,6 +27,7 @@ _BREAK = r"(?:- ?)?"  # a hyphen within a word, at the end of a line
 _BETWEEN = r"(?:[ .,_;/-]{0,3}|, )(?:[^\W\d_]\. )?"
 _INFLECTED = r"(?:'?s|n|en|'|sche[nmrs]?)?"
 _LEAST = 3
+_MOST_BYTES = 254  # of a name that can be sealed
 
 
 @dataclass(frozen=True)
@@ -79,8 +81,18 @@ def surname_of(name: str) -> str | None:
 
 
 def person_of(name: str, aliases: Iterable[str] = ()) -> Person:
-    """The person of this name."""
-    return Person(tuple(dict.fromkeys(" ".join(one.split()) for one in (name, *aliases))))
+    """The person of this name, as somebody typed it.
+
+    Raises:
+        SettingsError: a name has fewer than three letters, only words that every text is full of, or is no name at all.
+    """
+    names = tuple(dict.fromkeys(" ".join(one.split()) for one in (name, *aliases)))
+    for one in names:
+        if len(one.encode("utf-8", "surrogatepass")) > _MOST_BYTES:
+            raise SettingsError(f"A name has at most {_MOST_BYTES} bytes.")
+        if all("".join(filter(str.isalnum, _plain(word))) in _LITTLE for word in _words(one)):
+            raise SettingsError(f'"{one}" stands in every text. Give the name by which the person is known.')
+    return Person(names)
 
 
 def _words(name: str) -> list[str]:
@@ -120,6 +132,9 @@ def _bare(word: str) -> str:
     """With ä as a."""
     decomposed = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", word).casefold())
     return "".join(letter for letter in decomposed if not unicodedata.combining(letter))
+
+
+_LITTLE = frozenset(map(_plain, LITTLE - CALENDAR))
 
 
 def _folded(text: str) -> tuple[str, list[int]]:

@@ -65,15 +65,15 @@ def beside(ledger: Ledger, name: str, found: set[str]) -> int:
     surname = surname_of(name)
     if surname is None or sum(letter.isalpha() for letter in surname) < len("Dax"):
         return 0
-    return sum(document.entry.key not in found for document in standing(ledger, person_of(surname)))
+    return sum(document.entry.key not in found for document in standing(ledger, Person((surname,))))
 
 
 def access(
-    ledger: Ledger, name: str, aliases: tuple[str, ...], *, records: int, kept: Sequence[str] = ()
+    ledger: Ledger, name: str, aliases: tuple[str, ...], *, records: int | None, kept: Sequence[str] = ()
 ) -> dict[str, Any]:
     """The answer to an access request: documents, dates, sources, and the sentences that name the person, everybody
-    else blackened. `records` is how many audit records bear the name's pseudonym, `kept` are questions and reasons
-    that name them."""
+    else blackened, whoever may read them. `records` is how many audit records bear the name's pseudonym, None where
+    these are not counted, `kept` are questions and reasons that name them."""
     person = person_of(name, aliases)
     documents = [_shown(document, person) for document in standing(ledger, person)]
     keys = {document["key"] for document in documents}
@@ -105,7 +105,8 @@ def as_page(found: dict[str, Any], *, language: str) -> str:
     if found["kept"]:
         quotes = "".join(f"<blockquote>{escape(question)}</blockquote>" for question in found["kept"])
         parts.append(f"<h2>{escape(text['subject.kept'])}</h2>{quotes}")
-    parts.append(f"<p>{escape(text['subject.audit'].format(count=found['audit_records']))}</p>")
+    counted = "subject.audit" if found["audit_records"] is not None else "subject.audit_not_counted"
+    parts.append(f"<p>{escape(text[counted].format(count=found['audit_records']))}</p>")
     return page(text["subject.title"], "\n".join(parts), language=language)
 
 

@@ -33,6 +33,7 @@ from rag.store.verifying import Anchor, Fault
 
 _log = logging.getLogger(__name__)
 
+WHO = ("user", "acting", "about")  # where a record names somebody
 _DATED = re.compile(r"(\d{4})(\d\d)(\d\d)-")
 _RECEIPT = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})-[A-Za-z0-9_-]{1,64}")
 
@@ -272,8 +273,7 @@ class AuditLog:
         """See `Chain.purge`; names and reasons that no record left points to go with it."""
         gone = self.chain.purge(before=before)
         if gone and self._people is not None:
-            left = self.records()
-            self._people.keep_only({str(record[who]) for record in left for who in ("user", "acting") if who in record})
+            self._people.keep_only({str(record[who]) for record in self.records() for who in WHO if who in record})
         return gone
 
     def copy_to(self, directory: Path) -> dict[str, str]:

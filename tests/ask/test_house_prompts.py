@@ -14,7 +14,7 @@ from rag.access import LOOPBACK, Principal
 from rag.answers import Done
 from rag.ask import prompt
 from rag.ask.answer import Answerer
-from rag.ask.receipts import receipt_of
+from rag.ask.receipt import receipt_of
 from rag.ask.replay import replay
 from rag.errors import SettingsError
 from rag.house_prompts import HousePrompt, prompts_of

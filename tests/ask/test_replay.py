@@ -12,11 +12,12 @@ from rag.access import LOOPBACK, Acl, Confidentiality, Principal, Token
 from rag.answers import Answer, Done, ModelInfo
 from rag.ask import prompt
 from rag.ask.answer import Answerer
-from rag.ask.receipts import receipt_of
+from rag.ask.receipt import receipt_of
 from rag.ask.replay import Replay, replay
 from rag.ask.speed import ReadingSpeeds
 from rag.documents import DocumentId
 from rag.errors import ModelUnavailable, SettingsError, StoreError
+from rag.filters import Filters
 from tests.standins import ScriptedModel, Shelf, says
 
 ANNA = Principal(user="anna")
@@ -47,8 +48,8 @@ def asked(by: Answerer, question: str = QUESTION, who: Principal = ANNA) -> Answ
     return events[-1].answer
 
 
-def again(by: Answerer, answer: Answer, question: str = QUESTION, who: Principal = ANNA) -> Replay:
-    return replay(receipt_of(by.audit, answer.receipt), question, by, principal=who)
+def again(by: Answerer, answer: Answer, question: str = QUESTION, who: Principal = ANNA, **more: str) -> Replay:
+    return replay(receipt_of(by.audit, answer.receipt), question, by, principal=who, **more)
 
 
 def kinds(made: Replay) -> Sequence[str]:
@@ -203,6 +204,43 @@ def test_what_a_search_would_find_today_is_named_and_changes_nothing(shelf: Shel
     shelf.put("geheim.txt", "Der Urlaub der Leitung beträgt 40 Arbeitstage.", readers=("group:board",))
     made = again(by, answer)
     assert made.same and made.also == ("house:urlaub-neu.txt",)
+    assert made.named == (shelf.ledger.entry(DocumentId("house:urlaub-neu.txt")).key,)  # type: ignore[union-attr]
+
+
+def test_where_filters_narrowed_the_question_no_other_documents_are_named(shelf: Shelf) -> None:
+    """The receipt does not say which filters, and what it had not asked for was not missing in it."""
+    by = answerer(shelf)
+    narrow = Filters(paths=frozenset({"urlaub.txt"}))
+    *_, done = by.ask(QUESTION, principal=ANNA, channel=LOOPBACK, filters=narrow)
+    assert isinstance(done, Done)
+    made = again(by, done.answer)
+    assert made.same and made.also == () and made.named == ()
+    assert made.answer is not None
+    assert again(by, made.answer).also == (), "nor where that is given again"
+
+
+def test_why_it_was_given_again_is_recorded(shelf: Shelf) -> None:
+    by = answerer(shelf)
+    made = again(by, asked(by), acting="local", reason="Frau Beispiel beschwert sich")
+    assert made.answer is not None
+    opened, _ = by.audit.records(receipt=made.answer.receipt)
+    assert opened["reason"] == by.audit.hash("Frau Beispiel beschwert sich") and "glass" not in opened
+
+
+def test_documents_that_are_named_are_told_apart_from_those_that_are_only_counted(shelf: Shelf) -> None:
+    shelf.put("urlaub-v1.txt", "Der Urlaub beträgt im Kalenderjahr 28 Arbeitstage, Fassung 1.")
+    by = answerer(shelf)
+    answer = asked(by)
+    keys = {name: shelf.ledger.entry(DocumentId(f"house:{name}")) for name in ("urlaub.txt", "kantine.txt")}
+    shelf.put("urlaub.txt", TRUE.replace("30", "31"))
+    shelf.ledger.remove(DocumentId("house:kantine.txt"))
+    made = again(by, answer)
+    assert kinds(made) == ["removed", "version"]
+    assert made.named == (keys["urlaub.txt"].key,), "what is gone is told by its key, as what may not be read"  # type: ignore[union-attr]
+    shelf.put("urlaub-v2.txt", "Der Urlaub beträgt im Kalenderjahr 33 Arbeitstage, Fassung 2.")
+    newer = shelf.ledger.entry(DocumentId("house:urlaub-v2.txt"))
+    made = again(by, answer)
+    assert "superseded" in kinds(made) and newer is not None and newer.key in made.named
 
 
 def test_another_question_is_refused_and_a_follow_up_wants_to_be_given_as_it_was_read(shelf: Shelf) -> None:

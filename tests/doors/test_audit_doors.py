@@ -92,6 +92,7 @@ OPERATIONS: dict[str, dict[str, Any]] = {
     "audit_export": {"file": "export.jsonl"},
     "backup": {"directory": "backup"},
     "replay": {"question": QUESTION},
+    "subject": {"name": "Leitung", "reason": "ein Auskunftsersuchen"},
 }
 ROUTES: dict[str, Callable[[TestClient, str], Any]] = {
     "ask": lambda client, key: client.post("/api/ask", json={"question": QUESTION}),
@@ -275,6 +276,31 @@ def test_asking_as_somebody_wants_a_reason_where_the_settings_say_so(home: Line,
         call(app, "search", query="Prämie", user="anna")
 
 
+@pytest.mark.parametrize("reason", [{}, {"reason": ""}, {"reason": "  "}])
+def test_where_a_person_stands_is_not_shown_without_a_reason(app: App, reason: dict[str, str]) -> None:
+    before = app.audit.chain.head
+    with pytest.raises(AccessError, match=r"--reason"):
+        call(app, "subject", name="Leitung", **reason)
+    assert app.audit.chain.head == before
+
+
+def test_where_a_person_stands_is_shown_on_the_record(app: App) -> None:
+    """Sentences of a document that the owner may not read."""
+    before = app.audit.chain.head.record
+    found = call(app, "subject", name="Leitung", aliases=["Frau Beispiel"], reason="ein Auskunftsersuchen")
+    assert [document["sentences"] for document in found["documents"]] == [[SECRET]]
+    noted = [record for record in app.audit.records() if record["sequence"] > before]
+    assert [(one["event"], one["about"]) for one in noted] == [
+        ("subject", app.audit.pseudonym(name)) for name in ("Leitung", "Frau Beispiel")
+    ]
+    for record in noted:
+        assert record["user"] == app.audit.pseudonym("local")
+        assert record["reason"] == app.audit.hash("ein Auskunftsersuchen")
+        assert record["links"] == [key_of(app, "hr:hr.txt")]
+    *_, shown = call(app, "audit_show", document="hr:hr.txt")["records"][:-1]
+    assert (shown["event"], shown["about_name"]) == ("subject", "Frau Beispiel")
+
+
 # ---- who was shown what ----
 
 
@@ -392,6 +418,15 @@ def test_a_name_needs_two_keys_and_a_reason_and_leaves_a_record(council: App, tm
         call(council, "audit_reidentify", pseudonym=pseudonym, keys=[one, other], reason="Verdacht")
 
 
+def test_an_access_request_counts_nobodys_records_in_works_council_mode(home: Line, council: App) -> None:
+    """Not even those from before it was switched on, under a pseudonym that is a keyed hash."""
+    council.audit.chain.append({"event": "searched", "receipt": "x", "user": council.audit.pseudonym("Leitung")})
+    found = call(council, "subject", name="Leitung", reason="ein Auskunftsersuchen", language="de")
+    assert found["audit_records"] is None and "nicht nach Personen gezählt" in found["page"]
+    assert call(council, "erase", person="Leitung")["answered"] == 0
+    assert "Leitung" not in json.dumps([record for record in council.audit.records() if record["event"] == "subject"])
+
+
 # ---- receipts ----
 
 
@@ -403,6 +438,32 @@ def test_a_receipt_is_given_again_by_whose_it_is(app: App) -> None:
         call(app, "replay", receipt=receipt, user="anna")
     again = call(app, "replay", receipt=receipt, question=QUESTION, user="anna")
     assert again["same"] and again["changes"] == [] and TRUE in again["answer"]["text"]
+
+
+def test_what_a_replay_names_is_recorded_with_its_reason(home: Line, app: App) -> None:
+    file, why = home.folder / "open" / "aufzug.txt", "Eine Beschwerde"
+    file.write_text("Der Aufzug trägt 630 Kilogramm.")
+    call(app, "ingest")
+    try:
+        asked = "Wie viel trägt der Aufzug?"
+        receipt = call(app, "ask", question=asked, user="anna")["receipt"]
+        same = call(app, "replay", receipt=receipt, question=asked, user="anna", reason=why)
+        (record, *_) = app.audit.records(receipt=same["answer"]["receipt"])
+        assert record["reason"] == app.audit.hash(why), "an answer that is given again"
+        file.write_text("Der Aufzug trägt 450 Kilogramm.")
+        call(app, "ingest")
+        made = call(app, "replay", receipt=receipt, question=asked, user="anna", reason=why)
+        assert "open:aufzug.txt has another version" in made["changes"][0]["said"]
+        record = last(app)
+        assert (record["event"], record["replays"]) == ("replayed", receipt)
+        assert (record["user"], record["acting"]) == (app.audit.pseudonym("anna"), app.audit.pseudonym("local"))
+        assert (record["reason"], record["links"]) == (app.audit.hash(why), [key_of(app, "open:aufzug.txt")])
+        assert call(app, "audit_show", document="open:aufzug.txt")["records"][-2]["reason_text"] == why
+        with down(app, full), pytest.raises(StoreError):
+            call(app, "replay", receipt=receipt, question=asked, user="anna", reason=why)
+    finally:
+        file.unlink()
+        call(app, "ingest", confirm_removals=["open"])
 
 
 def test_a_question_that_is_kept_need_not_be_given(home: Line) -> None:

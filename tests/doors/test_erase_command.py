@@ -86,7 +86,7 @@ def test_questions_that_are_kept_and_names_of_pseudonyms_go_with_the_person(offi
     office = keeping_questions(office)
     office.run("ask", "Was steht im Vertrag mit Erika Müller-Lüdenscheidt und Herrn Peter Weber?")
     office.run("search", "Urlaub", "--as", NAME)
-    shown = office.json("subject", "find", NAME)
+    shown = office.json("subject", "find", NAME, "--reason", "Auskunftsersuchen vom 3. März")
     assert len(shown["kept"]) == 1 and "Erika" in shown["kept"][0] and "Peter Weber" not in shown["kept"][0]
     assert office.json("erase", "--person", NAME)["audit"] == {"texts": 1, "names": 1}
     done = office.json("erase", "--person", NAME, "--alias", "Herrn Müller-Lüdenscheidt", "--yes")
@@ -132,7 +132,8 @@ def test_wrong_use_is_said_in_words(office: Line) -> None:
 
 
 def test_an_access_request_shows_the_person_and_nobody_else(office: Line, tmp_path: Path) -> None:
-    found = office.json("subject", "find", NAME, "--out", tmp_path / "auskunft", "--language", "de")
+    why = ("--reason", "Auskunftsersuchen vom 3. März")
+    found = office.json("subject", "find", NAME, *why, "--out", tmp_path / "auskunft", "--language", "de")
     assert len(found["documents"]) == 4 and found["places"] >= 4
     for name in ("subject.json", "subject.html"):
         path = tmp_path / "auskunft" / name
@@ -143,7 +144,11 @@ def test_an_access_request_shows_the_person_and_nobody_else(office: Line, tmp_pa
         assert path.stat().st_mode & 0o077 == 0
     page = (tmp_path / "auskunft" / "subject.html").read_text()
     assert "Auskunft nach Artikel 15" in page and "Zweck der Verarbeitung" in page
-    assert office.run("subject", "find", "Niemand Hier").returncode == 4
+    assert office.run("subject", "find", "Niemand Hier", *why).returncode == 4
+    assert office.run("subject", "find", NAME).returncode == 2, "no reason, nothing shown"
+    assert "stands in every text" in office.run("subject", "find", "ist", *why).stderr
+    shown = office.run("audit", "show").stdout
+    assert "looked where a person stands" in shown and "Auskunftsersuchen" in shown and "personal:gehalt.txt" in shown
 
 
 def test_a_restored_older_backup_is_erased_again_by_the_journal(office: Line, tmp_path: Path) -> None:
@@ -181,19 +186,39 @@ def test_a_journal_of_another_home_is_refused_before_anything_changes(office: Li
     assert traces(tmp_path / "plain", [CLEAN])
 
 
-def test_an_interrupted_erasure_is_finished_by_the_next_command(office: Line) -> None:
-    """Killed while the indexes are made anew."""
+def killed(office: Line, where: str, *arguments: str) -> None:
+    """`rag erase`, gone as if killed when it comes there: ``package.module:name``."""
+    module, _, name = where.partition(":")
     script = (
-        "import os, rag.ingest.renewing as r\n"
-        "r.make_vectors = lambda *a, **k: os._exit(9)\n"
+        f"import os, {module} as room\n"
+        f"room.{name} = lambda *a, **k: os._exit(9)\n"
         "from rag.__main__ import main\n"
-        "import sys; sys.argv = ['rag', 'erase', 'personal:gehalt.txt', '--yes']; main()\n"
+        f"import sys; sys.argv = ['rag', 'erase', *{arguments!r}, '--yes']; main()\n"
     )
     died = subprocess.run(
         [sys.executable, "-c", script], cwd=office.folder, env=office.environ, capture_output=True, check=False
     )
-    assert died.returncode == 9
+    assert died.returncode == 9, died.stderr
+
+
+def test_an_interrupted_erasure_is_finished_by_the_next_command(office: Line) -> None:
+    """Killed while the indexes are made anew."""
+    killed(office, "rag.ingest.renewing:make_vectors", "personal:gehalt.txt")
     done = office.run("search", "Gehalt 4711")
     assert "brought to its end" in done.stderr and "4711" not in done.stdout
     assert not traces(office.home, [Canary("4711 Euro", "")])
     assert office.json("erase")["erasures"][0]["erased"] is True
+
+
+@pytest.mark.parametrize("where", ["rag.store.people:People.forget_texts", "rag.govern.erase:_remove"])
+def test_an_interrupted_erasure_of_a_person_takes_all_that_names_them(office: Line, where: str) -> None:
+    """Killed once the documents are hidden, before questions, names and keys are gone, and just after."""
+    office = keeping_questions(office)
+    office.run("ask", f"Was verdient {NAME}?")
+    office.run("keys", "add", "notebook", "--user", NAME)
+    killed(office, where, "--person", NAME, "--alias", "Herrn Müller-Lüdenscheidt")
+    assert "brought to its end" in office.run("status").stderr
+    assert not traces(office.home, [CLEAN, Canary("Luedenscheidt", ""), Canary("luedenscheidt", "")])
+    assert office.json("keys", "list")["keys"] == []
+    (made,) = [json.loads(path.read_text()) for path in (office.home / "certificates").glob("*.json")]
+    assert made["erased"] and made["interrupted"] and (made["audit"]["texts"], made["audit"]["keys"]) == (1, 1)

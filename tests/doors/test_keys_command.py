@@ -134,7 +134,7 @@ def test_what_is_kept_of_a_person_at_the_door_is_told_and_erased(line: Line, own
     name = "Wolfhard Grünspecht"
     made = key(owned, "Notebook", name)
     done(owned, "keys_suspend", user=name)
-    assert [one["id"] for one in done(owned, "subject", name=name)["keys"]] == [made["id"]]
+    assert [one["id"] for one in done(owned, "subject", name=name, reason="a test")["keys"]] == [made["id"]]
     assert done(owned, "erase", person=name)["admitted"] == [name]
     erased = line.json("erase", "--person", name, "--yes")["certificate"]
     assert erased["erased"] and erased["audit"].items() >= {"keys": 1, "suspended": 1}.items()

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from rag.govern.erase import Premises, finish
+from rag.govern.erase import Also, Premises, finish
 from rag.store.ledger import Ledger
 from tests.govern.dwelling import Canary, Dwelling, traces
 from tests.ingest.room import Room
 
 _MOST = 40
+NOTHING: Also = lambda keys, person: ()  # noqa: E731  # nobody is named here
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +73,7 @@ def test_an_erasure_killed_before_any_step_is_completed_at_the_next_start(
             break
         with closing(Ledger(copy / "home" / "ledger.sqlite")) as ledger:
             begun = bool(ledger.erasures())
-            made = finish(Premises(home=copy / "home", ledger=ledger))
+            made = finish(Premises(home=copy / "home", ledger=ledger), also=NOTHING)
             if begun:
                 assert all(one["erased"] for one in made), (died[-1], made)
                 assert not ledger.erasures(unfinished=True) and len(ledger.erasures()) == 1, died[-1]
@@ -97,7 +98,7 @@ def test_a_proof_after_a_crash_still_knows_what_to_look_for(
     assert step
     (home / "notiz.txt").write_text(canaries["docs:0.txt"].text)
     with closing(Ledger(home / "ledger.sqlite")) as ledger:
-        (made,) = finish(Premises(home=home, ledger=ledger))
+        (made,) = finish(Premises(home=home, ledger=ledger), also=NOTHING)
     assert not made["erased"] and set(made["remains"]) == {"notiz.txt"}
     assert made["interrupted"] and made["terms"] is None
 

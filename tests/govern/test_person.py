@@ -64,6 +64,24 @@ def test_a_name_of_two_letters_is_refused() -> None:
         person_of("Xu")
 
 
+def test_a_name_that_no_record_could_seal_is_refused() -> None:
+    with pytest.raises(SettingsError, match="at most 254 bytes"):
+        person_of("Erika " + "ü" * 130)
+
+
+@pytest.mark.parametrize("name", ["ist", "Die", "die der das", "fuer", "FÜR", "i-st", "ist.", "Frau", "Herr Dr."])
+def test_words_that_every_text_is_full_of_are_no_name(name: str) -> None:
+    with pytest.raises(SettingsError, match="stands in every text"):
+        person_of(name)
+    with pytest.raises(SettingsError, match="stands in every text"):
+        person_of("Erika Müller", [name])
+
+
+@pytest.mark.parametrize("name", ["Anne Will", "Frau Freitag", "Mai", "Sonntag, Ulla", "Ursula von der Leyen"])
+def test_who_is_called_like_a_word_is_found(name: str) -> None:
+    assert named(f"Das schrieb {name} gestern.", name) == [name]
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [

@@ -121,6 +121,37 @@ def test_names_of_whom_no_record_is_left_go_with_the_purge(tmp_path: Path) -> No
         assert set(again.people.names().values()) == {"berta"}
 
 
+def test_whom_a_record_that_is_left_is_about_keeps_the_name(tmp_path: Path) -> None:
+    """Whose key was revoked, who was shut out."""
+    with House(tmp_path / "home") as house:
+        house.ask("anna")
+        house.clock.tomorrow()
+        house.audit.note("user_suspended", user="local", channel=LOOPBACK, about="berta")
+        house.clock.tomorrow()
+        house.audit.turn()
+    with House(tmp_path / "home") as again:
+        again.clock.at = house.clock.at
+        assert again.audit.purge(before="2026-11-27") == 3
+        assert set(again.people.names().values()) == {"local", "berta"}
+
+
+def test_the_sealed_name_of_whom_a_record_is_about_stays_with_the_record(
+    tmp_path: Path, keys: tuple[Path, Path]
+) -> None:
+    with House(tmp_path / "home", council=True) as house:
+        house.ask("anna")
+        house.clock.tomorrow()
+        house.audit.note("user_suspended", user="local", channel=LOOPBACK, about="berta")
+        about = [record["about"] for record in house.audit.records() if "about" in record]
+        house.clock.tomorrow()
+        house.audit.turn()
+    with House(tmp_path / "home", council=True) as again:
+        again.clock.at = house.clock.at
+        assert again.audit.purge(before="2026-11-27") == 3
+        one, other = (read_key(path) for path in keys)
+        assert [again.people.reidentify(who, (one, other)) for who in about] == ["berta"]
+
+
 @pytest.mark.parametrize("kept", [False, True])
 def test_what_was_asked_is_kept_only_where_that_is_wanted_and_never_in_the_log(tmp_path: Path, kept: bool) -> None:
     with House(tmp_path / "home", questions=kept) as house:

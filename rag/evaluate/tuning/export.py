@@ -17,7 +17,7 @@ from rag.access import LOOPBACK
 from rag.answers import Answer, Outcome
 from rag.app import App
 from rag.ask.answer import Answerer
-from rag.ask.receipts import receipt_of
+from rag.ask.receipt import receipt_of
 from rag.ask.replay import replay
 from rag.ask.statements import Statement, StatementStream
 from rag.auditing import Reader
@@ -127,7 +127,14 @@ def _again(app: App, answerer: Answerer, model: LanguageModel, one: Judgement, w
         receipt = receipt_of(app.audit, one.receipt)
         if receipt.outcome != Outcome.ANSWERED.value:
             return "no answer was given"
-        made = replay(receipt, question, replace(answerer, model=heard), principal=who.principal, acting=who.acting)
+        made = replay(
+            receipt,
+            question,
+            replace(answerer, model=heard),
+            principal=who.principal,
+            acting=who.acting,
+            reason=who.reason,
+        )
     except SettingsError:
         return "the receipt is gone, or its question was another"
     except ModelError:

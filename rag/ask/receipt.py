@@ -1,8 +1,4 @@
-"""The receipt of an answer: what it was made of, as its records in the audit log say it.
-
-It holds keys and keyed hashes, no text: the question, the passages with the versions of their documents, the prompt,
-the model's digest, the options. `rag.ask.replay` gives the answer again from it.
-"""
+"""An answer's receipt: what it was made of, as its two records in the audit tell."""
 
 from __future__ import annotations
 
@@ -19,7 +15,7 @@ from rag.store.audit import AuditLog
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
     """An answer's two records as one. `asked` is the keyed hash of the question as it was read; `passages` are as
-    `AuditLog.open` wrote them."""
+    `AuditLog.open` wrote them; `narrowed`: filters left less to be searched than may be read, it is not known which."""
 
     name: str
     user: str
@@ -29,6 +25,7 @@ class Receipt:
     passages: tuple[Mapping[str, Any], ...]
     links: tuple[str, ...]
     enough: bool
+    narrowed: bool
     outcome: str
     model: str
     digest: str
@@ -60,6 +57,7 @@ def receipt_of(audit: AuditLog, name: str) -> Receipt:
         passages=tuple(opened["passages"]),
         links=tuple(opened["links"]),
         enough=opened["enough"],
+        narrowed=opened.get("narrowed", False),
         outcome=closed["outcome"],
         model=closed["model"],
         digest=closed["digest"],
