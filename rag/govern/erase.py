@@ -70,8 +70,9 @@ def erase(
         StoreError: it could not be finished; what was done holds, and `finish` goes on.
     """
     began = time.perf_counter()
-    held = premises.ledger.held(premises.ledger.with_parts(keys))
-    erasure = _ask(premises, held, how="person" if names else "documents")
+    with premises.opened.writing:  # what a sync is about to record is recorded before this, or not at all
+        held = premises.ledger.held(premises.ledger.with_parts(keys))
+        erasure = _ask(premises, held, how="person" if names else "documents")
     erasure = _noted(erasure, hidden_s=round(time.perf_counter() - began, 3))
     erasure = _remove(premises, erasure, held, names, also)
     texts = [text for document in held for text in (*document.chunks, *document.contexts)]

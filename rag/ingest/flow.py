@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -50,7 +50,7 @@ class Flow:
         self._clock, self._began = clock, clock()
         self._window: list[tuple[DocumentRef, Outcome]] = []
         self._vectors: dict[str, Vector] = {}
-        self._recording: tuple[list[tuple[DocumentRef, Outcome]], Future[None]] | None = None
+        self._recording: tuple[list[tuple[DocumentRef, Outcome]], Future[list[Draft]]] | None = None
 
     def run(
         self,
@@ -132,10 +132,15 @@ class Flow:
         if self._recording is not None:
             window, future = self._recording
             self._recording = None
-            future.result()
-            self._tell(window)
+            recorded = {draft.ref.key for draft in future.result()}
+            self._tell([(ref, _recorded(outcome, recorded)) for ref, outcome in window])
 
     def _tell(self, window: list[tuple[DocumentRef, Outcome]]) -> None:
         for ref, outcome in window:
             self._written(ref, outcome)
             self._ended(ref)
+
+
+def _recorded(outcome: Outcome, keys: Set[str]) -> Outcome:
+    """What of it was recorded: some may have been erased while it waited."""
+    return outcome if isinstance(outcome, Halt) else [draft for draft in outcome if draft.ref.key in keys]

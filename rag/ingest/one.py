@@ -21,6 +21,7 @@ from rag.documents import Chunk, Document, DocumentRef, Parsed, Part, RawDocumen
 from rag.errors import DocumentError, ModelError
 from rag.ingest import chunk as chunking
 from rag.ingest import reconcile
+from rag.ingest.kept_out import not_erased
 from rag.ingest.parts import parts_of
 from rag.ingest.spaces import Space
 from rag.ports import Embedder, Vector, Vectors
@@ -74,6 +75,8 @@ class Pipeline:
     """The embedder that still answers while another takes its place: what comes meanwhile is written for both."""
     ocr: bool = True
     max_chunks: int = 5000
+    gone: Callable[[], bool] = lambda: False
+    """Whether the source is one no more since its documents were listed: nothing of it is recorded."""
     writing: threading.RLock = field(default_factory=threading.RLock)
     """Held while the indexes are written: what one thread has announced, another must not sweep."""
 
@@ -111,8 +114,7 @@ class Pipeline:
         Raises:
             StoreError, ModelError: nothing of the batch is current; what was half written is swept at the next start.
         """
-        self.commit(drafts, self.embed(drafts))
-        return sum(len(draft.chunks) for draft in drafts)
+        return sum(len(draft.chunks) for draft in self.commit(drafts, self.embed(drafts)))
 
     def embed(self, drafts: Sequence[Draft], also: Mapping[str, Vector] = MappingProxyType({})) -> dict[str, Vector]:
         """Content hash → vector of every chunk; texts that were embedded before are not embedded again, nor are those
@@ -134,15 +136,17 @@ class Pipeline:
             known |= dict(zip(fresh, embedder.embed_passages(list(fresh.values())), strict=True))
         return known
 
-    def commit(self, drafts: Sequence[Draft], vectors: Mapping[str, Vector]) -> None:
-        """Index, record and sweep a batch whose texts have been embedded.
+    def commit(self, drafts: Sequence[Draft], vectors: Mapping[str, Vector]) -> list[Draft]:
+        """Index, record and sweep a batch whose texts have been embedded; gives what was recorded: what was erased
+        since it was read is left out, and everything where the source is one no more.
 
         Raises:
             StoreError: nothing of the batch is current; what was half written is swept at the next start.
         """
-        good = [draft for draft in drafts if draft.document is not None]
-        rows = [self._rows(draft.chunks, vectors) for draft in good]
         with self.writing:
+            drafts = [] if self.gone() else not_erased(drafts, self.ledger)
+            good = [draft for draft in drafts if draft.document is not None]
+            rows = [self._rows(draft.chunks, vectors) for draft in good]
             self._index(good, rows)
             of_before = self._index_before(good)
             with self.ledger.transaction():
@@ -154,19 +158,24 @@ class Pipeline:
                     self.ledger.keep_vectors(fingerprint, found)
                 self._drop_vanished_parts(drafts)
             self.sweep()
+        return drafts
 
     def record_unread(self, ref: DocumentRef, *, reason: str, uri: str, title: str) -> None:
-        """Remember a file that could not even be opened; without version and stamp the next run looks again."""
-        self.ledger.record_failure(
-            ref,
-            reason=reason,
-            stamp="",
-            recipe=self.recipe,
-            title=title,
-            uri=uri,
-            media_type="",
-            modified_at=datetime.now(UTC),
-        )
+        """Remember a file that could not even be opened; without version and stamp the next run looks again. Not even
+        the name of one that was erased meanwhile."""
+        with self.ledger.transaction():
+            if self.gone() or self.ledger.kept_out(ref.id, ref.version):
+                return
+            self.ledger.record_failure(
+                ref,
+                reason=reason,
+                stamp="",
+                recipe=self.recipe,
+                title=title,
+                uri=uri,
+                media_type="",
+                modified_at=datetime.now(UTC),
+            )
 
     def sweep(self) -> None:
         """Do for the indexes what the ledger says they owe. Safe to repeat."""

@@ -57,6 +57,8 @@ def sync(
         confirm_removals=confirm_removals,
         rights=lambda changed: _narrow(pipeline, changed),
     )
+    if pipeline.gone():
+        return Report(seconds=time.monotonic() - began)
     whole = not any(scopes)
     waiting = 0 if whole else pipeline.ledger.source_state(connector.name).held  # elsewhere in the source
     pipeline.ledger.source_reached(connector.name, seen.roots, held=max(waiting, len(seen.held)))
@@ -70,8 +72,7 @@ def sync(
     )
     report.failed += [{"document": shut.prefix, "reason": shut.reason} for shut in seen.shut]
     _places_and_rights(connector, pipeline, seen, report)
-    if seen.level:
-        pipeline.ledger.remember_stretches(connector.name, seen.level)
+    _remember_stretches(connector, pipeline, seen)
     again = _reveal(pipeline, seen)
     looking = _Looking(connector, pipeline, every_s=rights_s)
 
@@ -79,7 +80,10 @@ def sync(
         looking.look()
         progress(step)
 
-    _Writing(connector, pipeline, seen, report, reading).run(again, workers=workers, progress=seen_to, stopped=stopped)
+    def ended() -> bool:
+        return stopped() or pipeline.gone()
+
+    _Writing(connector, pipeline, seen, report, reading).run(again, workers=workers, progress=seen_to, stopped=ended)
     worked = {ref.id for ref in (*seen.plan.add, *again, *seen.plan.reprotect)}
     worked |= {ref.id for _, ref in seen.plan.move} | seen.unread.keys() | seen.later
     report.unchanged = seen.unchanged + len(seen.listings.keys() - worked)
@@ -139,6 +143,19 @@ def _places_and_rights(connector: Connector, pipeline: Pipeline, seen: Survey, r
         for name, reason in seen.unread.items():
             _unread(connector, pipeline, seen, name, reason, report)
     pipeline.sweep()
+
+
+def _remember_stretches(connector: Connector, pipeline: Pipeline, seen: Survey) -> None:
+    """What is level, but for stretches that would name what was erased since it was listed."""
+    ledger = pipeline.ledger
+    with ledger.transaction():
+        level = [
+            stretch
+            for stretch in seen.level
+            if not any(ledger.graveyard.has_place(end) for end in (stretch.first, stretch.beyond))
+        ]
+        if level and not pipeline.gone():
+            ledger.remember_stretches(connector.name, level)
 
 
 def _unread(
