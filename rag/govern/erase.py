@@ -199,7 +199,7 @@ def _settle(premises: Premises) -> None:
     ledger, opened = premises.ledger, premises.opened
     with opened.writing:
         if opened.words is None:
-            ledger.settle(ledger.owed())
+            ledger.settle(ledger.take_owed())
             return
         indexes = [index for index in (opened.serving, *opened.coming) if index is not None]
         reconcile.sweep(ledger, indexes, opened.words)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 from rag.access import Acl, Confidentiality, within
@@ -157,5 +158,24 @@ class Places(Granting):
             (new, len(old) + 1, f"{old}!/", f"{old}!0"),
         )
 
+    def take_owed(self) -> dict[ChunkId, str]:
+        """What the indexes owe, for the one who does it now: what is owed anew from here on, `settle` leaves owed."""
+        with self._lock:
+            self._owed_anew.clear()
+            return self.owed()
+
+    def settle(self, chunks: Iterable[ChunkId]) -> None:
+        """The indexes have done what they owed for these chunks when it was taken."""
+        with self.transaction():
+            done = [(chunk,) for chunk in chunks if chunk not in self._owed_anew]
+            self._db.executemany("DELETE FROM owed WHERE chunk = ?", done)
+
+    @cached_property
+    def _owed_anew(self) -> set[ChunkId]:
+        """Since `take_owed`; looked at with the lock held. Only this process writes what is owed."""
+        return set()
+
     def _owe(self, chunks: Iterable[ChunkId], action: str) -> None:
-        self._db.executemany("INSERT OR REPLACE INTO owed VALUES (?, ?)", [(chunk, action) for chunk in chunks])
+        rows = [(chunk, action) for chunk in chunks]
+        self._db.executemany("INSERT OR REPLACE INTO owed VALUES (?, ?)", rows)
+        self._owed_anew.update(chunk for chunk, _ in rows)
