@@ -45,6 +45,10 @@ class Reader(Protocol):
     def parse(self, body: bytes, *, media_type: str, name: str, ocr: bool = True) -> Parsed:
         """See `rag.ports.Parser`."""
 
+    def until(self, stopped: Callable[[], bool]) -> Reader:
+        """The same, which leaves what takes long with `ReadingStopped` once `stopped` says so; asked from several
+        threads."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:

@@ -13,12 +13,13 @@ import sys
 import sysconfig
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from rag.egress import SWITCHES
+from rag.errors import ReadingStopped
 from rag.ingest.parse.speech import Speech
 from rag.ingest.parse.wire import PREFIX, Garbled, frame
 
@@ -115,15 +116,18 @@ class Child:
         """Whether it still runs."""
         return self._process.poll() is None
 
-    def ask(self, header: Mapping[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
+    def ask(
+        self, header: Mapping[str, Any], body: bytes, *, stopped: Callable[[], bool] = lambda: False
+    ) -> tuple[dict[str, Any], bytes]:
         """Send one document, wait for the answer.
 
         Raises:
             ChildEnded: it crashed or ran over a limit; the child is dead then.
+            ReadingStopped: `stopped` said so; the child still works on it, and is to be closed.
         """
         self.documents += 1
         self.body_bytes += len(body)
-        return self._exchange(frame(header, body), timeout_s=self._limits.timeout_s)
+        return self._exchange(frame(header, body), timeout_s=self._limits.timeout_s, stopped=stopped)
 
     def close(self) -> None:
         """Kill it and whatever it started, remove its scratch folder."""
@@ -137,13 +141,17 @@ class Child:
         self._process.wait()
         shutil.rmtree(self._scratch, ignore_errors=True)
 
-    def _exchange(self, message: list[bytes], *, timeout_s: float) -> tuple[dict[str, Any], bytes]:
+    def _exchange(
+        self, message: list[bytes], *, timeout_s: float, stopped: Callable[[], bool] = lambda: False
+    ) -> tuple[dict[str, Any], bytes]:
         try:
-            return self._pump(message, deadline=time.monotonic() + timeout_s)
+            return self._pump(message, deadline=time.monotonic() + timeout_s, stopped=stopped)
         except (Garbled, BrokenPipeError, ValueError, RecursionError) as error:
             raise self._ended() from error
 
-    def _pump(self, message: list[bytes], *, deadline: float) -> tuple[dict[str, Any], bytes]:
+    def _pump(
+        self, message: list[bytes], *, deadline: float, stopped: Callable[[], bool]
+    ) -> tuple[dict[str, Any], bytes]:
         """Write and read at once, so that neither side waits for ever on a full pipe; watch clock and scales."""
         source, sink = self._process.stdout, self._process.stdin
         if source is None or sink is None:
@@ -165,6 +173,8 @@ class Child:
             while reply.progressed() and (allowance := allowance - 1) > 0:
                 deadline = time.monotonic() + self._limits.timeout_s
             self._check(deadline)
+            if stopped():
+                raise ReadingStopped("the run ends")
         return reply.message()
 
     def _read(self, descriptor: int, reply: _Reply) -> None:
