@@ -22,7 +22,7 @@ from rag.errors import DocumentError, ModelError
 from rag.ingest import chunk as chunking
 from rag.ingest import reconcile
 from rag.ingest.kept_out import not_erased
-from rag.ingest.parts import parts_of
+from rag.ingest.parts import Allowance, parts_of
 from rag.ingest.spaces import Space
 from rag.ports import Embedder, Vector, Vectors
 from rag.store.ledger import Ledger
@@ -89,8 +89,13 @@ class Pipeline:
         """How documents are read and cut; the embedder's own fingerprint names the collection instead."""
         return f"{self.parser.recipe(ocr=self.ocr)}+{chunking.FINGERPRINT}+{self.max_chunks}"
 
-    def draft(self, raw: RawDocument, *, stamp: str, parent: str | None = None, depth: int = 0) -> list[Draft]:
+    def draft(self, raw: RawDocument, *, stamp: str) -> list[Draft]:
         """The document and, after it, the documents inside it. A failure is a draft too."""
+        return self._draft(raw, stamp=stamp, parent=None, depth=0, allowance=Allowance())
+
+    def _draft(
+        self, raw: RawDocument, *, stamp: str, parent: str | None, depth: int, allowance: Allowance
+    ) -> list[Draft]:
         name = raw.ref.id.rsplit("/", 1)[-1].rsplit(":", 1)[-1]
         media_type = raw.media_type or self.media_type_of(name, raw.body[:4096])
         raw = replace(raw, media_type=media_type, ref=raw.ref if raw.ref.key else replace(raw.ref, key=new_key()))
@@ -105,11 +110,16 @@ class Pipeline:
         if parts and depth >= _MAX_DEPTH:
             notes += (f"{len(parts)} documents inside left out: more than {_MAX_DEPTH} levels deep",)
             parts = ()
+        fitting, left_out = allowance.within(parts)
+        notes += left_out
         if len(chunks) > self.max_chunks:
             notes += (f"only the first {self.max_chunks:,} of {len(chunks):,} chunks are indexed (ingest.max_chunks)",)
             chunks = chunks[: self.max_chunks]
         own = replace(draft, document=document, chunks=chunks, notes=notes)
-        inner = [self.draft(part, stamp="", parent=raw.ref.key, depth=depth + 1) for part in self._inside(raw, parts)]
+        inner = [
+            self._draft(part, stamp="", parent=raw.ref.key, depth=depth + 1, allowance=allowance)
+            for part in self._inside(raw, fitting)
+        ]
         return [own, *(entry for drafts in inner for entry in drafts)]
 
     def write(self, drafts: Sequence[Draft]) -> int:
