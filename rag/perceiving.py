@@ -10,10 +10,10 @@ from pathlib import Path
 
 from rag.documents import Parsed
 from rag.errors import SettingsError
-from rag.ingest.one import Reader
 from rag.ingest.parse import ParserPool
 from rag.ingest.parse.speech import Speech, installed
 from rag.ingest.perceiving import Perceiving
+from rag.ingest.reader import Reader
 from rag.models.catalogue import MODELS, Kind
 from rag.models.describer import OllamaDescriber
 from rag.models.weights import find
@@ -36,7 +36,7 @@ class Opening:
         self._reader: Reader | None = None
 
     def recipe(self, *, ocr: bool = True) -> str:
-        """See `rag.ingest.one.Reader`."""
+        """See `rag.ingest.reader.Reader`."""
         return self._opened().recipe(ocr=ocr)
 
     def parse(self, body: bytes, *, media_type: str, name: str, ocr: bool = True) -> Parsed:
@@ -44,7 +44,7 @@ class Opening:
         return self._opened().parse(body, media_type=media_type, name=name, ocr=ocr)
 
     def until(self, stopped: Callable[[], bool]) -> Reader:
-        """See `rag.ingest.one.Reader`."""
+        """See `rag.ingest.reader.Reader`."""
         return self._opened().until(stopped)
 
     def _opened(self) -> Reader:

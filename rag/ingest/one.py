@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Protocol
 
 import numpy as np
 
@@ -23,6 +22,7 @@ from rag.ingest import chunk as chunking
 from rag.ingest import reconcile
 from rag.ingest.kept_out import not_erased
 from rag.ingest.parts import Allowance, parts_of
+from rag.ingest.reader import Reader
 from rag.ingest.spaces import Space
 from rag.ports import Embedder, Vector, Vectors
 from rag.store.ledger import Ledger
@@ -34,20 +34,6 @@ _log = logging.getLogger(__name__)
 
 _HALF = re.compile(r"[\ud800-\udfff]")
 _MAX_DEPTH = 3  # a part of a part of a part is read, the next level is not
-
-
-class Reader(Protocol):
-    """What reads bytes: a parser, or a pool of them."""
-
-    def recipe(self, *, ocr: bool = True) -> str:
-        """Its fingerprint, with and without reading scans."""
-
-    def parse(self, body: bytes, *, media_type: str, name: str, ocr: bool = True) -> Parsed:
-        """See `rag.ports.Parser`."""
-
-    def until(self, stopped: Callable[[], bool]) -> Reader:
-        """The same, which leaves what takes long with `ReadingStopped` once `stopped` says so; asked from several
-        threads."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,7 +56,7 @@ class Perceiving:
     stopped: Callable[[], bool] = lambda: False
 
     def until(self, stopped: Callable[[], bool]) -> Perceiving:
-        """See `rag.ingest.one.Reader`."""
+        """See `rag.ingest.reader.Reader`."""
         return replace(self, stopped=stopped)
 
     def recipe(self, *, ocr: bool = True) -> str:

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from rag.egress import SWITCHES
 from rag.errors import ReadingStopped
@@ -30,6 +30,8 @@ _PACKAGE: Final = Path(__file__).resolve().parents[2]
 _CHUNK: Final = 1 << 20
 _MAX_PROGRESS: Final = 500  # pictures read in one document, each of which restarts the clock
 _PROGRESS: Final = b"".join(frame({"progress": True}))
+
+Answer: TypeAlias = tuple[dict[str, Any], bytes]  # header and raw bytes
 
 
 class ChildEnded(Exception):
@@ -100,7 +102,7 @@ class Child:
             ChildEnded: it does not start; it is dead then.
         """
         try:
-            ready, _ = self._exchange([], timeout_s=_START_S)
+            ready, _ = self._exchange([], timeout_s=_START_S, stopped=lambda: False)
             self.confinement = tuple(map(str, ready.get("confinement", ())))
         except BaseException:
             self.close()
@@ -116,9 +118,7 @@ class Child:
         """Whether it still runs."""
         return self._process.poll() is None
 
-    def ask(
-        self, header: Mapping[str, Any], body: bytes, *, stopped: Callable[[], bool] = lambda: False
-    ) -> tuple[dict[str, Any], bytes]:
+    def ask(self, header: Mapping[str, Any], body: bytes, *, stopped: Callable[[], bool] = lambda: False) -> Answer:
         """Send one document, wait for the answer.
 
         Raises:
@@ -141,17 +141,13 @@ class Child:
         self._process.wait()
         shutil.rmtree(self._scratch, ignore_errors=True)
 
-    def _exchange(
-        self, message: list[bytes], *, timeout_s: float, stopped: Callable[[], bool] = lambda: False
-    ) -> tuple[dict[str, Any], bytes]:
+    def _exchange(self, message: list[bytes], *, timeout_s: float, stopped: Callable[[], bool]) -> Answer:
         try:
             return self._pump(message, deadline=time.monotonic() + timeout_s, stopped=stopped)
         except (Garbled, BrokenPipeError, ValueError, RecursionError) as error:
             raise self._ended() from error
 
-    def _pump(
-        self, message: list[bytes], *, deadline: float, stopped: Callable[[], bool]
-    ) -> tuple[dict[str, Any], bytes]:
+    def _pump(self, message: list[bytes], *, deadline: float, stopped: Callable[[], bool]) -> Answer:
         """Write and read at once, so that neither side waits for ever on a full pipe; watch clock and scales."""
         source, sink = self._process.stdout, self._process.stdin
         if source is None or sink is None:
@@ -259,7 +255,7 @@ class _Reply:
             return False
         return self._sizes is not None and len(self._data) >= PREFIX.size + sum(self._sizes)
 
-    def message(self) -> tuple[dict[str, Any], bytes]:
+    def message(self) -> Answer:
         """Header and raw bytes."""
         header_bytes, raw_bytes = self._sizes or (0, 0)
         if len(self._data) != PREFIX.size + header_bytes + raw_bytes:
