@@ -70,7 +70,7 @@ def test_a_new_version_makes_the_old_chunks_owed_removals(ledger: Ledger) -> Non
     ledger.record([version("a", "neu", number="v2")])
     assert ledger.owed() == {A: "remove"}
     assert ledger.passages({A: 1.0, ChunkId("a-v2"): 0.5}, ANNA)[0].chunk.text == "neu"
-    ledger.settle([A])
+    ledger.settle(ledger.take_owed())
     assert ledger.owed() == {}
 
 
@@ -255,3 +255,13 @@ def test_the_ledgers_own_search_keeps_to_the_chunks_and_documents_of_a_grant(led
     assert found(documents=frozenset({"b"})) == {"b-v1"}
     assert found(documents=frozenset({"b"}), chunks=frozenset({"more"})) == set()
     assert found(languages=frozenset({"en"})) == set()
+
+
+def test_what_is_owed_anew_after_it_was_taken_stays_owed(ledger: Ledger) -> None:
+    ledger.announce([A, ChunkId("b")])
+    taken = ledger.take_owed()
+    ledger.announce([A])
+    ledger.settle(taken)
+    assert ledger.owed() == {A: "remove"}
+    ledger.settle(ledger.take_owed())
+    assert ledger.owed() == {}
