@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
 from typing import NamedTuple
 
 from rag.access import Acl, Confidentiality, within
@@ -26,6 +25,9 @@ class Move(NamedTuple):
 
 class Places(Granting):
     """The ledger's changes that leave text and vectors alone."""
+
+    _owed_anew: set[ChunkId] | None = None
+    """Between `take_owed` and `settle`, which only this process does; touched with the lock held."""
 
     def acl_class(self, acl: Acl) -> int:
         """The small integer of these rights, made when first seen."""
@@ -161,21 +163,17 @@ class Places(Granting):
     def take_owed(self) -> dict[ChunkId, str]:
         """What the indexes owe, for the one who does it now: what is owed anew from here on, `settle` leaves owed."""
         with self._lock:
-            self._owed_anew.clear()
+            self._owed_anew = set()
             return self.owed()
 
     def settle(self, chunks: Iterable[ChunkId]) -> None:
         """The indexes have done what they owed for these chunks when it was taken."""
         with self.transaction():
-            done = [(chunk,) for chunk in chunks if chunk not in self._owed_anew]
-            self._db.executemany("DELETE FROM owed WHERE chunk = ?", done)
-
-    @cached_property
-    def _owed_anew(self) -> set[ChunkId]:
-        """Since `take_owed`; looked at with the lock held. Only this process writes what is owed."""
-        return set()
+            anew, self._owed_anew = self._owed_anew or set(), None
+            self._db.executemany("DELETE FROM owed WHERE chunk = ?", [(one,) for one in chunks if one not in anew])
 
     def _owe(self, chunks: Iterable[ChunkId], action: str) -> None:
         rows = [(chunk, action) for chunk in chunks]
         self._db.executemany("INSERT OR REPLACE INTO owed VALUES (?, ?)", rows)
-        self._owed_anew.update(chunk for chunk, _ in rows)
+        if self._owed_anew is not None:
+            self._owed_anew.update(chunk for chunk, _ in rows)

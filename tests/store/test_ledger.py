@@ -70,7 +70,7 @@ def test_a_new_version_makes_the_old_chunks_owed_removals(ledger: Ledger) -> Non
     ledger.record([version("a", "neu", number="v2")])
     assert ledger.owed() == {A: "remove"}
     assert ledger.passages({A: 1.0, ChunkId("a-v2"): 0.5}, ANNA)[0].chunk.text == "neu"
-    ledger.settle(ledger.take_owed())
+    ledger.settle([A])
     assert ledger.owed() == {}
 
 
