@@ -8,6 +8,7 @@
     ├ StoreError       StoreOwned · StoreFull · IndexDamaged · EmbedderChanged · MassRemoval
     ├ ModelError       ModelUnavailable (LicenceRefused) · ModelTimeout · ModelChanged · ContextOverflow
     ├ AccessError      UnknownPrincipal · AccountClosed · SignInUnavailable
+    ├ ReadingStopped                         of a document, because the run ends; the next run reads it
     └ EgressDenied     a connection to an address that is not on the allow-list
 
 There is no "forbidden document": what may not be read is not found. A message says what happened, to which thing, and
@@ -66,6 +67,10 @@ class ChangingDocument(UnreadableDocument):
 
 class EmptyDocument(DocumentError):
     """No text in it."""
+
+
+class ReadingStopped(RagError):
+    """A document was being read when the run had to end. Nothing is recorded of it; the next run reads it."""
 
 
 class StoreError(RagError):

@@ -70,19 +70,25 @@ class Keeping:
             if told is not None:
                 told(step)
 
+        gone = self._until_removed(connector.name)
         with self._alone[connector.name], self._metrics.failing("sync"):
             try:
-                source = KeptOut(connector, self._ledger)
-                report = sync(
-                    source, self._pipeline(), hold=self._hold, workers=self.workers, progress=progress, **options
-                )
+                source, pipeline = KeptOut(connector, self._ledger), replace(self._pipeline(), gone=gone)
+                report = sync(source, pipeline, hold=self._hold, workers=self.workers, progress=progress, **options)
                 report.kept_out = source.count
                 return report
             except SourceError as error:
-                self._ledger.source_offline(connector.name, str(error))
+                if not gone():
+                    self._ledger.source_offline(connector.name, str(error))
                 raise
             finally:
                 self._underway.pop(connector.name, None)
+
+    def _until_removed(self, name: str) -> Callable[[], bool]:
+        """Tells whether the folder registered under that name now is removed by then, or is another. One of rag.toml
+        is not registered, and cannot be removed while it stands there."""
+        folder = self._ledger.sources().get(name)
+        return lambda: self._ledger.sources().get(name) != folder
 
     def survey(self, connector: Connector) -> Survey:
         """What a sync would do; nothing is changed.
@@ -100,8 +106,11 @@ class Keeping:
         between them, find it the same; all at once when the source is read for the first time.
         """
         named = {connector.name: connector for connector in connectors}
+        removed = {name: self._until_removed(name) for name in named}
 
         def level(name: str, scopes: tuple[str, ...], restless: Callable[[str], bool]) -> int:
+            if removed[name]():
+                return 0
             polled = self.watched.get(name) == "polling" and self._ledger.source_state(name).reached_at is not None
 
             def settled(listing: Listing) -> bool:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from rag.documents import Parsed
 from rag.errors import SettingsError
 from rag.ingest.parse import ParserPool
 from rag.ingest.parse.speech import Speech, installed
 from rag.ingest.perceiving import Perceiving
+from rag.ingest.reader import Reader
 from rag.models.catalogue import MODELS, Kind
 from rag.models.describer import OllamaDescriber
 from rag.models.weights import find
@@ -22,15 +25,49 @@ _HEARING_S = 900.0
 _SHOWING_S, _SHOWN_AT_ONCE = 30.0, 2
 
 
-def perceiving_of(
-    settings: Settings, *, workers: int, close: Callable[[AbstractContextManager[ParserPool]], ParserPool]
-) -> Perceiving:
-    """The reader of the pipeline; `close` keeps a pool until the end.
+class Opening:
+    """A reader that is opened when an ingest first needs it: questions need none, and are answered while a model that
+    reads is not there.
 
-    Raises:
+    Every method raises, as opening does, until it can be opened:
         SettingsError, ModelUnavailable: a model is set that is not there.
     """
+
+    def __init__(self, open_reader: Callable[[], Reader]) -> None:
+        self._open, self._alone = open_reader, threading.Lock()
+        self._reader: Reader | None = None
+
+    def recipe(self, *, ocr: bool = True) -> str:
+        """See `rag.ingest.reader.Reader`."""
+        return self._opened().recipe(ocr=ocr)
+
+    def parse(self, body: bytes, *, media_type: str, name: str, ocr: bool = True) -> Parsed:
+        """See `rag.ports.Parser`."""
+        return self._opened().parse(body, media_type=media_type, name=name, ocr=ocr)
+
+    def until(self, stopped: Callable[[], bool]) -> Reader:
+        """See `rag.ingest.reader.Reader`."""
+        return self._opened().until(stopped)
+
+    def _opened(self) -> Reader:
+        with self._alone:
+            if self._reader is None:
+                self._reader = self._open()
+            return self._reader
+
+
+def perceiving_of(
+    settings: Settings, *, workers: int, close: Callable[[AbstractContextManager[ParserPool]], ParserPool]
+) -> Reader:
+    """The reader of the pipeline, not opened yet; `close` keeps a pool until the end."""
+    return Opening(lambda: _perceiving(settings, workers=workers, close=close))
+
+
+def _perceiving(
+    settings: Settings, *, workers: int, close: Callable[[AbstractContextManager[ParserPool]], ParserPool]
+) -> Perceiving:
     wanted = settings.ingest
+    speech, describer = speech_of(settings), describer_of(settings)
     documents = ParserPool(
         profile=wanted.parser,
         timeout_s=wanted.timeout_s,
@@ -38,7 +75,6 @@ def perceiving_of(
         ocr=wanted.ocr,
         workers=workers,
     )
-    speech, describer = speech_of(settings), describer_of(settings)
     recordings = (
         ParserPool(
             profile="recordings", timeout_s=_HEARING_S, memory_mb=wanted.speech_memory_mb, ocr=False, speech=speech

@@ -144,6 +144,9 @@ class PlainReader:
             text=text, sections=(Section(span=Span(start=0, end=len(text)), page=1),), language=language_of(text)
         )
 
+    def until(self, stopped: object) -> PlainReader:
+        return self
+
 
 class Shelf:
     """A home with real stores, documents put in by hand."""

@@ -159,6 +159,9 @@ class _LineReader:
             language=language_of(text),
         )
 
+    def until(self, stopped: Callable[[], bool]) -> _LineReader:
+        return self
+
 
 def corpus_document(name: str) -> DocumentId:
     """The id of a corpus line. It ends like a folder: what follows the last slash counts as a file's name and is

@@ -75,8 +75,9 @@ def erase(
         StoreError: it could not be finished; what was done holds, and `finish` goes on.
     """
     began = time.perf_counter()
-    held = premises.ledger.held(premises.ledger.with_parts(keys))
-    erasure = _ask(premises, held, person or {})
+    with premises.opened.writing:  # what a sync is about to record is recorded before this, or not at all
+        held = premises.ledger.held(premises.ledger.with_parts(keys))
+        erasure = _ask(premises, held, person or {})
     erasure = _noted(erasure, hidden_s=round(time.perf_counter() - began, 3))
     erasure = _remove(premises, _forget(premises, erasure, also), held)
     texts = [text for document in held for text in (*document.chunks, *document.contexts)]
@@ -214,7 +215,7 @@ def _settle(premises: Premises) -> None:
     ledger, opened = premises.ledger, premises.opened
     with opened.writing:
         if opened.words is None:
-            ledger.settle(ledger.owed())
+            ledger.settle(ledger.take_owed())
             return
         indexes = [index for index in (opened.serving, *opened.coming) if index is not None]
         reconcile.sweep(ledger, indexes, opened.words)

@@ -3,11 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Protocol, TypeVar
 
 from rag.documents import DocumentId, DocumentRef, Listing, RawDocument, Shut
 from rag.errors import DocumentVanished
 from rag.ports import Connector, Watching
 from rag.store.ledger import Ledger
+
+
+class Drafted(Protocol):
+    """A document that was read and is not recorded yet."""
+
+    @property
+    def ref(self) -> DocumentRef:
+        """Which one; it has a key."""
+
+    @property
+    def parent(self) -> str | None:
+        """The key of the document it lies in."""
+
+
+_Read = TypeVar("_Read", bound=Drafted)
+
+
+def not_erased(drafts: Sequence[_Read], ledger: Ledger) -> list[_Read]:
+    """Those that were not erased since they were read, nor was what they lie in; containers come before their parts.
+    True as long as nothing is erased: ask while the indexes are held for writing."""
+    erased: set[str] = set()
+    for draft in drafts:
+        if draft.parent in erased or ledger.kept_out(draft.ref.id, draft.ref.version):
+            erased.add(draft.ref.key)
+    return [draft for draft in drafts if draft.ref.key not in erased]
 
 
 class KeptOut:

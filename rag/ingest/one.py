@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Protocol
 
 import numpy as np
 
@@ -20,7 +19,9 @@ from rag.documents import Chunk, Document, DocumentRef, Parsed, Part, RawDocumen
 from rag.errors import DocumentError, ModelError
 from rag.ingest import chunk as chunking
 from rag.ingest import reconcile
-from rag.ingest.parts import parts_of
+from rag.ingest.kept_out import not_erased
+from rag.ingest.parts import Allowance, parts_of
+from rag.ingest.reader import Reader
 from rag.ingest.spaces import Space
 from rag.ingest.surrogates import without_surrogates
 from rag.ports import Embedder, Vector, Vectors
@@ -32,16 +33,6 @@ from rag.store.words import WordIndex
 _log = logging.getLogger(__name__)
 
 _MAX_DEPTH = 3  # a part of a part of a part is read, the next level is not
-
-
-class Reader(Protocol):
-    """What reads bytes: a parser, or a pool of them."""
-
-    def recipe(self, *, ocr: bool = True) -> str:
-        """Its fingerprint, with and without reading scans."""
-
-    def parse(self, body: bytes, *, media_type: str, name: str, ocr: bool = True) -> Parsed:
-        """See `rag.ports.Parser`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +64,8 @@ class Pipeline:
     """The embedder that still answers while another takes its place: what comes meanwhile is written for both."""
     ocr: bool = True
     max_chunks: int = 5000
+    gone: Callable[[], bool] = lambda: False
+    """Whether the source is one no more since its documents were listed: nothing of it is recorded."""
     writing: threading.RLock = field(default_factory=threading.RLock)
     """Held while the indexes are written: what one thread has announced, another must not sweep."""
 
@@ -81,8 +74,13 @@ class Pipeline:
         """How documents are read and cut; the embedder's own fingerprint names the collection instead."""
         return f"{self.parser.recipe(ocr=self.ocr)}+{chunking.FINGERPRINT}+{self.max_chunks}"
 
-    def draft(self, raw: RawDocument, *, stamp: str, parent: str | None = None, depth: int = 0) -> list[Draft]:
+    def draft(self, raw: RawDocument, *, stamp: str) -> list[Draft]:
         """The document and, after it, the documents inside it. A failure is a draft too."""
+        return self._draft(raw, stamp=stamp, parent=None, depth=0, allowance=Allowance())
+
+    def _draft(
+        self, raw: RawDocument, *, stamp: str, parent: str | None, depth: int, allowance: Allowance
+    ) -> list[Draft]:
         name = raw.ref.id.rsplit("/", 1)[-1].rsplit(":", 1)[-1]
         media_type = raw.media_type or self.media_type_of(name, raw.body[:4096])
         raw = replace(raw, media_type=media_type, ref=raw.ref if raw.ref.key else replace(raw.ref, key=new_key()))
@@ -97,11 +95,16 @@ class Pipeline:
         if parts and depth >= _MAX_DEPTH:
             notes += (f"{len(parts)} documents inside left out: more than {_MAX_DEPTH} levels deep",)
             parts = ()
+        fitting, left_out = allowance.within(parts)
+        notes += left_out
         if len(chunks) > self.max_chunks:
             notes += (f"only the first {self.max_chunks:,} of {len(chunks):,} chunks are indexed (ingest.max_chunks)",)
             chunks = chunks[: self.max_chunks]
         own = replace(draft, document=document, chunks=chunks, notes=notes)
-        inner = [self.draft(part, stamp="", parent=raw.ref.key, depth=depth + 1) for part in self._inside(raw, parts)]
+        inner = [
+            self._draft(part, stamp="", parent=raw.ref.key, depth=depth + 1, allowance=allowance)
+            for part in self._inside(raw, fitting)
+        ]
         return [own, *(entry for drafts in inner for entry in drafts)]
 
     def write(self, drafts: Sequence[Draft]) -> int:
@@ -110,8 +113,7 @@ class Pipeline:
         Raises:
             StoreError, ModelError: nothing of the batch is current; what was half written is swept at the next start.
         """
-        self.commit(drafts, self.embed(drafts))
-        return sum(len(draft.chunks) for draft in drafts)
+        return sum(len(draft.chunks) for draft in self.commit(drafts, self.embed(drafts)))
 
     def embed(self, drafts: Sequence[Draft], also: Mapping[str, Vector] = MappingProxyType({})) -> dict[str, Vector]:
         """Content hash → vector of every chunk; texts that were embedded before are not embedded again, nor are those
@@ -133,15 +135,17 @@ class Pipeline:
             known |= dict(zip(fresh, embedder.embed_passages(list(fresh.values())), strict=True))
         return known
 
-    def commit(self, drafts: Sequence[Draft], vectors: Mapping[str, Vector]) -> None:
-        """Index, record and sweep a batch whose texts have been embedded.
+    def commit(self, drafts: Sequence[Draft], vectors: Mapping[str, Vector]) -> list[Draft]:
+        """Index, record and sweep a batch whose texts have been embedded; gives what was recorded: what was erased
+        since it was read is left out, and everything where the source is one no more.
 
         Raises:
             StoreError: nothing of the batch is current; what was half written is swept at the next start.
         """
-        good = [draft for draft in drafts if draft.document is not None]
-        rows = [self._rows(draft.chunks, vectors) for draft in good]
         with self.writing:
+            drafts = [] if self.gone() else not_erased(drafts, self.ledger)
+            good = [draft for draft in drafts if draft.document is not None]
+            rows = [self._rows(draft.chunks, vectors) for draft in good]
             self._index(good, rows)
             of_before = self._index_before(good)
             with self.ledger.transaction():
@@ -153,19 +157,24 @@ class Pipeline:
                     self.ledger.keep_vectors(fingerprint, found)
                 self._drop_vanished_parts(drafts)
             self.sweep()
+        return drafts
 
     def record_unread(self, ref: DocumentRef, *, reason: str, uri: str, title: str) -> None:
-        """Remember a file that could not even be opened; without version and stamp the next run looks again."""
-        self.ledger.record_failure(
-            ref,
-            reason=reason,
-            stamp="",
-            recipe=self.recipe,
-            title=title,
-            uri=uri,
-            media_type="",
-            modified_at=datetime.now(UTC),
-        )
+        """Remember a file that could not even be opened; without version and stamp the next run looks again. Not even
+        the name of one that was erased meanwhile."""
+        with self.ledger.transaction():
+            if self.gone() or self.ledger.kept_out(ref.id, ref.version):
+                return
+            self.ledger.record_failure(
+                ref,
+                reason=reason,
+                stamp="",
+                recipe=self.recipe,
+                title=title,
+                uri=uri,
+                media_type="",
+                modified_at=datetime.now(UTC),
+            )
 
     def sweep(self) -> None:
         """Do for the indexes what the ledger says they owe. Safe to repeat."""

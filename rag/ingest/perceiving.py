@@ -5,12 +5,14 @@ words by a vision model, where there are such. What machines heard or saw stands
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from rag.documents import Parsed, Section, Span
-from rag.errors import DocumentError, EmptyDocument, ModelError, UnsupportedFormat
+from rag.errors import DocumentError, EmptyDocument, ModelError, ReadingStopped, UnsupportedFormat
 from rag.ingest.parse import ParserPool
 from rag.ingest.parse.media import PDF, PICTURES, RECORDINGS
 
@@ -21,6 +23,7 @@ _FEW_CHARS: Final = 200
 """A picture with less text than this is described besides."""
 _MOST_PAGES: Final = 20
 _WIDTH: Final = 1280
+_BEAT_S: Final = 0.2
 
 
 class Describer(Protocol):
@@ -50,6 +53,11 @@ class Perceiving:
     documents: ParserPool
     recordings: ParserPool | None = None
     describer: Describer | None = None
+    stopped: Callable[[], bool] = lambda: False
+
+    def until(self, stopped: Callable[[], bool]) -> Perceiving:
+        """See `rag.ingest.reader.Reader`."""
+        return replace(self, stopped=stopped)
 
     def recipe(self, *, ocr: bool = True) -> str:
         """The parsers' fingerprint with those of the models."""
@@ -65,9 +73,9 @@ class Perceiving:
                 raise UnsupportedFormat(
                     "a recording, and no speech model is set to write down what is said (ingest.speech_model)"
                 )
-            return self.recordings.parse(body, media_type=media_type, name=name, ocr=False)
+            return self.recordings.parse(body, media_type=media_type, name=name, ocr=False, stopped=self.stopped)
         try:
-            parsed = self.documents.parse(body, media_type=media_type, name=name, ocr=ocr)
+            parsed = self.documents.parse(body, media_type=media_type, name=name, ocr=ocr, stopped=self.stopped)
         except EmptyDocument as error:
             if self.describer is None or not body or media_type not in (PDF, *PICTURES):
                 raise
@@ -87,7 +95,7 @@ class Perceiving:
         seen, failed = 0, ""
         for page, picture in self._pictures(body, media_type):
             try:
-                said = " ".join(describer.describe(picture).split())
+                said = " ".join(self._unless_stopped(describer.describe, picture).split())
             except ModelError as error:
                 failed = str(error)
                 _log.warning("A picture was not described: %s", error, extra={"action": "picture_not_described"})
@@ -112,6 +120,26 @@ class Perceiving:
             language=language,
             notes=((*read.notes, *notes) if read else notes),
         )
+
+    def _unless_stopped(self, describe: Callable[[bytes], str], picture: bytes) -> str:
+        """A model may take minutes for a picture, and cannot be interrupted: nobody waits for it once the run ends.
+
+        Raises:
+            ReadingStopped: it ends.
+        """
+        asked: Future[str] = Future()
+
+        def ask() -> None:
+            try:
+                asked.set_result(describe(picture))
+            except BaseException as error:
+                asked.set_exception(error)
+
+        threading.Thread(target=ask, name="describe", daemon=True).start()
+        while not wait([asked], timeout=_BEAT_S).done:
+            if self.stopped():
+                raise ReadingStopped("the run ends")
+        return asked.result()
 
     def _pictures(self, body: bytes, media_type: str) -> Iterator[tuple[int | None, bytes]]:
         """(page, picture); of a PDF its first pages."""

@@ -34,8 +34,9 @@ class Difference(NamedTuple):
 
 
 def sweep(ledger: Ledger, vectors: Sequence[VectorIndex], words: WordIndex) -> None:
-    """Do for the indexes what the ledger says they owe."""
-    owed = ledger.owed()
+    """Do for the indexes what the ledger says they owe. What another source's sync adds meanwhile stays owed; two
+    sweeps are not run at once."""
+    owed = ledger.take_owed()
     if not owed:
         return
     current = sorted(ledger.owed_and_current())

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from math import inf
 
 from rag.access import Acl, Confidentiality, both
 from rag.documents import DocumentId, DocumentRef, Listing, RawDocument
@@ -18,6 +19,8 @@ from rag.ports import Connector, IngestProgress, Step
 from rag.store.places import Move
 from rag.store.rows import file_title
 
+ENDING_S = 3.0
+"""What a document under way when the run is to end may still take; then its reading is given up."""
 RIGHTS_S = 30.0
 """How often rights are looked at again while documents are read, which may take hours. A look that takes long is taken
 more seldom, so that it costs a tenth of the time at most."""
@@ -36,17 +39,20 @@ def sync(
     reading: Callable[[DocumentId], None] = lambda document: None,
     stopped: Callable[[], bool] = lambda: False,
     rights_s: float = RIGHTS_S,
+    ending_s: float = ENDING_S,
 ) -> Report:
     """Make the index equal the source, or what lies in the scopes. Stopping half way leaves every finished document
-    current. `reading` is told each document that is taken up, from several threads; `progress` when it is recorded.
-    Every `rights_s` seconds meanwhile, what was revoked anywhere in the source is revoked.
+    current; one that takes longer than `ending_s` from then on is left to the next run. `reading` is told each document
+    that is taken up, from several threads; `progress` when it is recorded. Every `rights_s` seconds meanwhile, also
+    while a document is read, what was revoked anywhere in the source is revoked.
 
     Raises:
         SourceError: the source cannot be listed.
         StoreError, ModelError: the work cannot go on; what was recorded stays.
     """
     began = time.monotonic()
-    pipeline = replace(pipeline, ocr=connector.ocr)
+    ending = _Ending(stopped, after_s=ending_s)
+    pipeline = replace(pipeline, ocr=connector.ocr, parser=pipeline.parser.until(ending.overdue))
     seen = survey(
         connector,
         pipeline.ledger,
@@ -57,6 +63,8 @@ def sync(
         confirm_removals=confirm_removals,
         rights=lambda changed: _narrow(pipeline, changed),
     )
+    if pipeline.gone():
+        return Report(seconds=time.monotonic() - began)
     whole = not any(scopes)
     waiting = 0 if whole else pipeline.ledger.source_state(connector.name).held  # elsewhere in the source
     pipeline.ledger.source_reached(connector.name, seen.roots, held=max(waiting, len(seen.held)))
@@ -70,8 +78,7 @@ def sync(
     )
     report.failed += [{"document": shut.prefix, "reason": shut.reason} for shut in seen.shut]
     _places_and_rights(connector, pipeline, seen, report)
-    if seen.level:
-        pipeline.ledger.remember_stretches(connector.name, seen.level)
+    _remember_stretches(connector, pipeline, seen)
     again = _reveal(pipeline, seen)
     looking = _Looking(connector, pipeline, every_s=rights_s)
 
@@ -79,7 +86,11 @@ def sync(
         looking.look()
         progress(step)
 
-    _Writing(connector, pipeline, seen, report, reading).run(again, workers=workers, progress=seen_to, stopped=stopped)
+    def ended() -> bool:
+        return stopped() or pipeline.gone()
+
+    writing = _Writing(connector, pipeline, seen, report, reading)
+    writing.run(again, workers=workers, progress=seen_to, beat=looking.look, stopped=ended)
     worked = {ref.id for ref in (*seen.plan.add, *again, *seen.plan.reprotect)}
     worked |= {ref.id for _, ref in seen.plan.move} | seen.unread.keys() | seen.later
     report.unchanged = seen.unchanged + len(seen.listings.keys() - worked)
@@ -95,6 +106,19 @@ def _narrow(pipeline: Pipeline, changed: Sequence[tuple[Listing, DocumentRef]]) 
             acl, secrecy = _narrower(old, listing)
             if (acl, secrecy) != (old.acl, old.confidentiality):
                 pipeline.ledger.reprotect(listing.id, acl, secrecy)
+
+
+class _Ending:
+    """When a run was told to end, and whether that is too long ago. Thread-safe."""
+
+    def __init__(self, stopped: Callable[[], bool], *, after_s: float) -> None:
+        self._stopped, self._after_s, self._since = stopped, after_s, inf
+
+    def overdue(self) -> bool:
+        """Whether what still runs is to be given up."""
+        if self._since == inf and self._stopped():
+            self._since = time.monotonic()
+        return time.monotonic() - self._since >= self._after_s
 
 
 class _Looking:
@@ -139,6 +163,19 @@ def _places_and_rights(connector: Connector, pipeline: Pipeline, seen: Survey, r
         for name, reason in seen.unread.items():
             _unread(connector, pipeline, seen, name, reason, report)
     pipeline.sweep()
+
+
+def _remember_stretches(connector: Connector, pipeline: Pipeline, seen: Survey) -> None:
+    """What is level, but for stretches that would name what was erased since it was listed."""
+    ledger = pipeline.ledger
+    with ledger.transaction():
+        level = [
+            stretch
+            for stretch in seen.level
+            if not any(ledger.graveyard.has_place(end) for end in (stretch.first, stretch.beyond))
+        ]
+        if level and not pipeline.gone():
+            ledger.remember_stretches(connector.name, level)
 
 
 def _unread(
@@ -195,6 +232,7 @@ class _Writing:
         *,
         workers: int,
         progress: IngestProgress,
+        beat: Callable[[], None],
         stopped: Callable[[], bool],
     ) -> None:
         todo = [*self._seen.plan.add, *again]
@@ -205,7 +243,7 @@ class _Writing:
             progress(Step(ref.id, self._done, len(todo), report.chunks, len(report.failed)))
 
         progress(Step("", 0, len(todo)))
-        flow = Flow(self._pipeline, workers=workers, written=self._count, ended=ended)
+        flow = Flow(self._pipeline, workers=workers, written=self._count, ended=ended, beat=beat)
         flow.run(todo, self._read, size_of=lambda ref: self._seen.listings[ref.id].size_bytes, stopped=stopped)
 
     def _read(self, ref: DocumentRef) -> list[Draft] | Halt:

@@ -36,6 +36,7 @@ _SPARE_BYTES = 16 << 20
 _BLOCK_BYTES = 1 << 20
 _COUNTS = ("documents", "chunks", "vectors")
 _OURS = ("owner.lock", "socket")  # in a home while it is owned
+_EMPTIED = "set aside"  # in what is staged, once nothing of the old home is in its place any more
 
 
 def back_up(ledger: Ledger, audit: AuditLog, settings: Path | None, target: Path) -> dict[str, Any]:
@@ -127,6 +128,9 @@ def restore(
         with closing(Ledger(staged / LEDGER)) as coming:  # brought up to this version before it takes its place
             prepare(coming, staged)
         _set_aside(home, held)
+        copies.sync(home)
+        _put(staged / _EMPTIED, b"")
+        copies.sync(staged)
         if (staged / "audit" / "key").exists():
             (staged / "audit").rename(home / "audit")
         if (staged / CALIBRATION).exists():
@@ -256,15 +260,23 @@ def _summed(path: Path) -> dict[str, Any]:
 
 
 def _forget_unfinished(home: Path, staged: Path) -> None:
-    """A restore that was killed before the ledger took its place."""
-    if staged.exists() and not (home / LEDGER).exists():
+    """A restore that was killed before the ledger took its place. What stands in the home then is the backup's only
+    once all of the old was set aside; before that it is the old."""
+    if (staged / _EMPTIED).exists() and not (home / LEDGER).exists():
         shutil.rmtree(home / "audit", ignore_errors=True)
+        (home / CALIBRATION).unlink(missing_ok=True)
     shutil.rmtree(staged, ignore_errors=True)
 
 
 def _set_aside(home: Path, held: list[Path]) -> None:
     if not held:
         return
+    for path in held:
+        if path.is_mount():  # it cannot be renamed; said before anything is moved
+            raise StoreError(
+                f"{path} is a mount and cannot be set aside. Unmount it, or restore into another home with --home. "
+                f"Nothing was changed."
+            )
     number = 1
     while (home / f"before-restore-{number}").exists():
         number += 1

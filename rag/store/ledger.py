@@ -103,11 +103,6 @@ class Ledger(Tombstones):
             for row in rows:
                 self._remove(row["key"])
 
-    def settle(self, chunks: Iterable[ChunkId]) -> None:
-        """The indexes have done what they owed for these chunks."""
-        with self.transaction():
-            self._db.executemany("DELETE FROM owed WHERE chunk = ?", [(chunk,) for chunk in chunks])
-
     def _record(self, version: Version) -> None:
         document, key = version.document, version.document.ref.key
         if not key:

@@ -26,6 +26,9 @@ class Move(NamedTuple):
 class Places(Granting):
     """The ledger's changes that leave text and vectors alone."""
 
+    _owed_anew: set[ChunkId] | None = None
+    """Between `take_owed` and `settle`, which only this process does; touched with the lock held."""
+
     def acl_class(self, acl: Acl) -> int:
         """The small integer of these rights, made when first seen."""
         readers = rights_text(acl)
@@ -157,5 +160,20 @@ class Places(Granting):
             (new, len(old) + 1, f"{old}!/", f"{old}!0"),
         )
 
+    def take_owed(self) -> dict[ChunkId, str]:
+        """What the indexes owe, for the one who does it now: what is owed anew from here on, `settle` leaves owed."""
+        with self._lock:
+            self._owed_anew = set()
+            return self.owed()
+
+    def settle(self, chunks: Iterable[ChunkId]) -> None:
+        """The indexes have done what they owed for these chunks when it was taken."""
+        with self.transaction():
+            anew, self._owed_anew = self._owed_anew or set(), None
+            self._db.executemany("DELETE FROM owed WHERE chunk = ?", [(one,) for one in chunks if one not in anew])
+
     def _owe(self, chunks: Iterable[ChunkId], action: str) -> None:
-        self._db.executemany("INSERT OR REPLACE INTO owed VALUES (?, ?)", [(chunk, action) for chunk in chunks])
+        rows = [(chunk, action) for chunk in chunks]
+        self._db.executemany("INSERT OR REPLACE INTO owed VALUES (?, ?)", rows)
+        if self._owed_anew is not None:
+            self._owed_anew.update(chunk for chunk, _ in rows)

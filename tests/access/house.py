@@ -88,7 +88,7 @@ class InProcess:
     def recipe(self, *, ocr: bool = True) -> str:
         return fingerprint("fallback", ocr=OFF)
 
-    def parse(self, body: bytes, *, media_type: str, name: str, ocr: bool = True) -> Parsed:
+    def parse(self, body: bytes, *, media_type: str, name: str, ocr: bool = True, stopped: object = None) -> Parsed:
         return self._bench.parse(body, media_type=media_type, name=name, ocr=False)
 
 

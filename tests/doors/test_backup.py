@@ -191,8 +191,9 @@ def test_a_backup_of_version_1_is_restored_as_one_of_today(owned_line: Line, kep
 def test_a_killed_restore_is_begun_again(owned_line: Line, kept: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir(mode=0o700)
-    (home / "restoring" / "audit").mkdir(parents=True)
+    (home / "restoring").mkdir()
     (home / "restoring" / "ledger.sqlite").write_text("half")
+    (home / "restoring" / "set aside").touch()  # the home was empty, and the log has taken its place
     (home / "audit").mkdir()
     (home / "audit" / "key").write_text("half")
     owned_line.json("restore", kept, "--home", home)

@@ -101,6 +101,17 @@ def test_a_speech_model_that_is_not_there_is_named_with_what_to_do(fresh: Line) 
     assert done.returncode == 2 and "ingest.speech_model" in done.stderr
 
 
+def test_questions_are_answered_while_the_speech_model_is_not_there(fresh: Line) -> None:
+    (fresh.folder / "papers").mkdir()
+    (fresh.folder / "papers" / "a.txt").write_text("Die Kantine ist im August geschlossen.")
+    fresh.json("ingest", "papers")
+    line = hearing(fresh, "/nowhere")
+    (found,) = line.json("search", "Kantine im August")["passages"]
+    assert found["text"] == "Die Kantine ist im August geschlossen."
+    done = line.run("ingest")
+    assert done.returncode in (1, 2) and "ingest.speech_model" in done.stderr
+
+
 @pytest.mark.parametrize("content", [b"RIFF\x24\x00\x00\x00WAVEfmt nothing of the kind", b"ID3" + bytes(500), b"fLaC"])
 def test_what_only_looks_like_a_recording_costs_itself_alone(fresh: Line, models: str, content: bytes) -> None:
     (fresh.folder / "papers").mkdir()

@@ -92,6 +92,9 @@ class JsonReader:
         ]
         return _parsed(content["text"], *parts)
 
+    def until(self, stopped: Callable[[], bool]) -> JsonReader:
+        return self
+
 
 def packed(text: str, parts: dict[str, object] | None = None) -> bytes:
     """A container's bytes."""

@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from rag.documents import DocumentId, DocumentRef, Part, RawDocument
+from rag.ingest import parts
 from tests.ingest.room import ANNA, Room, folder, packed
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -117,3 +123,29 @@ def test_what_lies_too_deep_is_left_out_and_noted_where_it_lies(room: Room, docs
     assert not room.found("Ebene vier")
     deepest = room.ledger.entry("docs:mail.eml!/in.zip!/in.zip!/in.zip")
     assert deepest and deepest.notes == ("1 documents inside left out: more than 3 levels deep",)
+
+
+def test_a_file_of_archives_of_archives_is_read_up_to_so_many_documents_and_says_so(
+    room: Room, docs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "MOST", 7)
+    inner: dict[str, object] = {f"{number}.txt": f"Blatt {number}" for number in range(4)}
+    (docs / "a.zip").write_bytes(packed("Liste", {f"{name}.zip": {"text": name, "parts": inner} for name in "abc"}))
+    (docs / "b.zip").write_bytes(packed("Liste", inner))
+    assert room.sync(folder(docs)).failed == []
+    entries = {entry.id: entry.notes for entry in room.ledger.entries()}
+    assert sum(name.startswith("docs:a.zip!/") for name in entries) == 7
+    assert sum(name.startswith("docs:b.zip!/") for name in entries) == 4, "each file has its own allowance"
+    assert entries[DocumentId("docs:a.zip!/a.zip")] == ()
+    assert entries[DocumentId("docs:a.zip!/b.zip")] == ("4 documents inside left out: more than 7 in one file",)
+
+
+def test_ten_thousand_parts_of_one_name_are_named_at_once() -> None:
+    ref = DocumentRef(id=DocumentId("docs:a.zip"), version="v")
+    raw = RawDocument(ref=ref, title="a.zip", uri="file:///a.zip", media_type="", modified_at=NOW, body=b"")
+    same = [Part(name=name, media_type="", body=b"") for _ in range(5000) for name in ("a.txt", "2-a.txt")]
+    began = time.process_time()
+    named = [made.title for made in parts.parts_of(raw, same, keys={})]
+    assert time.process_time() - began < 5
+    assert len(set(named)) == len(same)
+    assert named[:4] == ["a.txt", "2-a.txt", "3-a.txt", "2-2-a.txt"]

@@ -255,3 +255,13 @@ def test_the_ledgers_own_search_keeps_to_the_chunks_and_documents_of_a_grant(led
     assert found(documents=frozenset({"b"})) == {"b-v1"}
     assert found(documents=frozenset({"b"}), chunks=frozenset({"more"})) == set()
     assert found(languages=frozenset({"en"})) == set()
+
+
+def test_what_is_owed_anew_after_it_was_taken_stays_owed(ledger: Ledger) -> None:
+    ledger.announce([A, ChunkId("b")])
+    taken = ledger.take_owed()
+    ledger.announce([A])
+    ledger.settle(taken)
+    assert ledger.owed() == {A: "remove"}
+    ledger.settle(ledger.take_owed())
+    assert ledger.owed() == {}

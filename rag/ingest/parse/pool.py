@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Final, TypeVar
 
 from rag.documents import Parsed
-from rag.errors import DocumentError, EmptyDocument, UnreadableDocument, UnsupportedFormat
+from rag.errors import DocumentError, EmptyDocument, ReadingStopped, UnreadableDocument, UnsupportedFormat
 from rag.ingest.parse import ocr as ocr_engines
 from rag.ingest.parse.profiles import PROFILES, fingerprint
 from rag.ingest.parse.shown import MARKS, PICTURE, Marks, PagePicture, marks_of, picture_of
@@ -28,6 +28,10 @@ _HEARING_CPU_S: Final = 24 * 3600.0  # the clock, which starts again with each s
 _ERRORS: Final[dict[str, type[DocumentError]]] = {
     error.__name__: error for error in (UnsupportedFormat, UnreadableDocument, EmptyDocument)
 }
+
+
+def _never() -> bool:
+    return False
 
 
 class ParserPool:
@@ -76,14 +80,17 @@ class ParserPool:
         found = fingerprint(self._profile, ocr=self._ocr if ocr else ocr_engines.OFF)
         return f"{found} {self._speech.fingerprint}" if self._speech else found
 
-    def parse(self, body: bytes, *, media_type: str, name: str, ocr: bool = True) -> Parsed:
+    def parse(
+        self, body: bytes, *, media_type: str, name: str, ocr: bool = True, stopped: Callable[[], bool] = _never
+    ) -> Parsed:
         """Text, sections and parts of one document; pictures of text are read unless `ocr` is off, here or in the pool.
 
         Raises:
             UnsupportedFormat, UnreadableDocument, EmptyDocument: with a reason for the person who owns the file.
+            ReadingStopped: `stopped` said so; its child has been ended.
         """
         request = {"media_type": media_type, "name": name, "ocr": ocr and self._ocr_wanted}
-        return self._done(request, body, decode)
+        return self._done(request, body, decode, stopped)
 
     def picture(self, body: bytes, *, page: int, width: int) -> PagePicture:
         """A page of a PDF (1-based), at most `width` pixels wide.
@@ -101,22 +108,37 @@ class ParserPool:
         """
         return self._done({"task": MARKS, "page": page, "quote": quote, "around": list(around)}, body, _marks)
 
-    def _done(self, request: dict[str, Any], body: bytes, read: Callable[[dict[str, Any], bytes], T]) -> T:
+    def _done(
+        self,
+        request: dict[str, Any],
+        body: bytes,
+        read: Callable[[dict[str, Any], bytes], T],
+        stopped: Callable[[], bool] = _never,
+    ) -> T:
         with self._free:
+            if stopped():
+                raise ReadingStopped("it waited for its turn")
             child = self._take()
             try:
-                return self._ask(child, request, body, read)
+                return self._ask(child, request, body, read, stopped)
             except ChildEnded as error:
                 if not error.crashed or child.documents == 1:
                     raise UnreadableDocument(error.reason) from error
             try:
-                return self._ask(self._start(), request, body, read)
+                return self._ask(self._start(), request, body, read, stopped)
             except ChildEnded as error:
                 raise UnreadableDocument(error.reason) from error
 
-    def _ask(self, child: Child, request: dict[str, Any], body: bytes, read: Callable[[dict[str, Any], bytes], T]) -> T:
+    def _ask(
+        self,
+        child: Child,
+        request: dict[str, Any],
+        body: bytes,
+        read: Callable[[dict[str, Any], bytes], T],
+        stopped: Callable[[], bool],
+    ) -> T:
         try:
-            header, raw = child.ask(request, body)
+            header, raw = child.ask(request, body, stopped=stopped)
             found = _checked(header, raw, read)
         except ChildEnded as error:
             child.close()

@@ -13,12 +13,13 @@ import sys
 import sysconfig
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from rag.egress import SWITCHES
+from rag.errors import ReadingStopped
 from rag.ingest.parse.speech import Speech
 from rag.ingest.parse.wire import PREFIX, Garbled, frame
 
@@ -29,6 +30,8 @@ _PACKAGE: Final = Path(__file__).resolve().parents[2]
 _CHUNK: Final = 1 << 20
 _MAX_PROGRESS: Final = 500  # pictures read in one document, each of which restarts the clock
 _PROGRESS: Final = b"".join(frame({"progress": True}))
+
+Answer: TypeAlias = tuple[dict[str, Any], bytes]  # header and raw bytes
 
 
 class ChildEnded(Exception):
@@ -99,7 +102,7 @@ class Child:
             ChildEnded: it does not start; it is dead then.
         """
         try:
-            ready, _ = self._exchange([], timeout_s=_START_S)
+            ready, _ = self._exchange([], timeout_s=_START_S, stopped=lambda: False)
             self.confinement = tuple(map(str, ready.get("confinement", ())))
         except BaseException:
             self.close()
@@ -115,15 +118,16 @@ class Child:
         """Whether it still runs."""
         return self._process.poll() is None
 
-    def ask(self, header: Mapping[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
+    def ask(self, header: Mapping[str, Any], body: bytes, *, stopped: Callable[[], bool] = lambda: False) -> Answer:
         """Send one document, wait for the answer.
 
         Raises:
             ChildEnded: it crashed or ran over a limit; the child is dead then.
+            ReadingStopped: `stopped` said so; the child still works on it, and is to be closed.
         """
         self.documents += 1
         self.body_bytes += len(body)
-        return self._exchange(frame(header, body), timeout_s=self._limits.timeout_s)
+        return self._exchange(frame(header, body), timeout_s=self._limits.timeout_s, stopped=stopped)
 
     def close(self) -> None:
         """Kill it and whatever it started, remove its scratch folder."""
@@ -137,13 +141,13 @@ class Child:
         self._process.wait()
         shutil.rmtree(self._scratch, ignore_errors=True)
 
-    def _exchange(self, message: list[bytes], *, timeout_s: float) -> tuple[dict[str, Any], bytes]:
+    def _exchange(self, message: list[bytes], *, timeout_s: float, stopped: Callable[[], bool]) -> Answer:
         try:
-            return self._pump(message, deadline=time.monotonic() + timeout_s)
+            return self._pump(message, deadline=time.monotonic() + timeout_s, stopped=stopped)
         except (Garbled, BrokenPipeError, ValueError, RecursionError) as error:
             raise self._ended() from error
 
-    def _pump(self, message: list[bytes], *, deadline: float) -> tuple[dict[str, Any], bytes]:
+    def _pump(self, message: list[bytes], *, deadline: float, stopped: Callable[[], bool]) -> Answer:
         """Write and read at once, so that neither side waits for ever on a full pipe; watch clock and scales."""
         source, sink = self._process.stdout, self._process.stdin
         if source is None or sink is None:
@@ -165,6 +169,8 @@ class Child:
             while reply.progressed() and (allowance := allowance - 1) > 0:
                 deadline = time.monotonic() + self._limits.timeout_s
             self._check(deadline)
+            if stopped():
+                raise ReadingStopped("the run ends")
         return reply.message()
 
     def _read(self, descriptor: int, reply: _Reply) -> None:
@@ -249,7 +255,7 @@ class _Reply:
             return False
         return self._sizes is not None and len(self._data) >= PREFIX.size + sum(self._sizes)
 
-    def message(self) -> tuple[dict[str, Any], bytes]:
+    def message(self) -> Answer:
         """Header and raw bytes."""
         header_bytes, raw_bytes = self._sizes or (0, 0)
         if len(self._data) != PREFIX.size + header_bytes + raw_bytes:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.errors import UnreadableDocument
+from rag.errors import ReadingStopped, UnreadableDocument
 from rag.ingest.parse import ParserPool
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="walls of the Linux kernel")
@@ -41,6 +41,14 @@ def test_a_hang_ends_at_the_limit_and_the_next_file_parses(pool: ParserPool, kin
     with pytest.raises(UnreadableDocument, match="over the 1 s limit"):
         probe(pool, kind)
     assert time.monotonic() - started < 30
+    assert probe(pool, "echo", b"next") == "next"
+
+
+def test_a_child_is_ended_once_nobody_waits_for_it_any_more(pool: ParserPool) -> None:
+    asked = iter([False] * 3)
+    with pytest.raises(ReadingStopped):
+        pool.parse(b"x", media_type="application/x-probe-hang", name="probe", stopped=lambda: next(asked, True))
+    assert not pool._idle
     assert probe(pool, "echo", b"next") == "next"
 
 

@@ -8,6 +8,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,9 +27,9 @@ def test_as_many_documents_parse_at_once_as_there_are_workers(monkeypatch: pytes
     together = threading.Barrier(3)
     ask = Child.ask
 
-    def meet(child: Child, header: dict[str, object], body: bytes) -> object:
+    def meet(child: Child, *request: Any, **options: Any) -> object:
         together.wait(timeout=30)  # breaks unless three are at it
-        return ask(child, header, body)
+        return ask(child, *request, **options)
 
     monkeypatch.setattr(Child, "ask", meet)
     with ParserPool(profile="probe", workers=3) as pool, ThreadPoolExecutor(9) as threads:
@@ -39,13 +40,13 @@ def test_as_many_documents_parse_at_once_as_there_are_workers(monkeypatch: pytes
 def test_no_more_documents_parse_at_once_than_there_are_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     now, most, lock, pair, ask = [0], [0], threading.Lock(), threading.Barrier(2), Child.ask
 
-    def count(child: Child, header: dict[str, object], body: bytes) -> object:
+    def count(child: Child, *request: Any, **options: Any) -> object:
         with lock:
             now[0] += 1
             most[0] = max(most[0], now[0])
         pair.wait(timeout=30)
         try:
-            return ask(child, header, body)
+            return ask(child, *request, **options)
         finally:
             with lock:
                 now[0] -= 1
