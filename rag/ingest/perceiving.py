@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from rag.documents import Parsed, Section, Span
-from rag.errors import DocumentError, EmptyDocument, ModelError, UnsupportedFormat
+from rag.errors import DocumentError, DocumentWaits, EmptyDocument, ModelError, UnsupportedFormat
 from rag.ingest.parse import ParserPool
 from rag.ingest.parse.media import PDF, PICTURES, RECORDINGS
 
@@ -79,7 +79,8 @@ class Perceiving:
     def _described(
         self, body: bytes, media_type: str, *, read: Parsed | None = None, because: EmptyDocument | None = None
     ) -> Parsed:
-        """What was read, and then what is seen. Raises `because` where nothing is."""
+        """What was read, and then what is seen. Raises `because` where nothing is; DocumentWaits where the model
+        failed, which another time need not happen."""
         describer = self.describer
         if describer is None:
             raise ValueError("there is nobody to describe it")
@@ -99,11 +100,11 @@ class Perceiving:
                 sections.append(Section(span=Span(start=begins, end=len(text)), headings=(heading,), page=page))
                 seen += 1
         if not seen and because is not None:
-            raise EmptyDocument(f"{because}; and it was not described: {failed}" if failed else str(because))
+            raise DocumentWaits(f"{because}; and it was not described: {failed}") if failed else because
         notes: tuple[str, ...] = ()
         if seen:
             notes = (f"{seen} {'picture' if media_type in PICTURES else 'pages'} described by {describer.name}",)
-        notes += ("not described whole: the vision model failed",) if failed else ()
+        notes += ("not described whole: the vision model failed; the next run tries again",) if failed else ()
         language = read.language if read and read.language else describer.language
         return Parsed(
             text=text,
@@ -111,6 +112,7 @@ class Perceiving:
             title=read.title if read else None,
             language=language,
             notes=((*read.notes, *notes) if read else notes),
+            unfinished=bool(failed),
         )
 
     def _pictures(self, body: bytes, media_type: str) -> Iterator[tuple[int | None, bytes]]:
