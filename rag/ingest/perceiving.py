@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from rag.documents import Parsed, Section, Span
-from rag.errors import DocumentError, DocumentWaits, EmptyDocument, ModelError, UnsupportedFormat
+from rag.errors import ContextOverflow, DocumentError, DocumentWaits, EmptyDocument, ModelError, UnsupportedFormat
 from rag.ingest.parse import ParserPool
 from rag.ingest.parse.media import PDF, PICTURES, RECORDINGS
 
@@ -38,8 +38,8 @@ class Describer(Protocol):
     def fingerprint(self) -> str:
         """Part of the recipe."""
 
-    def describe(self, picture: bytes) -> str:
-        """What is on it. Raises ModelError."""
+    def describe(self, picture: bytes) -> tuple[str, bool]:
+        """What is on it, and whether that was cut short. Raises ModelError."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,26 +85,27 @@ class Perceiving:
         if describer is None:
             raise ValueError("there is nobody to describe it")
         text, sections = (read.text, list(read.sections)) if read else ("", [])
-        seen, failed = 0, ""
-        for page, picture in self._pictures(body, media_type):
+        seen, cut, left, failed, waits = 0, 0, 0, "", False
+        for page, pages, picture in self._pictures(body, media_type):
+            left = pages - (page or 1)
             try:
-                said = " ".join(describer.describe(picture).split())
+                found, short = describer.describe(picture)
             except ModelError as error:
-                failed = str(error)
+                failed, waits = str(error), not isinstance(error, ContextOverflow)
                 _log.warning("A picture was not described: %s", error, extra={"action": "picture_not_described"})
                 break
-            if said:
+            cut += short
+            if said := " ".join(found.split()):
                 begins = len(text) + 2 if text else 0
                 text = f"{text}\n\n{said}" if text else said
                 heading = HEADINGS.get(describer.language, HEADINGS["en"])
                 sections.append(Section(span=Span(start=begins, end=len(text)), headings=(heading,), page=page))
                 seen += 1
         if not seen and because is not None:
-            raise DocumentWaits(f"{because}; and it was not described: {failed}") if failed else because
-        notes: tuple[str, ...] = ()
-        if seen:
-            notes = (f"{seen} {'picture' if media_type in PICTURES else 'pages'} described by {describer.name}",)
-        notes += ("not described whole: the vision model failed; the next run tries again",) if failed else ()
+            raise _nothing(because, failed=failed, waits=waits, cut=cut)
+        notes = tuple(
+            _notes(describer.name, seen, cut=cut, left=left, failed=failed, waits=waits, media_type=media_type)
+        )
         language = read.language if read and read.language else describer.language
         return Parsed(
             text=text,
@@ -112,13 +113,13 @@ class Perceiving:
             title=read.title if read else None,
             language=language,
             notes=((*read.notes, *notes) if read else notes),
-            unfinished=bool(failed),
+            unfinished=waits,
         )
 
-    def _pictures(self, body: bytes, media_type: str) -> Iterator[tuple[int | None, bytes]]:
-        """(page, picture); of a PDF its first pages."""
+    def _pictures(self, body: bytes, media_type: str) -> Iterator[tuple[int | None, int, bytes]]:
+        """(page, how many there are, picture); of a PDF its first pages."""
         if media_type in PICTURES:
-            yield None, body
+            yield None, 1, body
             return
         for page in range(1, _MOST_PAGES + 1):
             try:
@@ -127,4 +128,23 @@ class Perceiving:
                 return
             if not drawn.png:
                 return
-            yield page, drawn.png
+            yield page, drawn.pages, drawn.png
+
+
+def _nothing(because: EmptyDocument, *, failed: str, waits: bool, cut: int) -> DocumentError:
+    """Why there is no text in it, although a model was asked."""
+    if failed:
+        return (DocumentWaits if waits else EmptyDocument)(f"{because}; and it was not described: {failed}")
+    return EmptyDocument(f"{because}; the vision model used up its words and said nothing") if cut else because
+
+
+def _notes(model: str, seen: int, *, cut: int, left: int, failed: str, waits: bool, media_type: str) -> Iterator[str]:
+    """What a reader should know of the descriptions. `cut`: how many were cut short; `left`: pages never looked at."""
+    if seen:
+        yield f"{seen} {'picture' if media_type in PICTURES else 'pages'} described by {model}"
+    if cut:
+        yield f"{cut} of the descriptions cut short by the model's limit"
+    if failed:
+        yield f"not described whole: the vision model failed{'; the next run tries again' if waits else ''}"
+    elif left > 0:
+        yield f"the last {left} pages not described: the first {_MOST_PAGES} are, none after one that cannot be drawn"

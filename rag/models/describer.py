@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+
 import httpx
 
 from rag.errors import ModelUnavailable
 from rag.models.ollama_server import OllamaServer
+from rag.models.ollama_traits import Traits, traits
 from rag.models.streaming import Limits
+from rag.models.thinking import Thinking
 
 _TASK = {
     "de": (
@@ -31,7 +35,7 @@ class OllamaDescriber:
         self._server = OllamaServer(base_url, limits=Limits())
         self._server.refuse_cloud_name(model)
         self._model, self._language, self._timeout_s = model, language, timeout_s
-        self._checked = False
+        self._traits: Traits | None = None
 
     @property
     def name(self) -> str:
@@ -48,8 +52,9 @@ class OllamaDescriber:
         """Part of the recipe."""
         return f"vision={self._model}/{self._language}"
 
-    def check(self) -> None:
-        """
+    def check(self) -> Traits:
+        """What the model must be told.
+
         Raises:
             ModelUnavailable: no server, no such model, one that runs elsewhere, or one that sees nothing.
         """
@@ -59,23 +64,37 @@ class OllamaDescriber:
                 f"{self._model} cannot read pictures. Name a vision model in ingest.vision_model: one that "
                 f"`ollama show` lists with the capability vision."
             )
-        self._checked = True
+        return traits(self._server.content(self._model), version=self._server.version())
 
-    def describe(self, picture: bytes) -> str:
-        """What is on it, in a few sentences; "" where the model says nothing.
+    def describe(self, picture: bytes) -> tuple[str, bool]:
+        """What is on it, in a few sentences, "" where the model says nothing; and whether it was cut short, or saw less
+        than all of the picture.
 
         Raises:
+            ContextOverflow: the picture is more than the model reads.
             ModelError: the server is not there, or fails.
         """
-        if not self._checked:
-            self.check()
+        if self._traits is None:
+            self._traits = self.check()
         client = self._server.client(read_s=self._timeout_s)
         try:
-            said = client.chat(
-                self._model,
-                messages=[{"role": "user", "content": _TASK[self._language], "images": [picture]}],
-                options={"num_ctx": _CONTEXT_TOKENS, "num_predict": _MOST_TOKENS, "temperature": 0, "seed": 1},
-            )
+            said = self._server.answer(client, self._body(picture, self._traits))
         except (self._server.response_error, httpx.HTTPError, ConnectionError) as error:
             raise self._server.failure(error, model=self._model) from error
-        return str(said.message.content or "").strip()[:_MOST_CHARS]
+        except ValueError as error:
+            raise ModelUnavailable(f"{self._server} sent something that is not its protocol.") from error
+        thinking = Thinking()
+        text = (thinking.feed(said.message.content or "") + thinking.end()).strip()
+        cut = said.done_reason == "length" or (said.prompt_eval_count or 0) >= _CONTEXT_TOKENS
+        return text[:_MOST_CHARS], cut or len(text) > _MOST_CHARS
+
+    def _body(self, picture: bytes, told: Traits) -> dict[str, object]:
+        image = base64.b64encode(picture).decode("ascii")
+        return {
+            "model": self._model,
+            "messages": [{"role": "user", "content": _TASK[self._language], "images": [image]}],
+            "think": told.think,
+            "truncate": False,
+            "shift": False,
+            "options": {"num_ctx": _CONTEXT_TOKENS, "num_predict": _MOST_TOKENS, "temperature": 0, "seed": 1},
+        }

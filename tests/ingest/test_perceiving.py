@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 
 from rag.documents import Parsed, Part
-from rag.errors import DocumentWaits, EmptyDocument, ModelUnavailable
+from rag.errors import ContextOverflow, DocumentWaits, EmptyDocument, ModelError, ModelUnavailable
 from rag.ingest.parse import ParserPool, media_type_of
 from rag.ingest.parse.media import PDF
 from rag.ingest.parse.shown import PagePicture
@@ -22,7 +22,10 @@ SEEN = "Ein Gabelstapler steht vor dem Lager."
 
 
 class Scans:
-    """Files of three pages without text; archives that hold one."""
+    """Files of some pages without text; archives that hold one."""
+
+    def __init__(self, pages: int = 3) -> None:
+        self.pages = pages
 
     def recipe(self, *, ocr: bool = True) -> str:
         return "scans"
@@ -34,8 +37,7 @@ class Scans:
         raise EmptyDocument("no text in it")
 
     def picture(self, body: bytes, *, page: int, width: int) -> PagePicture:
-        pages = 3
-        return PagePicture(png=b"drawn" if page <= pages else b"", pages=pages)
+        return PagePicture(png=b"drawn" if page <= self.pages else b"", pages=self.pages)
 
 
 class Seer:
@@ -45,16 +47,18 @@ class Seer:
 
     def __init__(self) -> None:
         self.asked, self.fails_from = 0, 1_000
+        self.failure: ModelError = ModelUnavailable("Ollama does not answer")
+        self.says = (SEEN, False)
 
-    def describe(self, picture: bytes) -> str:
+    def describe(self, picture: bytes) -> tuple[str, bool]:
         self.asked += 1
         if self.asked > self.fails_from:
-            raise ModelUnavailable("Ollama does not answer")
-        return SEEN
+            raise self.failure
+        return self.says
 
 
-def perceiving(seer: Seer) -> Perceiving:
-    return Perceiving(documents=cast(ParserPool, cast(Any, Scans())), describer=seer)
+def perceiving(seer: Seer, *, pages: int = 3) -> Perceiving:
+    return Perceiving(documents=cast(ParserPool, cast(Any, Scans(pages))), describer=seer)
 
 
 @contextmanager
@@ -98,4 +102,28 @@ def test_pages_seen_before_the_model_failed_are_kept_and_the_rest_waits() -> Non
     parsed = perceiving(seer).parse(b"%PDF-", media_type=PDF, name="scan.pdf")
     assert len(parsed.sections) == 2 and parsed.unfinished
     with pytest.raises(DocumentWaits, match="Ollama does not answer"):
+        perceiving(seer).parse(b"%PDF-", media_type=PDF, name="scan.pdf")
+
+
+def test_pages_that_are_not_described_are_said() -> None:
+    parsed = perceiving(Seer(), pages=50).parse(b"%PDF-", media_type=PDF, name="scan.pdf")
+    assert parsed.notes[0] == "20 pages described by seer" and "last 30 pages" in parsed.notes[1]
+    assert not parsed.unfinished
+    assert len(perceiving(Seer(), pages=20).parse(b"%PDF-", media_type=PDF, name="scan.pdf").notes) == 1
+
+
+def test_a_description_that_was_cut_short_is_said() -> None:
+    seer = Seer()
+    seer.says = (SEEN, True)
+    parsed = perceiving(seer).parse(b"%PDF-", media_type=PDF, name="scan.pdf")
+    assert "3 of the descriptions cut short" in parsed.notes[1]
+    seer.says = ("", True)
+    with pytest.raises(EmptyDocument, match="used up its words"):
+        perceiving(seer).parse(b"%PDF-", media_type=PDF, name="scan.pdf")
+
+
+def test_a_picture_that_is_too_much_for_the_model_is_not_tried_again() -> None:
+    seer = Seer()
+    seer.fails_from, seer.failure = 0, ContextOverflow("too long")
+    with pytest.raises(EmptyDocument, match="too long"):
         perceiving(seer).parse(b"%PDF-", media_type=PDF, name="scan.pdf")
