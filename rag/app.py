@@ -209,7 +209,12 @@ class App:
         """The way in. Opening it mends what an interrupted run left between ledger and indexes."""
         with self._opening:
             spaces = self.spaces
-            parser = perceiving_of(self.settings, workers=self.keeping.workers, close=self._close.enter_context)
+            parser = perceiving_of(
+                self.settings,
+                workers=self.keeping.workers,
+                close=self._close.enter_context,
+                policy=policy_of(self.settings),
+            )
             words = opening.open_words(self.settings.home / "words", self.ledger)
             self._close.callback(opening.close, words, self.ledger)
             pipeline = Pipeline(

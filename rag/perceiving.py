@@ -13,6 +13,7 @@ from rag.ingest.parse.speech import Speech, installed
 from rag.ingest.perceiving import Perceiving
 from rag.models.catalogue import MODELS, Kind
 from rag.models.describer import OllamaDescriber
+from rag.models.licences import Policy
 from rag.models.weights import find
 from rag.settings import Settings
 
@@ -21,9 +22,13 @@ _HEARING_S = 900.0
 
 
 def perceiving_of(
-    settings: Settings, *, workers: int, close: Callable[[AbstractContextManager[ParserPool]], ParserPool]
+    settings: Settings,
+    *,
+    workers: int,
+    close: Callable[[AbstractContextManager[ParserPool]], ParserPool],
+    policy: Policy,
 ) -> Perceiving:
-    """The reader of the pipeline; `close` keeps a pool until the end.
+    """The reader of the pipeline; `close` keeps a pool until the end, `policy` says which models are let in.
 
     Raises:
         SettingsError, ModelUnavailable: a model is set that is not there.
@@ -36,7 +41,7 @@ def perceiving_of(
         ocr=wanted.ocr,
         workers=workers,
     )
-    speech, describer = speech_of(settings), describer_of(settings)
+    speech, describer = speech_of(settings), describer_of(settings, policy=policy)
     recordings = (
         ParserPool(
             profile="recordings", timeout_s=_HEARING_S, memory_mb=wanted.speech_memory_mb, ocr=False, speech=speech
@@ -84,10 +89,13 @@ def speech_of(settings: Settings) -> Speech | None:
     )
 
 
-def describer_of(settings: Settings) -> OllamaDescriber | None:
-    """The vision model, if one is set; it is asked for its name with the first picture."""
+def describer_of(settings: Settings, *, policy: Policy) -> OllamaDescriber | None:
+    """The vision model, if one is set; it is looked at with each picture."""
     if not settings.ingest.vision_model:
         return None
     return OllamaDescriber(
-        settings.ollama_url(), model=settings.ingest.vision_model, language=settings.ingest.vision_language
+        settings.ollama_url(),
+        model=settings.ingest.vision_model,
+        language=settings.ingest.vision_language,
+        policy=policy,
     )

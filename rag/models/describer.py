@@ -6,7 +6,8 @@ import base64
 
 import httpx
 
-from rag.errors import ModelUnavailable
+from rag.errors import LicenceRefused, ModelUnavailable
+from rag.models.licences import Policy
 from rag.models.ollama_server import OllamaServer
 from rag.models.ollama_traits import Traits, traits
 from rag.models.streaming import Limits
@@ -29,13 +30,23 @@ _MOST_CHARS = 4000
 
 
 class OllamaDescriber:
-    """A vision model, asked once for each picture. `language`: de or en, of the descriptions."""
+    """A vision model, asked once for each picture. `language`: de or en, of the descriptions. `policy` says which
+    licences are let in."""
 
-    def __init__(self, base_url: str, *, model: str, language: str = "de", timeout_s: float = 300.0) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        model: str,
+        language: str = "de",
+        timeout_s: float = 300.0,
+        policy: Policy | None = None,
+    ) -> None:
         self._server = OllamaServer(base_url, limits=Limits())
         self._server.refuse_cloud_name(model)
         self._model, self._language, self._timeout_s = model, language, timeout_s
-        self._traits: Traits | None = None
+        self._policy = policy or Policy()
+        self._known: tuple[str, Traits] | None = None
 
     @property
     def name(self) -> str:
@@ -53,17 +64,26 @@ class OllamaDescriber:
         return f"vision={self._model}/{self._language}"
 
     def check(self) -> Traits:
-        """What the model must be told.
+        """What the model must be told. That it runs here is looked at each time, the rest once for each version.
 
         Raises:
             ModelUnavailable: no server, no such model, one that runs elsewhere, or one that sees nothing.
+            LicenceRefused: the settings do not let its licence in.
         """
-        self._server.entry(self._model)
-        if "vision" not in self._server.shown_here(self._model).capabilities:
+        digest = str(self._server.entry(self._model).get("digest") or "")
+        if self._known is None or self._known[0] != digest:
+            self._known = (digest, self._looked_at())
+        return self._known[1]
+
+    def _looked_at(self) -> Traits:
+        shown = self._server.shown_here(self._model)
+        if "vision" not in shown.capabilities:
             raise ModelUnavailable(
                 f"{self._model} cannot read pictures. Name a vision model in ingest.vision_model: one that "
                 f"`ollama show` lists with the capability vision."
             )
+        if refusal := self._policy.refusal(self._model, shown.verdict(self._model)):
+            raise LicenceRefused(f"{refusal} (ingest.vision_model)")
         return traits(self._server.content(self._model), version=self._server.version())
 
     def describe(self, picture: bytes) -> tuple[str, bool]:
@@ -74,11 +94,10 @@ class OllamaDescriber:
             ContextOverflow: the picture is more than the model reads.
             ModelError: the server is not there, or fails.
         """
-        if self._traits is None:
-            self._traits = self.check()
+        told = self.check()
         client = self._server.client(read_s=self._timeout_s)
         try:
-            said = self._server.answer(client, self._body(picture, self._traits))
+            said = self._server.answer(client, self._body(picture, told))
         except (self._server.response_error, httpx.HTTPError, ConnectionError) as error:
             raise self._server.failure(error, model=self._model) from error
         except ValueError as error:
