@@ -58,6 +58,7 @@ class ParserPool:
         self._limits = Limits(
             timeout_s=timeout_s, memory_mb=memory_mb, max_text_chars=max_text_chars,
             extra_memory_mb=ocr_engines.extra_memory_mb(self._ocr), cpu_s=_HEARING_CPU_S if speech else None,
+            memory_key="ingest.speech_memory_mb" if speech else "",
         )  # fmt: skip
         self._free = threading.BoundedSemaphore(workers)
         self._lock = threading.Lock()
