@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rag.errors import SettingsError
 from rag.ingest.parse import ParserPool
-from rag.ingest.parse.speech import Speech, installed
+from rag.ingest.parse.speech import LANGUAGES, Speech, installed
 from rag.ingest.perceiving import Perceiving
 from rag.models.catalogue import MODELS, Kind
 from rag.models.describer import OllamaDescriber
@@ -58,7 +58,7 @@ def speech_of(settings: Settings) -> Speech | None:
     """The speech model, if one is set.
 
     Raises:
-        SettingsError: it is a folder that holds none, or the extra is not installed.
+        SettingsError: it is a folder that holds none, its language is none, or the extra is not installed.
         ModelUnavailable: the catalogue's weights are not there; says how to fetch them.
     """
     name = settings.ingest.speech_model
@@ -68,6 +68,13 @@ def speech_of(settings: Settings) -> Speech | None:
         raise SettingsError(
             "ingest.speech_model needs faster-whisper: `make extras`, or `pip install 'archivar[speech]'`.",
             key="ingest.speech_model",
+        )
+    language = settings.ingest.speech_language
+    if language and language not in LANGUAGES:
+        raise SettingsError(
+            f"ingest.speech_language: {language!r} is no language that is heard; write its code, such as de or en, or "
+            f"leave it empty to have it found out.",
+            key="ingest.speech_language",
         )
     if name in MODELS and MODELS[name].kind is Kind.SPEECH:
         directory, label = find(name, directory=settings.models).directory, name
@@ -84,7 +91,7 @@ def speech_of(settings: Settings) -> Speech | None:
     return Speech(
         name=label,
         directory=directory,
-        language=settings.ingest.speech_language,
+        language=language,
         threads=max(1, (os.cpu_count() or 1) - (os.cpu_count() or 1) // 4),
     )
 

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Final, TypeVar
 
 from rag.documents import Parsed
-from rag.errors import DocumentError, EmptyDocument, UnreadableDocument, UnsupportedFormat
+from rag.errors import DocumentError, DocumentWaits, EmptyDocument, UnreadableDocument, UnsupportedFormat
 from rag.ingest.parse import ocr as ocr_engines
 from rag.ingest.parse.profiles import PROFILES, fingerprint
 from rag.ingest.parse.shown import MARKS, PICTURE, Marks, PagePicture, marks_of, picture_of
@@ -26,7 +26,7 @@ _MAX_DOCUMENTS_A_CHILD: Final = 200
 _MAX_MB_A_CHILD: Final = 512
 _HEARING_CPU_S: Final = 24 * 3600.0  # the clock, which starts again with each sentence, ends it long before
 _ERRORS: Final[dict[str, type[DocumentError]]] = {
-    error.__name__: error for error in (UnsupportedFormat, UnreadableDocument, EmptyDocument)
+    error.__name__: error for error in (UnsupportedFormat, UnreadableDocument, EmptyDocument, DocumentWaits)
 }
 
 

@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from rag.documents import Parsed, Section, Span
-from rag.errors import EmptyDocument, UnreadableDocument
+from rag.errors import DocumentWaits, EmptyDocument, UnreadableDocument
 from rag.ingest.parse.draft import clean
 from rag.ingest.parse.sound import RATE, slices
 from rag.ingest.parse.speech import Speech
@@ -43,6 +43,7 @@ class RecordingParser:
         """
         Raises:
             EmptyDocument: nobody speaks.
+            DocumentWaits: the speech model cannot be loaded.
             UnreadableDocument: it has no sound that can be decoded, or hearing it takes more memory than is set.
         """
         try:
@@ -83,13 +84,23 @@ class RecordingParser:
         if self._model is None:
             from faster_whisper import WhisperModel
 
-            self._model = WhisperModel(
-                str(self._speech.directory),
-                device="cpu",
-                compute_type="int8",
-                cpu_threads=self._speech.threads,
-                local_files_only=True,
-            )
+            try:
+                self._model = WhisperModel(
+                    str(self._speech.directory),
+                    device="cpu",
+                    compute_type="int8",
+                    cpu_threads=self._speech.threads,
+                    local_files_only=True,
+                )
+            except MemoryError as error:
+                raise DocumentWaits(
+                    f"the speech model {self._speech.name} takes more memory than is set (ingest.speech_memory_mb)"
+                ) from error
+            except Exception as error:  # a library's own words; it is no fault of the recording's
+                raise DocumentWaits(
+                    f"the speech model {self._speech.name} cannot be loaded ({type(error).__name__}): see that its "
+                    f"folder is whole (ingest.speech_model); the next run tries again"
+                ) from error
         return self._model
 
 

@@ -83,7 +83,7 @@ class Child:
         self.body_bytes = 0
         config = {
             "profile": profile, "ocr": ocr, "scratch": self._scratch,
-            "readable": [*_readable(), *([str(speech.directory)] if speech else [])],
+            "readable": [*_readable(), *(speech.places() if speech else [])],
             "data_mb": limits.data_mb, "file_mb": limits.file_mb, "cpu_s": limits.cpu_s or 2 * limits.timeout_s + 5,
             "max_text_chars": limits.max_text_chars, "speech": speech.as_json() if speech else None,
         }  # fmt: skip
