@@ -30,7 +30,7 @@ def in_use(settings: Settings) -> Iterator[tuple[str, Listed]]:
             yield "embedder.model", found
     with suppress(ModelError):
         if name := settings.ingest.vision_model:
-            seeing = inventory.called(name, inventory.of_ollama(settings.ollama_url(), only=name))
+            seeing = inventory.called(name, inventory.of_ollama(settings.vision_url(), only=name))
             if seeing is not None:
                 yield "ingest.vision_model", seeing
 

@@ -101,7 +101,7 @@ def describer_of(settings: Settings, *, policy: Policy) -> OllamaDescriber | Non
     if not settings.ingest.vision_model:
         return None
     return OllamaDescriber(
-        settings.ollama_url(),
+        settings.vision_url(),
         model=settings.ingest.vision_model,
         language=settings.ingest.vision_language,
         policy=policy,

@@ -176,7 +176,9 @@ class IngestSettings:
     speech_language: str = _option("", "of all recordings, de or en for instance; empty: found out for each")
     speech_memory_mb: int = _option(3072, "most memory that takes, MiB; larger models want more", least=512)
     vision_model: str = _option(
-        "", "a vision model in Ollama that describes pictures and scans without readable text; empty: none"
+        "",
+        "a vision model that describes pictures and scans without readable text, in the Ollama of llm, or where llm is "
+        "none in that of embedder.base_url; empty: none",
     )
     vision_language: str = _option("de", "language of the descriptions", choices=("de", "en"))
     timeout_s: float = _option(120.0, "longest time one document may take to parse, seconds", least=1)
@@ -289,7 +291,7 @@ class Settings:
         reranker, usual = self.retrieval.reranker, EmbedderSettings().base_url
         servers = (
             self.embedder.base_url if self.embedder.provider == "ollama" else "",
-            self.ollama_url() if self.ingest.vision_model else "",
+            self.vision_url() if self.ingest.vision_model else "",
             *((self.llm.addresses or (usual,)) if self.llm.provider not in ("embedded", "none") else ()),
             reranker if "://" in reranker else "",
             self.auth.oidc.issuer,
@@ -301,6 +303,13 @@ class Settings:
     def ollama_url(self) -> str:
         """Where Ollama is looked for: the first of its addresses."""
         return next(iter(self.llm.addresses), EmbedderSettings().base_url)
+
+    def vision_url(self) -> str:
+        """Where the Ollama that sees is looked for: where the language model is, else the embedder's."""
+        other = self.llm.provider == "openai-compatible" or not (
+            self.llm.addresses or self.llm.provider in ("auto", "ollama")
+        )
+        return self.embedder.base_url if other else self.ollama_url()
 
     def api_key(self) -> str:
         """The model server's key, from its file; empty where none is named.

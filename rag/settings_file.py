@@ -56,6 +56,10 @@ def load(*, config: Path | None, home: Path | None, environ: Mapping[str, str]) 
         except tomllib.TOMLDecodeError as error:
             line = re.search(r"at line (\d+)", str(error))
             raise SettingsError(f"{path} is not valid TOML: {error}.", line=int(line[1]) if line else None) from error
+        except RecursionError as error:
+            raise SettingsError(f"{path} cannot be read: its brackets are nested too deeply.") from error
+        except ValueError as error:  # a number of thousands of digits
+            raise SettingsError(f"{path} cannot be read: {str(error).partition(';')[0]}.") from error
         values |= _Reader(path, text).settings(tables)
         beside = path.absolute().parent
         values["prompts"] = {
@@ -98,6 +102,9 @@ class _Reader:
                 values[name] = self._table(TABLES[name], name, table)
                 if name == "llm":
                     self._llm(values[name])
+                elif name == "embedder":
+                    wanted = values[name]
+                    self._refuse("embedder", 0, digest=digest_problem(wanted.provider, wanted.digest))
         names = [source.name for source in values.get("sources", ())]
         for index, name in enumerate(names):
             if name in names[:index]:
@@ -218,7 +225,7 @@ class _Reader:
 
     def _value(self, table: str, key: str, value: Any, kind: Any, entry: Field[Any], index: int) -> Any:
         if kind is float and type(value) is int:
-            value = float(value)
+            value = _decimal(value)
         if isinstance(kind, types.GenericAlias):
             listed = self._strings(table, key, value, index)
             if entry.metadata["hosts"]:
@@ -230,8 +237,11 @@ class _Reader:
         choices = entry.metadata["choices"]
         if choices and value not in choices:
             raise self._error(table, key, f"{key} is one of {', '.join(choices)}, not {value!r}", index)
-        if kind in (int, float) and not entry.metadata["least"] <= value <= entry.metadata["most"]:
+        if kind in (int, float) and not _within(value, entry):
             raise self._error(table, key, f"{key} is {_bounds(entry)}, not {value!r}", index)
+        if kind is str and value.startswith("~") and not _has_home(value):
+            what = f"{key} begins with the home of somebody who is not known here; write the whole path, from /"
+            raise self._error(table, key, what, index)
         if entry.metadata["address"] or (entry.metadata["place"] and "://" in value):
             self._check_address(table, key, value, index)
         return value
@@ -276,6 +286,26 @@ def _listed(table: dict[str, Any]) -> dict[str, Any]:
 
 
 _KINDS = {str: "a text in quotes", int: "a whole number", float: "a number", bool: "true or false"}
+
+
+def _decimal(value: int) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
+def _within(value: float, entry: Field[Any]) -> bool:
+    """Whether a number is one that can be meant: endless is none."""
+    return bool(entry.metadata["least"] <= value <= entry.metadata["most"]) and value != math.inf
+
+
+def _has_home(path: str) -> bool:
+    try:
+        Path(path).expanduser()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _bounds(entry: Field[Any]) -> str:

@@ -110,7 +110,7 @@ def _models(settings: Settings, ledger: Ledger) -> dict[str, Any]:
             if llm.provider not in _NO_SERVER
             else "",
         },
-        "vision": {"model": settings.ingest.vision_model, "server": settings.ollama_url()},
+        "vision": {"model": settings.ingest.vision_model, "server": settings.vision_url()},
         "speech": {"model": Path(settings.ingest.speech_model).name},
         "reranker": {"server": reranker if "://" in reranker else "", "used": bool(reranker)},
     }

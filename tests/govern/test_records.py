@@ -42,7 +42,7 @@ station3 = ["otto.normal"]
 provider = "ollama"
 base_url = "http://gpu.klinik.example:8000/v1"
 model = "mistral-small"
-digest = "sha256:abc"
+digest = "sha256:abcabcabcabcabcabcabcabcabcabcabcabcabcabcabcabcabcabcabcabcabca"
 [egress]
 allow = ["wiki.klinik.example"]
 """
