@@ -165,6 +165,8 @@ class Parsed:
     """What a reader should know of the parse: "2 pages read by OCR", "3 pictures left out"."""
     hidden: tuple[Hidden, ...] = ()
     """In order of their beginnings."""
+    unfinished: bool = False
+    """Something failed that another time may do: the next run reads it again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

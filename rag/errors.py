@@ -3,8 +3,8 @@
     RagError
     ├ SettingsError                          start-up only: names the key and the line
     ├ SourceError      SourceUnavailable · SourceDenied · DocumentVanished
-    ├ DocumentError    UnsupportedFormat · UnreadableDocument (ChangingDocument) · EmptyDocument
-    │                                        recorded, the others go on
+    ├ DocumentError    UnsupportedFormat · UnreadableDocument (ChangingDocument) · EmptyDocument ·
+    │                DocumentWaits           recorded, the others go on
     ├ StoreError       StoreOwned · StoreFull · IndexDamaged · EmbedderChanged · MassRemoval
     ├ ModelError       ModelUnavailable (LicenceRefused) · ModelTimeout · ModelChanged · ContextOverflow
     ├ AccessError      UnknownPrincipal · AccountClosed · SignInUnavailable
@@ -67,6 +67,10 @@ class ChangingDocument(UnreadableDocument):
 
 class EmptyDocument(DocumentError):
     """No text in it."""
+
+
+class DocumentWaits(DocumentError):
+    """What reads it, a model, is not there now or fails; the next run tries again."""
 
 
 class ReadingStopped(RagError):

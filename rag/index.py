@@ -30,6 +30,7 @@ from rag.ports import Embedder, Reranker
 from rag.settings import Settings
 from rag.store import opening
 from rag.store.ledger import Ledger
+from rag.writers import policy_of
 
 _log = logging.getLogger(__name__)
 
@@ -100,7 +101,12 @@ class Index:
     @cached_property
     def _one_pipeline(self) -> Pipeline:
         spaces = self.spaces
-        parser = perceiving_of(self._settings, workers=self._workers(), close=self._close.enter_context)
+        parser = perceiving_of(
+            self._settings,
+            workers=self._workers(),
+            close=self._close.enter_context,
+            policy=policy_of(self._settings),
+        )
         words = opening.open_words(self._settings.home / "words", self._ledger)
         self._close.callback(opening.close, words, self._ledger)
         pipeline = Pipeline(

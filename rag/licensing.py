@@ -15,7 +15,8 @@ from rag.writers import policy_of
 
 
 def in_use(settings: Settings) -> Iterator[tuple[str, Listed]]:
-    """The language model and the embedder, each with its key in rag.toml; one that cannot be seen now is left out."""
+    """The language model, the embedder and the vision model, each with its key in rag.toml; one that cannot be seen now
+    is left out."""
     with suppress(ModelError):
         if (model := _language_model(settings)) is not None:
             yield "llm.model", model
@@ -27,6 +28,11 @@ def in_use(settings: Settings) -> Iterator[tuple[str, Listed]]:
             found = inventory.called(embedder.model, inventory.of_catalogue(settings.models))
         if found is not None:
             yield "embedder.model", found
+    with suppress(ModelError):
+        if name := settings.ingest.vision_model:
+            seeing = inventory.called(name, inventory.of_ollama(settings.vision_url(), only=name))
+            if seeing is not None:
+                yield "ingest.vision_model", seeing
 
 
 def refuse_at_start(settings: Settings) -> None:

@@ -11,11 +11,12 @@ from pathlib import Path
 from rag.documents import Parsed
 from rag.errors import SettingsError
 from rag.ingest.parse import ParserPool
-from rag.ingest.parse.speech import Speech, installed
+from rag.ingest.parse.speech import LANGUAGES, Speech, installed
 from rag.ingest.perceiving import Perceiving
 from rag.ingest.reader import Reader
 from rag.models.catalogue import MODELS, Kind
 from rag.models.describer import OllamaDescriber
+from rag.models.licences import Policy
 from rag.models.weights import find
 from rag.settings import Settings
 
@@ -57,17 +58,26 @@ class Opening:
 
 
 def perceiving_of(
-    settings: Settings, *, workers: int, close: Callable[[AbstractContextManager[ParserPool]], ParserPool]
+    settings: Settings,
+    *,
+    workers: int,
+    close: Callable[[AbstractContextManager[ParserPool]], ParserPool],
+    policy: Policy,
 ) -> Reader:
-    """The reader of the pipeline, not opened yet; `close` keeps a pool until the end."""
-    return Opening(lambda: _perceiving(settings, workers=workers, close=close))
+    """The reader of the pipeline, not opened yet; `close` keeps a pool until the end, `policy` says which models are
+    let in."""
+    return Opening(lambda: _perceiving(settings, workers=workers, close=close, policy=policy))
 
 
 def _perceiving(
-    settings: Settings, *, workers: int, close: Callable[[AbstractContextManager[ParserPool]], ParserPool]
+    settings: Settings,
+    *,
+    workers: int,
+    close: Callable[[AbstractContextManager[ParserPool]], ParserPool],
+    policy: Policy,
 ) -> Perceiving:
     wanted = settings.ingest
-    speech, describer = speech_of(settings), describer_of(settings)
+    speech, describer = speech_of(settings), describer_of(settings, policy=policy)
     documents = ParserPool(
         profile=wanted.parser,
         timeout_s=wanted.timeout_s,
@@ -103,7 +113,7 @@ def speech_of(settings: Settings) -> Speech | None:
     """The speech model, if one is set.
 
     Raises:
-        SettingsError: it is a folder that holds none, or the extra is not installed.
+        SettingsError: it is a folder that holds none, its language is none, or the extra is not installed.
         ModelUnavailable: the catalogue's weights are not there; says how to fetch them.
     """
     name = settings.ingest.speech_model
@@ -113,6 +123,13 @@ def speech_of(settings: Settings) -> Speech | None:
         raise SettingsError(
             "ingest.speech_model needs faster-whisper: `make extras`, or `pip install 'archivar[speech]'`.",
             key="ingest.speech_model",
+        )
+    language = settings.ingest.speech_language
+    if language and language not in LANGUAGES:
+        raise SettingsError(
+            f"ingest.speech_language: {language!r} is no language that is heard; write its code, such as de or en, or "
+            f"leave it empty to have it found out.",
+            key="ingest.speech_language",
         )
     if name in MODELS and MODELS[name].kind is Kind.SPEECH:
         directory, label = find(name, directory=settings.models).directory, name
@@ -129,15 +146,18 @@ def speech_of(settings: Settings) -> Speech | None:
     return Speech(
         name=label,
         directory=directory,
-        language=settings.ingest.speech_language,
+        language=language,
         threads=max(1, (os.cpu_count() or 1) - (os.cpu_count() or 1) // 4),
     )
 
 
-def describer_of(settings: Settings) -> OllamaDescriber | None:
-    """The vision model, if one is set; it is asked for its name with the first picture."""
+def describer_of(settings: Settings, *, policy: Policy) -> OllamaDescriber | None:
+    """The vision model, if one is set; it is looked at with each picture."""
     if not settings.ingest.vision_model:
         return None
     return OllamaDescriber(
-        settings.ollama_url(), model=settings.ingest.vision_model, language=settings.ingest.vision_language
+        settings.vision_url(),
+        model=settings.ingest.vision_model,
+        language=settings.ingest.vision_language,
+        policy=policy,
     )

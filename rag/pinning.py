@@ -76,11 +76,12 @@ def _one(pin: Pin, model: str, place: str, ask: Callable[[], list[Listed]]) -> L
 
 class PinWatch:
     """Looks at the pinned models at once and then every hour, in a thread of its own, until closed. A change is logged,
-    and once more when the pinned version is back. `last` is what was seen last."""
+    and once more when the pinned version is seen to be back. `last` is what was seen last."""
 
     def __init__(self, settings: Settings, *, every_s: float = HOUR_S) -> None:
         self._settings, self._every_s = settings, every_s
         self.last: tuple[Looked, ...] = ()
+        self._told: set[tuple[str, str]] = set()  # (key, place) of changes that were logged
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -102,15 +103,18 @@ class PinWatch:
 
     def look(self) -> tuple[Looked, ...]:
         """Look now."""
-        before = {(one.pin.key, one.place) for one in self.changed}
         self.last = tuple(looked(self._settings))
-        now = {(one.pin.key, one.place): one for one in self.changed}
-        for place in now.keys() - before:
-            extra = {"action": "model_changed", "key": place[0], "place": place[1]}
-            _log.error("A pinned model is another version: %s", now[place].problem, extra=extra)
-        for key, where in before - now.keys():
-            extra = {"action": "model_as_pinned", "key": key, "place": where}
-            _log.warning("A pinned model is as pinned again", extra=extra)
+        for one in self.last:
+            place = (one.pin.key, one.place)
+            extra = {"key": one.pin.key, "place": one.place}
+            if one.changed and place not in self._told:
+                self._told.add(place)
+                _log.error(
+                    "A pinned model is another version: %s", one.problem, extra={"action": "model_changed", **extra}
+                )
+            elif one.digest and not one.changed and place in self._told:
+                self._told.discard(place)
+                _log.warning("A pinned model is as pinned again", extra={"action": "model_as_pinned", **extra})
         return self.last
 
     def _run(self) -> None:

@@ -86,7 +86,7 @@ class Settings:
         reranker, usual = self.retrieval.reranker, EmbedderSettings().base_url
         servers = (
             self.embedder.base_url if self.embedder.provider == "ollama" else "",
-            self.ollama_url() if self.ingest.vision_model else "",
+            self.vision_url() if self.ingest.vision_model else "",
             *((self.llm.addresses or (usual,)) if self.llm.provider not in ("embedded", "none") else ()),
             reranker if "://" in reranker else "",
             self.auth.oidc.issuer,
@@ -98,6 +98,13 @@ class Settings:
     def ollama_url(self) -> str:
         """Where Ollama is looked for: the first of its addresses."""
         return next(iter(self.llm.addresses), EmbedderSettings().base_url)
+
+    def vision_url(self) -> str:
+        """Where the Ollama that sees is looked for: where the language model is, else the embedder's."""
+        other = self.llm.provider == "openai-compatible" or not (
+            self.llm.addresses or self.llm.provider in ("auto", "ollama")
+        )
+        return self.embedder.base_url if other else self.ollama_url()
 
     def server_of(self, provider: str) -> str:
         """Where a model of that provider is looked for that somebody names beside the settings' own; "" where nothing

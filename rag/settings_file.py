@@ -52,6 +52,10 @@ def load(*, config: Path | None, home: Path | None, environ: Mapping[str, str]) 
         except tomllib.TOMLDecodeError as error:
             line = re.search(r"at line (\d+)", str(error))
             raise SettingsError(f"{path} is not valid TOML: {error}.", line=int(line[1]) if line else None) from error
+        except RecursionError as error:
+            raise SettingsError(f"{path} cannot be read: its brackets are nested too deeply.") from error
+        except ValueError as error:  # a number of thousands of digits
+            raise SettingsError(f"{path} cannot be read: {str(error).partition(';')[0]}.") from error
         values |= _Reader(path, text).settings(tables)
         beside = path.absolute().parent
         values["prompts"] = {
@@ -94,6 +98,9 @@ class _Reader:
                 values[name] = self._tables.read(TABLES[name], name, table)
                 if name == "llm":
                     self._llm(values[name])
+                elif name == "embedder":
+                    wanted = values[name]
+                    self._tables.refuse("embedder", 0, digest=digest_problem(wanted.provider, wanted.digest))
         names = [source.name for source in values.get("sources", ())]
         for index, name in enumerate(names):
             if name in names[:index]:

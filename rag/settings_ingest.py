@@ -21,7 +21,9 @@ class IngestSettings:
     speech_language: str = option("", "of all recordings, de or en for instance; empty: found out for each")
     speech_memory_mb: int = option(3072, "most memory that takes, MiB; larger models want more", least=512)
     vision_model: str = option(
-        "", "a vision model in Ollama that describes pictures and scans without readable text; empty: none"
+        "",
+        "a vision model that describes pictures and scans without readable text, in the Ollama of llm, or where llm is "
+        "none in that of embedder.base_url; empty: none",
     )
     vision_language: str = option("de", "language of the descriptions", choices=("de", "en"))
     timeout_s: float = option(120.0, "longest time one document may take to parse, seconds", least=1)

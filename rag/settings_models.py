@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -102,4 +103,6 @@ def digest_problem(provider: str, digest: str) -> str:
     """Why a pin cannot be held; empty where it can. A pin that nothing checks would only seem to protect."""
     if digest and provider == "openai-compatible":
         return "an openai-compatible server tells no digest, so nothing could be checked; take digest out"
+    if digest and not re.fullmatch(r"(?:sha256:)?[0-9a-f]{64}", digest.strip(), re.IGNORECASE):
+        return 'digest is "sha256:" and 64 digits, as `rag models pin` writes it'
     return ""

@@ -70,7 +70,7 @@ class TableReader:
 
     def _value(self, table: str, key: str, value: Any, kind: Any, entry: Field[Any], index: int) -> Any:
         if kind is float and type(value) is int:
-            value = float(value)
+            value = _decimal(value)
         if isinstance(kind, types.GenericAlias):
             listed = self.strings(table, key, value, index)
             if entry.metadata["hosts"]:
@@ -82,8 +82,11 @@ class TableReader:
         choices = entry.metadata["choices"]
         if choices and value not in choices:
             raise self.error(table, key, f"{key} is one of {', '.join(choices)}, not {value!r}", index)
-        if kind in (int, float) and not entry.metadata["least"] <= value <= entry.metadata["most"]:
+        if kind in (int, float) and not _within(value, entry):
             raise self.error(table, key, f"{key} is {_bounds(entry)}, not {value!r}", index)
+        if kind is str and value.startswith("~") and not _has_home(value):
+            what = f"{key} begins with the home of somebody who is not known here; write the whole path, from /"
+            raise self.error(table, key, what, index)
         if entry.metadata["address"] or (entry.metadata["place"] and "://" in value):
             self._check_address(table, key, value, index)
         return value
@@ -113,6 +116,26 @@ class TableReader:
 
 
 _KINDS = {str: "a text in quotes", int: "a whole number", float: "a number", bool: "true or false"}
+
+
+def _decimal(value: int) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
+def _within(value: float, entry: Field[Any]) -> bool:
+    """Whether a number is one that can be meant: endless is none."""
+    return bool(entry.metadata["least"] <= value <= entry.metadata["most"]) and value != math.inf
+
+
+def _has_home(path: str) -> bool:
+    try:
+        Path(path).expanduser()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _bounds(entry: Field[Any]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, is_dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import rag
@@ -110,6 +111,8 @@ def _models(settings: Settings, ledger: Ledger) -> dict[str, Any]:
             if llm.provider not in _NO_SERVER
             else "",
         },
+        "vision": {"model": settings.ingest.vision_model, "server": settings.vision_url()},
+        "speech": {"model": Path(settings.ingest.speech_model).name},
         "reranker": {"server": reranker if "://" in reranker else "", "used": bool(reranker)},
     }
 
@@ -172,6 +175,10 @@ def _model_lines(models: Mapping[str, Any], say: Mapping[str, str]) -> list[str]
             where=say["none"] if writer["provider"] == "none" else runs,
         )
     )
+    if models["vision"]["model"]:
+        lines.append(say["vision"].format(model=models["vision"]["model"], where=where(models["vision"]["server"])))
+    if models["speech"]["model"]:
+        lines.append(say["speech"].format(model=models["speech"]["model"]))
     return lines + ([say["reranker"].format(where=where(reranker["server"]))] if reranker["used"] else [])
 
 

@@ -16,7 +16,7 @@ from types import MappingProxyType
 import numpy as np
 
 from rag.documents import Chunk, Document, DocumentRef, Parsed, Part, RawDocument
-from rag.errors import DocumentError, ModelError
+from rag.errors import DocumentError, DocumentWaits, ModelError
 from rag.ingest import chunk as chunking
 from rag.ingest import reconcile
 from rag.ingest.kept_out import not_erased
@@ -47,6 +47,13 @@ class Draft:
     chunks: tuple[Chunk, ...] = ()
     notes: tuple[str, ...] = ()
     reason: str | None = None
+    unfinished: bool = False
+    """It, or a document inside it, is to be read again by the next run."""
+
+    @property
+    def remembered(self) -> str:
+        """The stamp that is recorded: none where the next run is to look again."""
+        return "" if self.unfinished else self.stamp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +97,7 @@ class Pipeline:
             document = self._document(raw, parsed)
             chunks = chunking.chunk(document, recipe=self.recipe, fits=self._fits)
         except DocumentError as error:
-            return [replace(draft, reason=str(error))]
+            return [replace(draft, reason=str(error), unfinished=isinstance(error, DocumentWaits))]
         parts, notes = parsed.parts, parsed.notes
         if parts and depth >= _MAX_DEPTH:
             notes += (f"{len(parts)} documents inside left out: more than {_MAX_DEPTH} levels deep",)
@@ -101,11 +108,12 @@ class Pipeline:
             notes += (f"only the first {self.max_chunks:,} of {len(chunks):,} chunks are indexed (ingest.max_chunks)",)
             chunks = chunks[: self.max_chunks]
         own = replace(draft, document=document, chunks=chunks, notes=notes)
-        inner = [
+        drafts = [
             self._draft(part, stamp="", parent=raw.ref.key, depth=depth + 1, allowance=allowance)
             for part in self._inside(raw, fitting)
         ]
-        return [own, *(entry for drafts in inner for entry in drafts)]
+        inner = [entry for found in drafts for entry in found]
+        return [replace(own, unfinished=parsed.unfinished or any(entry.unfinished for entry in inner)), *inner]
 
     def write(self, drafts: Sequence[Draft]) -> int:
         """Embed, index, record and sweep a batch; returns how many chunks it holds.
@@ -267,7 +275,7 @@ class Pipeline:
             chunks=draft.chunks,
             vectors=vectors,
             embedder=self.embedder.fingerprint,
-            stamp=draft.stamp,
+            stamp=draft.remembered,
             recipe=self.recipe,
             media_type=draft.raw.media_type,
             notes=draft.notes,
@@ -278,7 +286,7 @@ class Pipeline:
         self.ledger.record_failure(
             draft.ref,
             reason=draft.reason or "",
-            stamp=draft.stamp,
+            stamp=draft.remembered,
             recipe=self.recipe,
             title=_file_title(draft.raw.title),
             uri=draft.raw.uri,

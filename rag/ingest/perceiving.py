@@ -12,7 +12,15 @@ from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from rag.documents import Parsed, Section, Span
-from rag.errors import DocumentError, EmptyDocument, ModelError, ReadingStopped, UnsupportedFormat
+from rag.errors import (
+    ContextOverflow,
+    DocumentError,
+    DocumentWaits,
+    EmptyDocument,
+    ModelError,
+    ReadingStopped,
+    UnsupportedFormat,
+)
 from rag.ingest.parse import ParserPool
 from rag.ingest.parse.media import PDF, PICTURES, RECORDINGS
 
@@ -41,8 +49,8 @@ class Describer(Protocol):
     def fingerprint(self) -> str:
         """Part of the recipe."""
 
-    def describe(self, picture: bytes) -> str:
-        """What is on it. Raises ModelError."""
+    def describe(self, picture: bytes) -> tuple[str, bool]:
+        """What is on it, and whether that was cut short. Raises ModelError."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,31 +95,33 @@ class Perceiving:
     def _described(
         self, body: bytes, media_type: str, *, read: Parsed | None = None, because: EmptyDocument | None = None
     ) -> Parsed:
-        """What was read, and then what is seen. Raises `because` where nothing is."""
+        """What was read, and then what is seen. Raises `because` where nothing is; DocumentWaits where the model
+        failed, which another time need not happen."""
         describer = self.describer
         if describer is None:
             raise ValueError("there is nobody to describe it")
         text, sections = (read.text, list(read.sections)) if read else ("", [])
-        seen, failed = 0, ""
-        for page, picture in self._pictures(body, media_type):
+        seen, cut, left, failed, waits = 0, 0, 0, "", False
+        for page, pages, picture in self._pictures(body, media_type):
+            left = pages - (page or 1)
             try:
-                said = " ".join(self._unless_stopped(describer.describe, picture).split())
+                found, short = self._unless_stopped(describer.describe, picture)
             except ModelError as error:
-                failed = str(error)
+                failed, waits = str(error), not isinstance(error, ContextOverflow)
                 _log.warning("A picture was not described: %s", error, extra={"action": "picture_not_described"})
                 break
-            if said:
+            cut += short
+            if said := " ".join(found.split()):
                 begins = len(text) + 2 if text else 0
                 text = f"{text}\n\n{said}" if text else said
                 heading = HEADINGS.get(describer.language, HEADINGS["en"])
                 sections.append(Section(span=Span(start=begins, end=len(text)), headings=(heading,), page=page))
                 seen += 1
         if not seen and because is not None:
-            raise EmptyDocument(f"{because}; and it was not described: {failed}" if failed else str(because))
-        notes: tuple[str, ...] = ()
-        if seen:
-            notes = (f"{seen} {'picture' if media_type in PICTURES else 'pages'} described by {describer.name}",)
-        notes += ("not described whole: the vision model failed",) if failed else ()
+            raise _nothing(because, failed=failed, waits=waits, cut=cut)
+        notes = tuple(
+            _notes(describer.name, seen, cut=cut, left=left, failed=failed, waits=waits, media_type=media_type)
+        )
         language = read.language if read and read.language else describer.language
         return Parsed(
             text=text,
@@ -119,15 +129,16 @@ class Perceiving:
             title=read.title if read else None,
             language=language,
             notes=((*read.notes, *notes) if read else notes),
+            unfinished=waits,
         )
 
-    def _unless_stopped(self, describe: Callable[[bytes], str], picture: bytes) -> str:
+    def _unless_stopped(self, describe: Callable[[bytes], tuple[str, bool]], picture: bytes) -> tuple[str, bool]:
         """A model may take minutes for a picture, and cannot be interrupted: nobody waits for it once the run ends.
 
         Raises:
             ReadingStopped: it ends.
         """
-        asked: Future[str] = Future()
+        asked: Future[tuple[str, bool]] = Future()
 
         def ask() -> None:
             try:
@@ -141,10 +152,10 @@ class Perceiving:
                 raise ReadingStopped("the run ends")
         return asked.result()
 
-    def _pictures(self, body: bytes, media_type: str) -> Iterator[tuple[int | None, bytes]]:
-        """(page, picture); of a PDF its first pages."""
+    def _pictures(self, body: bytes, media_type: str) -> Iterator[tuple[int | None, int, bytes]]:
+        """(page, how many there are, picture); of a PDF its first pages."""
         if media_type in PICTURES:
-            yield None, body
+            yield None, 1, body
             return
         for page in range(1, _MOST_PAGES + 1):
             try:
@@ -153,4 +164,23 @@ class Perceiving:
                 return
             if not drawn.png:
                 return
-            yield page, drawn.png
+            yield page, drawn.pages, drawn.png
+
+
+def _nothing(because: EmptyDocument, *, failed: str, waits: bool, cut: int) -> DocumentError:
+    """Why there is no text in it, although a model was asked."""
+    if failed:
+        return (DocumentWaits if waits else EmptyDocument)(f"{because}; and it was not described: {failed}")
+    return EmptyDocument(f"{because}; the vision model used up its words and said nothing") if cut else because
+
+
+def _notes(model: str, seen: int, *, cut: int, left: int, failed: str, waits: bool, media_type: str) -> Iterator[str]:
+    """What a reader should know of the descriptions. `cut`: how many were cut short; `left`: pages never looked at."""
+    if seen:
+        yield f"{seen} {'picture' if media_type in PICTURES else 'pages'} described by {model}"
+    if cut:
+        yield f"{cut} of the descriptions cut short by the model's limit"
+    if failed:
+        yield f"not described whole: the vision model failed{'; the next run tries again' if waits else ''}"
+    elif left > 0:
+        yield f"the last {left} pages not described: the first {_MOST_PAGES} are, none after one that cannot be drawn"

@@ -87,6 +87,15 @@ class Adapted:
         self._embedder, self._adapter = embedder, adapter
 
     @property
+    def bare(self) -> Embedder:
+        """The embedder under it."""
+        return self._embedder
+
+    def over(self, embedder: Embedder) -> Adapted:
+        """The same adapter before another view of that embedder."""
+        return Adapted(embedder, self._adapter)
+
+    @property
     def fingerprint(self) -> str:
         """Of model, weights and adapter."""
         return self._adapter.fingerprint

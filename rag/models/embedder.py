@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from rag.errors import LicenceRefused, ModelUnavailable
+from rag.models.adapter import Adapted
 from rag.models.licences import Policy, named
 from rag.models.pins import Pin
 from rag.models.weights import Weights, find
@@ -92,17 +93,20 @@ def open_embedder(
 
 
 def for_answers(embedder: Embedder) -> Embedder:
-    """The embedder that answers are made with: itself, but see `OllamaEmbedder.for_answers`."""
+    """The embedder that answers are made with: itself, but see `OllamaEmbedder.for_answers`. An adapter stays on it."""
     from rag.models.ollama_embedder import OllamaEmbedder
 
+    if isinstance(embedder, Adapted):
+        return embedder.over(for_answers(embedder.bare))
     return embedder.for_answers() if isinstance(embedder, OllamaEmbedder) else embedder
 
 
 def changed(embedder: Embedder) -> bool:
-    """Whether it was seen to be another version than the pinned one."""
+    """Whether it, or the one under its adapter, was seen to be another version than the pinned one."""
     from rag.models.ollama_embedder import OllamaEmbedder
 
-    return isinstance(embedder, OllamaEmbedder) and embedder.changed
+    bare = embedder.bare if isinstance(embedder, Adapted) else embedder
+    return isinstance(bare, OllamaEmbedder) and bare.changed
 
 
 def fingerprint(weights: Weights) -> str:

@@ -59,6 +59,12 @@ class OllamaServer:
         parts: Iterator[Any] = client._request(ChatResponse, "POST", "/api/chat", json=dict(body), stream=True)
         return parts
 
+    def answer(self, client: Any, body: Mapping[str, Any]) -> Any:
+        """The same in one piece."""
+        from ollama import ChatResponse
+
+        return client._request(ChatResponse, "POST", "/api/chat", json={**body, "stream": False})
+
     def is_there(self, *, patience_s: float) -> bool:
         """Whether it answers at once."""
         try:

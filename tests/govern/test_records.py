@@ -42,7 +42,7 @@ station3 = ["otto.normal"]
 provider = "ollama"
 base_url = "http://gpu.klinik.example:8000/v1"
 model = "mistral-small"
-digest = "sha256:abc"
+digest = "sha256:abcabcabcabcabcabcabcabcabcabcabcabcabcabcabcabcabcabcabcabcabca"
 [egress]
 allow = ["wiki.klinik.example"]
 """
@@ -82,6 +82,14 @@ def test_a_chat_that_is_set_up_is_a_recipient_and_a_cloud_a_risk(tmp_path: Path,
     assert "Slack (USA)" in slack and none not in slack and left in slack
     own = paper(settings_of(tmp_path, '[bots.matrix]\nhomeserver = "https://matrix.example"\n'), ledger, language)
     assert "Homeserver" in own.title() and left not in own
+
+
+@pytest.mark.parametrize("language", ["de", "en"])
+def test_models_that_see_and_hear_are_named(tmp_path: Path, ledger: Ledger, language: str) -> None:
+    perceiving = '[ingest]\nvision_model = "seer:7b"\nspeech_model = "/srv/erika/whisper-large"\n'
+    said = paper(settings_of(tmp_path, HOSPITAL + perceiving), ledger, language)
+    assert "seer:7b" in said and "whisper-large" in said and "erika" not in said
+    assert "gpu.klinik.example" in next(line for line in said.splitlines() if "seer:7b" in line)
 
 
 def test_a_guard_that_is_not_active_is_a_risk(tmp_path: Path, ledger: Ledger) -> None:

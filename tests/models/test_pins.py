@@ -9,6 +9,7 @@ import pytest
 
 from rag.errors import LicenceRefused, ModelChanged
 from rag.models import embedder as embedding
+from rag.models.adapter import Adapted, Adapter
 from rag.models.licences import Policy
 from rag.models.ollama import OllamaModel
 from rag.models.ollama_embedder import OllamaEmbedder
@@ -119,6 +120,19 @@ def test_a_start_with_another_version_is_refused(server: Ollama) -> None:
     server.digest = OTHER
     with pytest.raises(ModelChanged):
         OllamaEmbedder(MODEL, base_url=server.url, digest=DIGEST)
+
+
+def test_an_adapter_hides_neither_that_it_changed_nor_that_it_is_only_warned_of(server: Ollama) -> None:
+    bare = OllamaEmbedder(MODEL, base_url=server.url, digest=DIGEST, changed="warn")
+    turn = np.zeros((bare.dimension, bare.dimension), np.float32)
+    adapted = Adapted(bare, Adapter(base=bare.fingerprint, turn=turn))
+    assert not embedding.changed(adapted)
+    server.digest = OTHER
+    with pytest.raises(ModelChanged):
+        adapted.embed_passages(["Ein Satz."])
+    assert embedding.changed(adapted)
+    answering = embedding.for_answers(adapted)
+    assert len(answering.embed_passages(["Ein Satz."])) == 1 and answering.fingerprint == adapted.fingerprint
 
 
 def test_a_start_with_another_version_that_is_only_warned_of_makes_no_other_index(server: Ollama) -> None:

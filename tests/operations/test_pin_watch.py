@@ -85,6 +85,22 @@ def test_a_change_is_logged_once_and_once_more_when_it_is_back(
     assert watch.changed == ()
 
 
+def test_a_server_that_does_not_answer_is_not_said_to_have_the_pinned_version_back(
+    tmp_path: Path, server: Ollama, caplog: pytest.LogCaptureFixture
+) -> None:
+    watch = PinWatch(named(tmp_path, server.url))
+    caplog.set_level(logging.INFO)
+    answers = server.routes["GET /api/tags"]
+    told = []
+    for digest in (OTHER, "", OTHER, "", DIGEST):
+        server.digest = digest
+        server.routes["GET /api/tags"] = answers if digest else lambda e: e.reply({"error": "busy"}, status=503)
+        watch.look()
+        told.append([action for record in caplog.records if (action := getattr(record, "action", ""))])
+        caplog.clear()
+    assert told == [["model_changed"], [], [], [], ["model_as_pinned"]]
+
+
 def test_it_looks_at_once_and_again_until_it_is_closed(tmp_path: Path, server: Ollama) -> None:
     looks = threading.Semaphore(0)
 

@@ -46,6 +46,13 @@ def refused(folder: Path, text: str | bytes) -> SettingsError:
         ("[retrieval]\nevidence = 7", "retrieval.evidence", 2, "between 0 and 1"),
         ("[retrieval]\nevidence = nan", "retrieval.evidence", 2, "between 0 and 1"),
         ("[ingest]\ntimeout_s = -1", "ingest.timeout_s", 2, "at least 1"),
+        ("[ingest]\nsettle_s = inf", "ingest.settle_s", 2, "at least 0.1, not inf"),
+        (f"[ingest]\nsettle_s = 1{'0' * 400}", "ingest.settle_s", 2, "at least 0.1, not inf"),
+        ("[ingest]\nmemory_mb = 9", "ingest.memory_mb", 2, "at least 64"),
+        ("[embedder]\ndigest = 'abc'", "embedder.digest", 2, "64 digits"),
+        ("[llm]\ndigest = 'sha256:abc'", "llm.digest", 2, "64 digits"),
+        ("[[sources]]\nname = 'a'\npath = '~ghost/x'", "sources.path", 3, "write the whole path"),
+        ("[audit]\nanchor_file = '~ghost/x'", "audit.anchor_file", 2, "write the whole path"),
         ("[llm]\nprovider = 'cloud'", "llm.provider", 2, "one of auto, ollama, openai-compatible"),
         ("[llm]\nbase_url = 'localhost:11434'", "llm.base_url", 2, "an address such as http://"),
         ("[llm]\nbase_urls = ['http://a:1', 'b:2']", "llm.base_urls", 2, "not 'b:2'"),
@@ -130,6 +137,37 @@ def test_a_file_that_cannot_be_read_is_refused_with_its_name(tmp_path: Path, con
         path.write_bytes(content)
     with pytest.raises(SettingsError, match=f"{re.escape(str(path))} cannot be read: .*{says}"):
         load(config=path, home=None, environ={})
+
+
+@pytest.mark.parametrize("value", ["[" * 5000 + "]" * 5000, "9" * 5000])
+def test_text_that_no_reader_gets_through_is_refused(tmp_path: Path, value: str) -> None:
+    assert "cannot be read" in str(refused(tmp_path, f"[llm]\nmodel = {value}"))
+
+
+@pytest.mark.parametrize("digest", ["a1" * 32, f"sha256:{'A1' * 32}"])
+def test_a_whole_digest_is_taken(tmp_path: Path, digest: str) -> None:
+    assert loaded(tmp_path, f"[embedder]\ndigest = '{digest}'").embedder.digest == digest
+
+
+def test_a_home_that_is_known_is_taken(tmp_path: Path) -> None:
+    assert loaded(tmp_path, "[[sources]]\nname = 'a'\npath = '~/x'").sources[0].path == "~/x"
+
+
+@pytest.mark.parametrize(
+    ("llm", "where"),
+    [
+        ("provider = 'openai-compatible'\nbase_url = 'http://vllm:8000'", "http://embeds:11434"),
+        ("provider = 'embedded'", "http://embeds:11434"),
+        ("provider = 'none'\nbase_url = 'http://gpu:11434'", "http://gpu:11434"),
+        ("provider = 'ollama'\nbase_url = 'http://gpu:11434'", "http://gpu:11434"),
+        ("provider = 'auto'", "http://localhost:11434"),
+    ],
+)
+def test_a_vision_model_is_asked_for_at_an_ollama(tmp_path: Path, llm: str, where: str) -> None:
+    embedder = "[embedder]\nprovider = 'ollama'\nmodel = 'e'\nbase_url = 'http://embeds:11434'\n"
+    settings = loaded(tmp_path, f"{embedder}[llm]\n{llm}\n[ingest]\nvision_model = 'seer'")
+    assert settings.vision_url() == where
+    assert any(f"{one}".startswith(where.removeprefix("http://")) for one in settings.endpoints())
 
 
 def test_a_mark_an_editor_puts_in_front_of_the_file_does_no_harm(tmp_path: Path) -> None:

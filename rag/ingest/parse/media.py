@@ -62,6 +62,13 @@ RECORDINGS: Final = (MP3, WAV, OGG, FLAC, AAC, M4A, MP4, MATROSKA)
 """What is heard; of a film only its sound."""
 PICTURES: Final = ("image/png", "image/jpeg", "image/tiff", "image/webp", "image/bmp", "image/gif")
 
+_CAMERAS: Final = {
+    **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"), "image/heic"),
+    **dict.fromkeys((b"avif", b"avis"), "image/avif"),
+    b"crx ": "image/x-canon-cr3",
+}
+"""Photos in the container that films come in, by its brand; nothing here reads them."""
+
 _BY_EXTENSION: Final = {
     "pdf": PDF, "docx": DOCX, "docm": DOCX, "dotx": DOCX, "dotm": DOCX, "pptx": PPTX, "pptm": PPTX, "ppsx": PPTX,
     "potx": PPTX, "xlsx": XLSX, "xlsm": XLSX, "xltx": XLSX, "xlsb": XLSB, "doc": DOC, "dot": DOC, "ppt": PPT,
@@ -131,6 +138,8 @@ def _by_bytes(head: bytes, named: str | None) -> str | None:
     if head[:4] == b"RIFF":
         return {b"WEBP": "image/webp", b"WAVE": WAV}.get(head[8:12], "audio/x-riff")
     if head[4:8] == b"ftyp":
+        if photo := _CAMERAS.get(head[8:12]):
+            return photo
         return named if named in (M4A, MP4) else M4A if head[8:11] == b"M4A" else MP4
     if head[:1] == b"\xff" and named in (MP3, AAC):
         return named

@@ -10,7 +10,14 @@ from types import TracebackType
 from typing import Any, Final, TypeVar
 
 from rag.documents import Parsed
-from rag.errors import DocumentError, EmptyDocument, ReadingStopped, UnreadableDocument, UnsupportedFormat
+from rag.errors import (
+    DocumentError,
+    DocumentWaits,
+    EmptyDocument,
+    ReadingStopped,
+    UnreadableDocument,
+    UnsupportedFormat,
+)
 from rag.ingest.parse import ocr as ocr_engines
 from rag.ingest.parse.profiles import PROFILES, fingerprint
 from rag.ingest.parse.shown import MARKS, PICTURE, Marks, PagePicture, marks_of, picture_of
@@ -26,7 +33,7 @@ _MAX_DOCUMENTS_A_CHILD: Final = 200
 _MAX_MB_A_CHILD: Final = 512
 _HEARING_CPU_S: Final = 24 * 3600.0  # the clock, which starts again with each sentence, ends it long before
 _ERRORS: Final[dict[str, type[DocumentError]]] = {
-    error.__name__: error for error in (UnsupportedFormat, UnreadableDocument, EmptyDocument)
+    error.__name__: error for error in (UnsupportedFormat, UnreadableDocument, EmptyDocument, DocumentWaits)
 }
 
 
@@ -62,6 +69,7 @@ class ParserPool:
         self._limits = Limits(
             timeout_s=timeout_s, memory_mb=memory_mb, max_text_chars=max_text_chars,
             extra_memory_mb=ocr_engines.extra_memory_mb(self._ocr), cpu_s=_HEARING_CPU_S if speech else None,
+            memory_key="ingest.speech_memory_mb" if speech else "",
         )  # fmt: skip
         self._free = threading.BoundedSemaphore(workers)
         self._lock = threading.Lock()

@@ -6,14 +6,13 @@ says so and names the minute: ``Transkript (maschinell erstellt) › 12:40``. Th
 
 from __future__ import annotations
 
-import io
 import time
-from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from rag.documents import Parsed, Section, Span
-from rag.errors import EmptyDocument, UnreadableDocument
+from rag.errors import DocumentWaits, EmptyDocument, UnreadableDocument
 from rag.ingest.parse.draft import clean
+from rag.ingest.parse.sound import RATE, slices
 from rag.ingest.parse.speech import Speech
 from rag.language import language_of
 
@@ -38,56 +37,70 @@ class RecordingParser:
     def __init__(self, *, speech: Speech) -> None:
         self._speech = speech
         self._model: WhisperModel | None = None
+        self._told_s = time.monotonic()
 
     def parse(self, body: bytes, *, media_type: str, name: str) -> Parsed:
         """
         Raises:
             EmptyDocument: nobody speaks.
-            UnreadableDocument: it has no sound that can be decoded.
+            DocumentWaits: the speech model cannot be loaded.
+            UnreadableDocument: it has no sound that can be decoded, or hearing it takes more memory than is set.
         """
-        segments, told = self._heard(body)
-        heard = [
-            (float(segment.start), said)
-            for segment in segments
-            if (said := clean(segment.text)) and not _doubtful(segment)
-        ]
+        try:
+            heard, spoken, ends_s = self._heard(body)
+        except MemoryError as error:
+            raise UnreadableDocument("over the memory limit (ingest.speech_memory_mb)") from error
         if not heard:
             raise EmptyDocument("no text: a recording in which nobody speaks, or none that could be understood")
-        return _written(heard, spoken=str(told.language), seconds=float(told.duration), model=self._speech.name)
+        return _written(heard, spoken=spoken, seconds=ends_s, model=self._speech.name)
 
-    def _heard(self, body: bytes) -> tuple[Iterator[Any], Any]:
-        import av
-
-        try:
+    def _heard(self, body: bytes) -> tuple[list[tuple[float, str]], str, float]:
+        """(begins at, what is said) of each sentence; the language of the first slice in which somebody speaks, which
+        the others are heard in; where it ends, seconds."""
+        heard: list[tuple[float, str]] = []
+        spoken, ends_s = self._speech.language, 0.0
+        for begins_s, sound in slices(body):
+            ends_s = begins_s + sound.size / RATE
+            self._tick()
             segments, told = self._loaded().transcribe(
-                io.BytesIO(body),
-                language=self._speech.language or None,
+                sound,
+                language=spoken or None,
                 vad_filter=True,
                 condition_on_previous_text=False,  # one misheard sentence would be said again and again
             )
-        except (av.FFmpegError, IndexError, ValueError) as error:
-            raise UnreadableDocument("it has no sound that can be decoded") from error
-        return self._ticking(segments), told
+            for segment in segments:
+                self._tick()
+                if (said := clean(segment.text)) and not _doubtful(segment):
+                    heard.append((begins_s + float(segment.start), said))
+                    spoken = spoken or str(told.language)
+        return heard, spoken, ends_s
 
-    def _ticking(self, segments: Iterable[Any]) -> Iterator[Any]:
-        told_s = time.monotonic()
-        for segment in segments:
-            if time.monotonic() - told_s > _TICK_S:
-                self._speech.tick()
-                told_s = time.monotonic()
-            yield segment
+    def _tick(self) -> None:
+        if time.monotonic() - self._told_s > _TICK_S:
+            self._speech.tick()
+            self._told_s = time.monotonic()
 
     def _loaded(self) -> WhisperModel:
         if self._model is None:
             from faster_whisper import WhisperModel
 
-            self._model = WhisperModel(
-                str(self._speech.directory),
-                device="cpu",
-                compute_type="int8",
-                cpu_threads=self._speech.threads,
-                local_files_only=True,
-            )
+            try:
+                self._model = WhisperModel(
+                    str(self._speech.directory),
+                    device="cpu",
+                    compute_type="int8",
+                    cpu_threads=self._speech.threads,
+                    local_files_only=True,
+                )
+            except MemoryError as error:
+                raise DocumentWaits(
+                    f"the speech model {self._speech.name} takes more memory than is set (ingest.speech_memory_mb)"
+                ) from error
+            except Exception as error:  # a library's own words; it is no fault of the recording's
+                raise DocumentWaits(
+                    f"the speech model {self._speech.name} cannot be loaded ({type(error).__name__}): see that its "
+                    f"folder is whole (ingest.speech_model); the next run tries again"
+                ) from error
         return self._model
 
 

@@ -6,7 +6,16 @@ import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+LANGUAGES: Final = frozenset(
+    (
+        "af am ar as az ba be bg bn bo br bs ca cs cy da de el en es et eu fa fi fo fr gl gu ha haw he hi hr ht hu hy "
+        "id is it ja jw ka kk km kn ko la lb ln lo lt lv mg mi mk ml mn mr ms mt my ne nl nn no oc pa pl ps pt ro ru "
+        "sa sd si sk sl sn so sq sr su sv sw ta te tg th tk tl tr tt uk ur uz vi yi yo zh yue "
+    ).split()
+)
+"""Those that Whisper hears, by its codes: ISO 639-1, and two of three letters."""
 
 
 def _nothing() -> None:
@@ -28,6 +37,14 @@ class Speech:
     def fingerprint(self) -> str:
         """Part of the recipe."""
         return f"speech={self.name}/{self.language or 'any'}"
+
+    def places(self) -> list[str]:
+        """All that is read to load it: the folder, and the files it points to, as a cache of Hugging Face's does."""
+        try:
+            inside = [path.resolve() for path in self.directory.iterdir() if path.is_file()]
+        except OSError:  # the child finds nothing there either, and says so
+            inside = []
+        return sorted({str(path) for path in (self.directory, *inside)})
 
     def as_json(self) -> dict[str, Any]:
         """For the child's configuration."""

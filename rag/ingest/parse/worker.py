@@ -57,6 +57,8 @@ class Limits:
     """Processor time, with that of the helpers it starts; None: twice the clock's, and a little."""
     max_parts_mb: int = 512
     file_mb: int = 128
+    memory_key: str = ""
+    """The setting that raises the memory, to be named where it was not enough."""
 
     @property
     def rss_mb(self) -> int:
@@ -84,7 +86,7 @@ class Child:
         self.body_bytes = 0
         config = {
             "profile": profile, "ocr": ocr, "scratch": self._scratch,
-            "readable": [*_readable(), *([str(speech.directory)] if speech else [])],
+            "readable": [*_readable(), *(speech.places() if speech else [])],
             "data_mb": limits.data_mb, "file_mb": limits.file_mb, "cpu_s": limits.cpu_s or 2 * limits.timeout_s + 5,
             "max_text_chars": limits.max_text_chars, "speech": speech.as_json() if speech else None,
         }  # fmt: skip
@@ -197,7 +199,8 @@ class Child:
         if time.monotonic() > deadline:
             raise ChildEnded(f"over the {self._limits.timeout_s:g} s limit")
         if self._rss_mb() > self._limits.rss_mb:
-            raise ChildEnded(f"over the {self._limits.memory_mb} MB memory limit")
+            key = f" ({self._limits.memory_key})" if self._limits.memory_key else ""
+            raise ChildEnded(f"over the {self._limits.memory_mb} MB memory limit{key}")
 
     def _rss_mb(self) -> int:
         """Its memory, with that of the OCR program it runs."""
