@@ -30,7 +30,7 @@ class Scans:
     def recipe(self, *, ocr: bool = True) -> str:
         return "scans"
 
-    def parse(self, body: bytes, *, media_type: str, name: str, ocr: bool = True) -> Parsed:
+    def parse(self, body: bytes, *, media_type: str, name: str, ocr: bool = True, stopped: object = None) -> Parsed:
         if name.endswith(".zip"):
             part = Part(name="innen.png", media_type="image/png", body=body)
             return replace(JsonReader().parse(b"Ein Archiv", media_type=media_type, name=name), parts=(part,))
