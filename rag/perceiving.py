@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from rag.advice import to_install
 from rag.errors import SettingsError
 from rag.ingest.parse import ParserPool
 from rag.ingest.parse.speech import Speech, installed
@@ -61,7 +62,7 @@ def speech_of(settings: Settings) -> Speech | None:
         return None
     if not installed():
         raise SettingsError(
-            "ingest.speech_model needs faster-whisper: `make extras`, or `pip install 'archivar[speech]'`.",
+            f"ingest.speech_model needs faster-whisper. {to_install('speech')}.",
             key="ingest.speech_model",
         )
     if name in MODELS and MODELS[name].kind is Kind.SPEECH:
