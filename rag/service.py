@@ -303,7 +303,8 @@ class Service:
 
     def records(self) -> Iterator[Event]:
         """What `rag dpia` says, as data."""
-        yield records.facts(self._app.settings, self._app.ledger, egress.standing())
+        app = self._app
+        yield records.facts(app.settings, app.ledger, egress.standing(), bots=app.keys.bots)
 
     def doctor(self) -> Iterator[Event]:
         """``{"well", "checks"}``: everything this installation stands on."""
