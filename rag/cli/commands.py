@@ -11,7 +11,7 @@ from typing import Any
 
 from rag import logs
 from rag.bots.platforms import PLATFORMS
-from rag.cli import NOTHING, OK, output, overview
+from rag.cli import NOTHING, OK, filing, output, overview
 from rag.cli.door import Door, door, settings_of
 from rag.egress.closing import close_in
 from rag.egress.lockdown import Mode
@@ -211,7 +211,7 @@ def init(options: argparse.Namespace) -> int:
     path = options.config or Path("rag.toml")
     if path.exists() and not options.force:
         raise SettingsError(f"{path} exists; --force writes over it.")
-    path.write_text(template(), encoding="utf-8")
+    filing.write(path, template())
     output.print_json({"written": str(path)}) if options.json else output.out.print(f"{path} written.")
     return OK
 
