@@ -247,7 +247,7 @@ class Service:
         """May they read it, by which reader, and why: ``because`` are sentences. `user` may be an account of a chat.
 
         Raises:
-            AccessError: it is an account, and linked to nobody.
+            AccessError: it is an account, and linked to nobody; or there is no such document.
         """
         app = self._app
         linked = app.accounts.linked(user)
@@ -256,7 +256,7 @@ class Service:
         account, user = (user, linked.user) if linked is not None else (None, user)
         entry, person = app.ledger.entry(document), app.person(user)
         if entry is None:
-            raise SettingsError(f"There is no document {document!r}. `rag documents` lists what there is.")
+            raise AccessError(f"There is no document {document!r}. `rag documents` lists what there is.")
         app.audit.note("explained", user=OWNER, channel=LOOPBACK, about=user, document=entry.key)
         may = entry.acl.admits(person)
         asked = Asked(
