@@ -201,6 +201,7 @@ class Service:
             "removals": asdict(app.keeping.removals) if app.keeping.removals else None,
             "embedder": app.settings.embedder.model,
             "embedding": app.embedding,
+            "language_model": {"provider": app.settings.llm.provider, "model": app.settings.llm.model},
             "settings": str(app.settings.config) if app.settings.config else None,
         }
 

@@ -138,7 +138,8 @@ def _say_where_to_look(options: argparse.Namespace) -> None:
     if _scope(options)["filters"]:
         output.err.print("[dim]No passage at all under these filters: try with fewer.[/]")
         return
-    output.err.print(f"[dim]No passage at all in {home}: `rag status` tells what is indexed there.[/]")
+    where = texts(language_of_question(options.question if options.command == "ask" else options.query))
+    output.err.print(f"[dim]{where['nothing_found_in'].format(home=home)}[/]")
 
 
 def status(options: argparse.Namespace) -> int:
