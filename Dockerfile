@@ -28,7 +28,7 @@ RUN apt-get update -q \
     && rm -rf /var/lib/apt/lists/* \
     && groupadd --gid 10001 archivar \
     && useradd --uid 10001 --gid 10001 --home-dir /var/lib/archivar --shell /usr/sbin/nologin --no-create-home archivar \
-    && install -d -o 10001 -g 10001 -m 0700 /var/lib/archivar \
+    && install -d -o 10001 -g 10001 -m 0700 /var/lib/archivar /backup \
     && install -d -m 0755 /documents /etc/archivar
 COPY --from=build /opt/archivar/venv /opt/archivar/venv
 COPY --from=weights /opt/archivar/models /opt/archivar/models

@@ -38,6 +38,12 @@ _LIMITS = (
 _LONG = ("too_long", "Split it into smaller files.")
 _OTHERWISE = ("other", "Open it and save it again, or save it as PDF.")
 
+
+def to_install(extra: str) -> str:
+    """How an extra gets into the environment: from the clone, for Archivar is in no registry of packages."""
+    return f"In the clone of Archivar run `make extras`, or `.venv/bin/pip install '.[{extra}]'`"
+
+
 KINDS = (*dict.fromkeys(kind for _, kind, _ in (*_KINDS, *_LIMITS)), _LONG[0], _OTHERWISE[0])
 """Every kind there is."""
 

@@ -213,11 +213,13 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sentence:
-    """One sentence of an answer, shown only after it was checked. `supported` is False where no passage carries it."""
+    """One sentence of an answer, shown only after it was checked. `supported` is False where no passage carries it;
+    `extract`: it is quoted, and no model wrote it."""
 
     text: str
     citations: tuple[Citation, ...]
     supported: bool
+    extract: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -128,7 +128,7 @@ class Auditing:
         except FileExistsError as error:
             raise SettingsError(f"{path} is there already. Give a new file.") from error
         except OSError as error:
-            raise StoreError(f"The file {path} could not be written: {error.strerror}.") from error
+            raise StoreError(copies.refused(f"The file {path}", error)) from error
         yield {"file": str(path), "records": count}
 
     def purge(self) -> Iterator[Event]:

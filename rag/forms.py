@@ -32,6 +32,7 @@ def event_json(event: AnswerEvent) -> Event:
         "event": "sentence",
         "text": event.text,
         "supported": event.supported,
+        "extract": event.extract,
         "citations": [citation.as_json() for citation in event.citations],
     }
 

@@ -13,7 +13,7 @@ from rag.app import App
 from rag.auditing import reader
 from rag.credentials.accounts import ACCOUNT, Linked
 from rag.erasing import buried_json
-from rag.errors import AccessError, DocumentError, SettingsError
+from rag.errors import AccessError, DocumentError
 from rag.forms import Event, entry_json
 from rag.govern.standing import ages
 from rag.govern.why import Asked, because
@@ -74,7 +74,7 @@ class Lookup:
         """May they read it, by which reader, and why: ``because`` are sentences. `user` may be an account of a chat.
 
         Raises:
-            AccessError: it is an account, and linked to nobody.
+            AccessError: it is an account, and linked to nobody; or there is no such document.
         """
         app = self._app
         linked = app.accounts.linked(user)
@@ -83,7 +83,7 @@ class Lookup:
         account, user = (user, linked.user) if linked is not None else (None, user)
         entry, person = app.ledger.entry(document), app.person(user)
         if entry is None:
-            raise SettingsError(f"There is no document {document!r}. `rag documents` lists what there is.")
+            raise AccessError(f"There is no document {document!r}. `rag documents` lists what there is.")
         app.audit.note("explained", user=OWNER, channel=LOOPBACK, about=user, document=entry.key)
         may = entry.acl.admits(person)
         asked = Asked(

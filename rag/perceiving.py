@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from rag.advice import to_install
 from rag.documents import Parsed
 from rag.errors import SettingsError
 from rag.ingest.parse import ParserPool
@@ -121,7 +122,7 @@ def speech_of(settings: Settings) -> Speech | None:
         return None
     if not installed():
         raise SettingsError(
-            "ingest.speech_model needs faster-whisper: `make extras`, or `pip install 'archivar[speech]'`.",
+            f"ingest.speech_model needs faster-whisper. {to_install('speech')}.",
             key="ingest.speech_model",
         )
     language = settings.ingest.speech_language

@@ -187,6 +187,7 @@ class Service:
             "removals": asdict(app.keeping.removals) if app.keeping.removals else None,
             "embedder": app.settings.embedder.model,
             "embedding": app.embedding,
+            "language_model": {"provider": app.settings.llm.provider, "model": app.settings.llm.model},
             "settings": str(app.settings.config) if app.settings.config else None,
         }
 
@@ -216,7 +217,8 @@ class Service:
 
     def records(self) -> Iterator[Event]:
         """What `rag dpia` says, as data."""
-        yield records.facts(self._app.settings, self._app.ledger, egress.standing())
+        app = self._app
+        yield records.facts(app.settings, app.ledger, egress.standing(), bots=app.keys.bots)
 
     def metrics(self) -> Iterator[Event]:
         """``{"text", "at"}``: what this process counted, in Prometheus' text format, and when (seconds since 1970)."""

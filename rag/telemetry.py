@@ -21,6 +21,7 @@ from typing import Any, Final
 
 import httpx
 
+from rag.advice import to_install
 from rag.errors import SettingsError
 from rag.logs import REQUEST
 from rag.metrics import METHODS, OUTCOMES, known, stages
@@ -60,7 +61,7 @@ class Traces:
             from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
         except ImportError as error:
             raise SettingsError(
-                "telemetry.endpoint needs the extra otel: pip install 'archivar[otel]'. Or leave it empty.",
+                f"telemetry.endpoint needs OpenTelemetry's forms. {to_install('otel')}; or leave it empty.",
                 key="telemetry.endpoint",
             ) from error
         self._messages: Any = trace_service_pb2

@@ -124,7 +124,8 @@ class Writing:
         for number in sorted(range(len(units)), key=lambda n: -nearness[n])[:_EXTRACTS]:
             citations = self.showing.verified(course, [units[number]], shown)
             recheck.insist(shown)
-            yield course.shown(Sentence(text=units[number].text, citations=citations, supported=bool(citations)))
+            quoted = Sentence(text=units[number].text, citations=citations, supported=bool(citations), extract=True)
+            yield course.shown(quoted)
         recheck.insist(shown)
         yield course.done(Outcome.EXTRACTS, shown, reason=reason)
 

@@ -18,6 +18,7 @@ from urllib.parse import quote
 from uuid import uuid4
 
 from rag.access import ChannelKind
+from rag.advice import to_install
 from rag.bots.adapter import (
     Account,
     ChatAdapter,
@@ -57,9 +58,7 @@ def adapter(settings: MatrixSettings, *, environ: Mapping[str, str]) -> ChatAdap
         SettingsError: a key is missing or cannot be used, or the extra is not installed.
     """
     if find_spec("nio") is None:
-        raise SettingsError(
-            'The Matrix bot needs its library: pip install "archivar[matrix]", or `make extras`.', key="bots.matrix"
-        )
+        raise SettingsError(f"What the Matrix bot needs is not installed. {to_install('matrix')}.", key="bots.matrix")
     if not settings.homeserver:
         raise SettingsError(
             "bots.matrix.homeserver is empty: write the homeserver's address.", key="bots.matrix.homeserver"

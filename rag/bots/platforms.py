@@ -8,6 +8,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Final, cast
 
+from rag.advice import to_install
 from rag.bots.adapter import ChatAdapter
 from rag.errors import RagError, SettingsError
 from rag.settings_bots import BotsSettings
@@ -57,10 +58,7 @@ class Platform:
             ExtraMissing: its libraries are not installed.
         """
         if not (_there(self.library) and _there(f"rag.bots.{self.name}")):
-            raise ExtraMissing(
-                f"What the {self.title} bot needs is not installed. In a checkout run `make extras`, elsewhere "
-                f"pip install 'archivar[{self.name}]'."
-            )
+            raise ExtraMissing(f"What the {self.title} bot needs is not installed. {to_install(self.name)}.")
 
     def made_manifest(self, settings: BotsSettings) -> bytes:
         """The manifest to upload at the platform.

@@ -146,7 +146,7 @@ def _parser() -> argparse.ArgumentParser:
     examining(command("doctor", "Check this installation and say what to mend; or prove that nothing leaves."))
     dpia = command("dpia", "The record of processing and the facts for an impact assessment, as configured.")
     dpia.add_argument("--language", choices=("de", "en"), default="de", help="of the paper (de)")
-    dpia.add_argument("--out", type=Path, metavar="FILE", help="write it there, as Markdown")
+    dpia.add_argument("--out", type=Path, metavar="FILE", help="write the paper there, as Markdown")
     demo = command("demo", "Index the sample company and ask it four questions.")
     demo.add_argument("--sample", type=Path, default=Path("data/sample"), help="folder to index (data/sample)")
     init = command("init", "Write a commented rag.toml.")

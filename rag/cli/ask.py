@@ -48,6 +48,7 @@ def _conversation(path: Path) -> list[Any]:
 
 def _ask_one(options: argparse.Namespace, way: Door, arguments: dict[str, Any]) -> int:
     answer: dict[str, Any] = {}
+    extracts: list[dict[str, Any]] = []  # held: what they are is said before the first of them
     waiting = output.err.status("…", spinner="dots") if output.err.is_terminal and not options.json else None
     if waiting:
         waiting.start()
@@ -55,6 +56,8 @@ def _ask_one(options: argparse.Namespace, way: Door, arguments: dict[str, Any]) 
         for event in way.call("ask", arguments):
             if event["event"] == "done":
                 answer = event
+            elif event["event"] == "sentence" and event.get("extract", False):
+                extracts.append(event)
             elif event["event"] == "sentence" and not options.json:
                 if waiting:
                     waiting.stop()
@@ -70,7 +73,7 @@ def _ask_one(options: argparse.Namespace, way: Door, arguments: dict[str, Any]) 
     if options.json:
         output.print_json(answer)
     else:
-        output.ending(answer, explanation(answer))
+        output.ending(answer, explanation(answer), extracts)
     if answer["outcome"] == "nothing_found" and not answer["passages"]:
         _say_where_to_look(options)
     return NOTHING if answer["outcome"] == "nothing_found" else OK
@@ -114,7 +117,8 @@ def _say_where_to_look(options: argparse.Namespace) -> None:
     if _scope(options)["filters"]:
         output.err.print("[dim]No passage at all under these filters: try with fewer.[/]")
         return
-    output.err.print(f"[dim]No passage at all in {home}: `rag status` tells what is indexed there.[/]")
+    where = texts(language_of_question(options.question if options.command == "ask" else options.query))
+    output.err.print(f"[dim]{where['nothing_found_in'].format(home=home)}[/]")
 
 
 def _batch(lines: Sequence[dict[str, str]], answer: Callable[[str], dict[str, Any]]) -> int:

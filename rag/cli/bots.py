@@ -19,7 +19,7 @@ from rag.bots.platforms import PLATFORMS, Platform
 from rag.bots.riding import PASSING
 from rag.bots.runner import Limits, Runner
 from rag.bots.told import AccountUnknown, RoomUnclear, ServiceRefused, ServiceUnreachable
-from rag.cli import FAILED, OK, output, say
+from rag.cli import FAILED, OK, filing, output, say
 from rag.cli.commands import log_as
 from rag.cli.door import settings_of
 from rag.egress import is_local
@@ -54,12 +54,24 @@ def bot(options: argparse.Namespace) -> int:
 def _manifest(platform: Platform, bots: BotsSettings, options: argparse.Namespace) -> int:
     made = platform.made_manifest(bots)
     if options.out is None:
-        sys.stdout.buffer.write(made)
+        _print_manifest(made, options)
         return OK
     path: Path = options.out
-    path.write_bytes(made)
+    filing.write(path, made)
     output.print_json({"written": str(path)}) if options.json else output.out.print(f"{path} written.")
     return OK
+
+
+def _print_manifest(made: bytes, options: argparse.Namespace) -> None:
+    if not options.json:
+        sys.stdout.buffer.write(made)
+        return
+    try:
+        output.print_json({"manifest": made.decode("utf-8")})
+    except UnicodeDecodeError as error:
+        raise SettingsError(
+            "This manifest is an archive, which JSON does not hold: write it with --out FILE."
+        ) from error
 
 
 def _run(platform: Platform, settings: Settings) -> int:

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from rag import __version__
 from rag.ask import prompt
-from rag.cli import OK, output
+from rag.cli import OK, filing, output
 from rag.cli.door import Door, running, settings_of
 from rag.errors import ModelUnavailable, SettingsError
 from rag.evaluate import cost, plots
@@ -46,7 +46,7 @@ def tell(options: argparse.Namespace) -> int:
     usage = _usage(options, settings)
     found = cost.reckon(settings.cost, usage, slots=settings.slots, prices=prices)
     if options.out:
-        options.out.write_text(page(settings.cost.currency, usage, found), encoding="utf-8")
+        filing.write(options.out, page(settings.cost.currency, usage, found))
     if options.json:
         output.print_json(_json(settings.cost.currency, usage, found))
     else:

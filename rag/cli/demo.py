@@ -43,14 +43,17 @@ def _ask(way: Any, question: str) -> None:
     waiting = output.err.status("reading …", spinner="dots") if output.err.is_terminal else None
     if waiting:
         waiting.start()
+    extracts: list[dict[str, Any]] = []
     try:
         for event in way.call("ask", {"question": question}):
             if waiting and event["event"] in ("sentence", "done"):
                 waiting.stop()
-            if event["event"] == "sentence":
+            if event["event"] == "sentence" and event["extract"]:
+                extracts.append(event)
+            elif event["event"] == "sentence":
                 output.sentence(event)
             elif event["event"] == "done":
-                output.ending(event, explanation(event))
+                output.ending(event, explanation(event), extracts)
     finally:
         if waiting:
             waiting.stop()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from rag.cli import OK, output
+from rag.cli import OK, filing, output
 from rag.errors import SettingsError
 from rag.settings_template import template
 
@@ -15,6 +15,6 @@ def init(options: argparse.Namespace) -> int:
     path = options.config or Path("rag.toml")
     if path.exists() and not options.force:
         raise SettingsError(f"{path} exists; --force writes over it.")
-    path.write_text(template(), encoding="utf-8")
+    filing.write(path, template())
     output.print_json({"written": str(path)}) if options.json else output.out.print(f"{path} written.")
     return OK

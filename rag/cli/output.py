@@ -107,10 +107,12 @@ def sentence(event: dict[str, Any]) -> None:
         out.print(f"[yellow]{text} (?)[/]")
 
 
-def ending(answer: dict[str, Any], explanation: str | None) -> None:
-    """The outcome in words, where it is not simply answered, and the sources."""
+def ending(answer: dict[str, Any], explanation: str | None, extracts: Iterable[dict[str, Any]] = ()) -> None:
+    """The outcome in words, where it is not simply answered, then sentences that are only quoted, and the sources."""
     if explanation:
         out.print(f"[yellow]{safe(explanation)}[/]")
+    for event in extracts:
+        sentence(event)
     for citation in answer["citations"]:
         marker = escape(f"[{citation['marker']}]")
         flow(safe(place(citation)), lead=f"  [bold cyan]{marker}[/] ", width=6)

@@ -17,6 +17,7 @@ def status(found: dict[str, Any]) -> None:
         documents += f", {found['failed']:,} failed: rag documents --failed"
     rows = [("home", found["home"]), ("documents", documents), ("chunks", f"{found['chunks']:,}")]
     rows.append(("embedder", found["embedder"]))
+    rows.append(("model", _writer(found["language_model"])))
     if any(found.get("erased", {}).values()):
         rows.append(("erased", _erased(found["erased"])))
     if found.get("removals"):
@@ -26,6 +27,17 @@ def status(found: dict[str, Any]) -> None:
     if found["sources"]:
         out.print()
     sources(found["sources"])
+    if not found["documents"]:
+        out.print()
+        typed = "rag ingest" if found["sources"] else "rag ingest FOLDER"
+        flow(f"Nothing is indexed here yet. To begin: {typed}")
+
+
+def _writer(model: dict[str, str]) -> str:
+    """As it is configured: whether it runs, `rag doctor` says."""
+    if model["provider"] == "none":
+        return "none is wanted: answers are extracts"
+    return f"{model['model'] or 'the one that is there'} ({model['provider']})"
 
 
 def erased(found: dict[str, int]) -> None:

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from rag.cli import FAILED, OK, USAGE, output
+from rag.cli import FAILED, OK, USAGE, filing, output
 from rag.cli.door import settings_of
 from rag.egress.endpoints import of_url
 from rag.errors import ModelUnavailable
@@ -43,6 +43,8 @@ def check(options: argparse.Namespace) -> int:
 def prove(options: argparse.Namespace) -> int:
     """Run the real stack where nothing can leave unseen, and certify what was seen."""
     settings = settings_of(options)
+    if options.out:
+        filing.ready(options.out)  # it takes a minute: not to be told only then
     waiting = output.err.status("The real commands run in a network of their own, about a minute …")
     with waiting if output.err.is_terminal else open(os.devnull):  # noqa: PTH123 - nothing to show
         found = _tried(settings, options)

@@ -125,10 +125,11 @@ class Keys:
         return self.add(name, user=None, scopes=[BOT], channel=channel, days=days, bot=platform)
 
     def revoke(self, wanted: str) -> ApiKey:
-        """End a key, by its id: it is good for nothing from here on, and no backup brings it back.
+        """End a key, by its id or a name that no other key has: it is good for nothing from here on, and no backup
+        brings it back.
 
         Raises:
-            SettingsError: there is no such key.
+            SettingsError: there is no such key, or several of that name.
             StoreError: it has ended, but this could not be written down outside the ledger.
         """
         with self._lock:
@@ -228,10 +229,18 @@ class Keys:
             _log.warning("The use of a key could not be noted", extra={"action": "key_use_not_noted", "key": key.id})
 
     def _found(self, wanted: str) -> ApiKey:
-        name = found[1] if (found := _KEY.fullmatch(wanted)) else wanted.removeprefix(PREFIX)
-        if name not in self._keys:
-            raise SettingsError("There is no key with this id. `rag keys list` lists them.")
-        return self._keys[name]
+        """By its id, else by its name: of several, the one that has not ended."""
+        id_ = found[1] if (found := _KEY.fullmatch(wanted)) else wanted.removeprefix(PREFIX)
+        if id_ in self._keys:
+            return self._keys[id_]
+        called = [key for key in self.all() if key.name == wanted]
+        called = [key for key in called if key.revoked_at is None] or called[-1:]
+        if len(called) > 1:
+            ids = ", ".join(key.id for key in called)
+            raise SettingsError(f"There are {len(called)} keys of this name: say which one by its id, {ids}.")
+        if not called:
+            raise SettingsError("There is no key with this id or name. `rag keys list` lists them.")
+        return called[0]
 
     def _free_id(self) -> str:
         while (made := secrets.token_hex(4)) in self._keys:

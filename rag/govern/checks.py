@@ -82,19 +82,17 @@ def weights(name: str, directory: Path) -> Check:
 
 
 def language_model(open_model: Callable[[], LanguageModel | None], problem: Callable[[], str]) -> Check:
-    """A language model can run."""
+    """A language model can run, or none is wanted: then `problem` has nothing to say."""
     try:
         model = open_model()
         info = model.info if model is not None else None
     except RagError as error:
         return Check(name="language model", well=False, finding="it cannot be used", advice=str(error))
     if info is None:
-        return Check(
-            name="language model",
-            well=False,
-            finding="none; answers are extracts from the documents",
-            advice=problem() or "llm.provider is none in rag.toml.",
-        )
+        advice = problem()
+        none = "none" if advice else 'none is wanted (llm.provider = "none")'
+        finding = f"{none}; answers are extracts from the documents"
+        return Check(name="language model", well=not advice, finding=finding, advice=advice)
     return Check(name="language model", well=True, finding=f"{info.name} ({info.runtime}), {info.digest[:19]}")
 
 

@@ -6,7 +6,7 @@ What a person must decide stands in square brackets. Nobody is named: readers ar
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -37,8 +37,12 @@ MEASURES: Final = {
 _NO_SERVER = ("embedded", "none")
 
 
-def facts(settings: Settings, ledger: Ledger, egress: Mapping[str, Any]) -> dict[str, Any]:
-    """Everything the papers say, as data. `egress` is what `rag.govern.egress.standing` says of the running process."""
+def facts(
+    settings: Settings, ledger: Ledger, egress: Mapping[str, Any], *, bots: Collection[str] = ()
+) -> dict[str, Any]:
+    """Everything the papers say, as data. `egress` is what `rag.govern.egress.standing` says of the running process;
+    `bots` are the platforms whose bots have a good key here, wherever they run."""
+    chats = _chats(settings, bots)
     return {
         "made": time.strftime("%Y-%m-%d"),
         "archivar": rag.__version__,
@@ -46,12 +50,12 @@ def facts(settings: Settings, ledger: Ledger, egress: Mapping[str, Any]) -> dict
         "documents": dict(ledger.counts()),
         "models": _models(settings, ledger),
         "recipients": [str(one) for one in settings.endpoints()],
-        "chats": _chats(settings),
+        "chats": chats,
         "retention": _section(settings, "retention"),
         "audit": _section(settings, "audit"),
         "egress": dict(egress),
         "measures": MEASURES,
-        "risks": _risks(settings, egress),
+        "risks": _risks(settings, egress, chats),
     }
 
 
@@ -117,11 +121,13 @@ def _models(settings: Settings, ledger: Ledger) -> dict[str, Any]:
     }
 
 
-def _chats(settings: Settings) -> list[str]:
-    """The platforms a bot of these settings speaks to."""
+def _chats(settings: Settings, keys: Collection[str]) -> list[str]:
+    """The platforms a bot speaks to: one of these settings, one of the same service with settings of its own, known by
+    its key, or one whose accounts are named here."""
     bots = settings.bots
     named = {"slack": bots.slack.team, "teams": bots.teams.tenant, "matrix": bots.matrix.homeserver}
-    return [name for name, value in named.items() if value]
+    accounts = {account.partition(":")[0] for account in bots.accounts}
+    return [name for name, value in named.items() if value or name in keys or name in accounts]
 
 
 def _section(settings: Settings, name: str) -> dict[str, Any]:
@@ -130,10 +136,10 @@ def _section(settings: Settings, name: str) -> dict[str, Any]:
     return asdict(found) if is_dataclass(found) and not isinstance(found, type) else {}
 
 
-def _risks(settings: Settings, egress: Mapping[str, Any]) -> list[str]:
+def _risks(settings: Settings, egress: Mapping[str, Any], chats: Collection[str]) -> list[str]:
     risks = ["encryption", "native" if egress.get("active") else "kernel"]
     risks += ["server"] if settings.endpoints() else []
-    risks += ["chat"] if {"slack", "teams"} & set(_chats(settings)) else []
+    risks += ["chat"] if {"slack", "teams"} & set(chats) else []
     return [*risks, "wrong", "timing", "source", "sensitive", "works"]
 
 
@@ -193,7 +199,10 @@ def _retention_lines(found: Mapping[str, Any], say: Mapping[str, str]) -> list[s
         say["retention.conversation"],
         say["retention.audit"].format(audit=say["audit"]),
         say["retention.feedback"],
+        say["retention.keys"],
+        say["retention.accounts"],
     ]
+    lines += [say["retention.inbox"]] if found["chats"] else []
     kept = {**found["retention"], **{f"audit.{key}": value for key, value in found["audit"].items()}}
     lines += [say["retention.key"].format(key=key, value=value) for key, value in kept.items()]
     return lines if found["retention"] else [*lines, say["retention.unset"]]

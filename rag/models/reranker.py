@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from rag.advice import to_install
 from rag.errors import ModelUnavailable
 from rag.ports import Reranker
 
@@ -81,7 +82,7 @@ def _load(directory: Path) -> Any:
         from sentence_transformers import CrossEncoder
     except ImportError as error:
         raise ModelUnavailable(
-            f"A reranker in a directory needs the extra `torch` ({error}). Install `archivar[torch]`, or name the "
+            f"A reranker in a directory needs the extra `torch` ({error}). {to_install('torch')}; or name the "
             f"address of a server that reranks with retrieval.reranker, or leave it empty."
         ) from error
     try:

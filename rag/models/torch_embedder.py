@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from rag.advice import to_install
 from rag.errors import ModelUnavailable
 from rag.models.e5_graph import READ
 from rag.models.tokens import PASSAGE_PREFIX, QUESTION_PREFIX, E5Tokens
@@ -97,7 +98,7 @@ def _load(directory: Path, threads: int | None) -> Any:
         from transformers.utils import logging as transformers_logging
     except ImportError as error:
         raise ModelUnavailable(
-            f"The torch embedder needs the extra `torch` ({error}). Install `archivar[torch]`, or set "
+            f"The torch embedder needs the extra `torch` ({error}). {to_install('torch')}; or set "
             f'embedder.provider to "openvino".'
         ) from error
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call] # not annotated there

@@ -48,10 +48,10 @@ def back_up(ledger: Ledger, audit: AuditLog, settings: Path | None, target: Path
         StoreError: it could not be written, or read back.
     """
     home = ledger.path.parent
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise SettingsError(f"{target} is not empty. Give a new folder: a backup is never written over another.")
-    if target.resolve().is_relative_to(home.resolve()):
-        raise SettingsError(f"{target} lies in the home {home}. Give a folder outside, best on another disk.")
+    try:
+        _refuse_used(target, home)
+    except OSError as error:
+        raise _not_written(target, error) from error
     partial = target.with_name(f"{target.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
@@ -65,10 +65,25 @@ def back_up(ledger: Ledger, audit: AuditLog, settings: Path | None, target: Path
         partial.rename(target)
         copies.sync(target.parent)
     except (OSError, sqlite3.Error) as error:
-        raise _said(f"The backup {target} could not be written", error) from error
+        raise _not_written(target, error) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return manifest
+
+
+def _refuse_used(target: Path, home: Path) -> None:
+    if target.is_mount():
+        raise SettingsError(f"{target} is a disk or a mounted folder itself. Give a new folder in it: {target}/NAME.")
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise SettingsError(f"{target} is not empty. Give a new folder: a backup is never written over another.")
+    if target.resolve().is_relative_to(home.resolve()):
+        raise SettingsError(f"{target} lies in the home {home}. Give a folder outside, best on another disk.")
+
+
+def _not_written(target: Path, error: OSError | sqlite3.Error) -> StoreError:
+    if isinstance(error, OSError) and not full(error):
+        return StoreError(copies.refused(f"The backup {target}", error))
+    return _said(f"The backup {target} could not be written", error)
 
 
 def verify(backup: Path) -> dict[str, Any]:

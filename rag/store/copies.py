@@ -1,10 +1,12 @@
-"""A consistent copy of a SQLite file while it is in use, and the one that is kept when the ledger is brought up to a
-newer version."""
+"""A consistent copy of a SQLite file while it is in use, the one that is kept when the ledger is brought up to a newer
+version, and what is said where a file cannot be written that somebody asked for."""
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import pwd
 import sqlite3
 import time
 from collections.abc import Iterable, Mapping
@@ -14,6 +16,7 @@ from pathlib import Path
 from rag.store import schema
 
 _KEPT_S = 7 * 24 * 3600.0
+_SHUT = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 def before_migrating(connection: sqlite3.Connection, path: Path) -> None:
@@ -60,6 +63,26 @@ def sync(path: Path) -> None:
         os.fsync(file)
     finally:
         os.close(file)
+
+
+def refused(what: str, error: OSError) -> str:
+    """That something could not be written where somebody wanted it. Where the place is shut: to whom it is, which is
+    seldom whoever typed the command, and where else."""
+    said = f"{what} could not be written: {error.strerror}."
+    if error.errno not in _SHUT:
+        return said
+    return (
+        f"{said} It is not written by your shell but by the process that owns the home (pid {os.getpid()}, user "
+        f"{_user()}): give a place that it may write to. Under systemd that is what ReadWritePaths= names "
+        "(/srv/archivar-backup), in a container what is mounted there (/backup)."
+    )
+
+
+def _user() -> str:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:  # a container knows its number alone
+        return str(os.geteuid())
 
 
 def write_lines(path: Path, lines: Iterable[Mapping[str, object]]) -> None:

@@ -125,6 +125,27 @@ def test_it_expires_to_the_second(home: Home) -> None:
     assert home.keys.listed()[0]["state"] == "expired"
 
 
+def test_a_key_is_revoked_by_a_name_that_no_other_has(home: Home) -> None:
+    one, other, third = (home.keys.add(name, user="anna", scopes=["ask"], channel=Channel(kind=ChannelKind.INTRANET),
+                                       days=1)[0] for name in ("Laptop", "Telefon", "Telefon"))  # fmt: skip
+    assert home.keys.revoke("Laptop").id == one.id
+    assert home.keys.revoke("Laptop").id == one.id
+    with pytest.raises(SettingsError, match="There are 2 keys") as told:
+        home.keys.revoke("Telefon")
+    assert other.id in str(told.value) and third.id in str(told.value)
+    home.keys.revoke(other.id)
+    assert home.keys.revoke("Telefon").id == third.id
+    with pytest.raises(SettingsError, match="no key with this id or name"):
+        home.keys.revoke("telefon")
+
+
+def test_an_id_goes_before_a_name(home: Home) -> None:
+    one, _ = home.add()
+    way = Channel(kind=ChannelKind.INTRANET)
+    other, _ = home.keys.add(one.id, user="anna", scopes=["ask"], channel=way, days=1)
+    assert home.keys.revoke(one.id).id == one.id and home.keys.good(other.id)
+
+
 def test_a_revoked_key_is_good_for_nothing_from_that_moment_and_after_a_restart(home: Home) -> None:
     key, shown = home.add()
     _, other = home.add()

@@ -49,9 +49,24 @@ def filled(text: str, environment: dict[str, str]) -> str:
     return _VARIABLE.sub(value, text)
 
 
+def written_out(mount: str | dict[str, Any]) -> dict[str, Any]:
+    """A mount of one line as Compose reads it: what is no path names a volume."""
+    if not isinstance(mount, str):
+        return mount
+    source, target = mount.split(":")
+    return {"type": "bind" if source.startswith(("/", ".", "~")) else "volume", "source": source, "target": target}
+
+
+def read(environment: dict[str, str]) -> dict[str, Any]:
+    made: dict[str, Any] = yaml.safe_load(filled(COMPOSE.read_text(), environment))
+    for one in made["services"].values():
+        one["volumes"] = [written_out(mount) for mount in one["volumes"]]
+    return made
+
+
 @pytest.fixture(scope="module")
 def compose() -> dict[str, Any]:
-    return yaml.safe_load(filled(COMPOSE.read_text(), ENVIRONMENT))
+    return read(ENVIRONMENT)
 
 
 @pytest.fixture(scope="module")
@@ -165,6 +180,17 @@ def test_documents_settings_and_keys_are_mounted_read_only(services: dict[str, d
     }  # fmt: skip
     assert mounts["/var/lib/archivar"]["type"] == "volume"
     assert services["ollama"]["volumes"][0]["read_only"] is True
+
+
+def test_a_backup_has_a_place_that_the_service_may_write_to() -> None:
+    for given, kind in (({}, "volume"), ({"ARCHIVAR_BACKUP": "/srv/backup"}, "bind")):
+        mounts = {one["target"]: one for one in read(ENVIRONMENT | given)["services"]["archivar"]["volumes"]}
+        assert (mounts["/backup"]["type"], mounts["/backup"].get("read_only")) == (kind, None)
+        assert mounts["/backup"]["source"] == given.get("ARCHIVAR_BACKUP", "backup")
+    assert re.search(r"install -d -o 10001 -g 10001 -m 0700 .*/backup\b", DOCKERFILE), "a new volume takes its owner"
+    assert "\nReadWritePaths=-/srv/archivar-backup\n" in UNIT.read_text()
+    readme = (ROOT / "README.md").read_text()
+    assert "rag backup /srv/archivar-backup/" in readme and "archivar rag backup /backup/" in readme
 
 
 def test_every_volume_and_network_that_is_used_is_declared(

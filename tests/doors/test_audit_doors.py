@@ -355,6 +355,21 @@ def test_an_export_holds_every_record_as_it_was_written(app: App, tmp_path: Path
         call(app, "audit_export", file=str(tmp_path / "out.jsonl"))
 
 
+def test_a_place_that_is_shut_is_told_with_who_writes_there(app: App) -> None:
+    shut = "/sys/archivar"  # nobody makes a file here, root neither
+    for operation, given in (("audit_export", {"file": shut}), ("backup", {"directory": shut})):
+        with pytest.raises(StoreError, match="could not be written: ") as caught:
+            call(app, operation, **given)
+        told = str(caught.value)
+        assert f"pid {os.getpid()}, user " in told and "not written by your shell" in told
+        assert "ReadWritePaths=" in told and "/backup" in told
+
+
+def test_a_disk_itself_is_no_backup(app: App) -> None:
+    with pytest.raises(SettingsError, match="is a disk or a mounted folder"):
+        call(app, "backup", directory="/dev/shm")
+
+
 def test_the_ledger_knows_where_the_log_ended(home: Line) -> None:
     with opened(home) as app:
         call(app, "search", query="x")

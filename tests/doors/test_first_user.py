@@ -22,10 +22,15 @@ def test_the_documents_of_a_source_taken_out_of_the_settings_can_be_forgotten(fr
 
 
 def test_a_home_with_nothing_in_it_says_where_it_looked(fresh: Line) -> None:
-    done = fresh.run("search", "Urlaub")
-    assert done.returncode == 4
-    assert "rag status" in done.stderr
-    assert "home" in done.stderr
+    for typed, told in (("Urlaub", "rag ingest ORDNER"), ("Who may take leave?", "rag ingest FOLDER")):
+        done = fresh.run("search", typed)
+        assert done.returncode == 4
+        assert "rag status" in done.stderr and told in done.stderr
+        assert str(fresh.home) in done.stderr.replace("\n", "")
+    status = fresh.run("status").stdout
+    assert "rag ingest FOLDER" in status and "the one that is there (ollama)" in status
+    unknown = fresh.run("why", "anna", "papers:nirgends.pdf"), fresh.run("show", "papers:nirgends.pdf")
+    assert [one.returncode for one in unknown] == [1, 1]
 
 
 def test_bytes_of_another_encoding_in_a_query_are_no_fault(fresh: Line) -> None:

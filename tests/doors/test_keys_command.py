@@ -46,6 +46,15 @@ def test_a_key_is_made_shown_once_listed_and_revoked_through_the_running_service
     assert done(owned, "keys_list")["keys"][0]["state"] == "revoked"
 
 
+def test_the_record_of_processing_knows_a_bot_by_its_key(line: Line, owned: App) -> None:
+    made = line.json("keys", "add", "--bot", "teams", "Teams")
+    try:
+        assert line.json("dpia")["chats"] == ["teams"]
+    finally:
+        line.json("keys", "revoke", made["id"])
+    assert line.json("dpia")["chats"] == []
+
+
 def test_a_key_is_limited_as_it_was_asked_for(line: Line, owned: App) -> None:
     wanted = ("--scope", "search", "--scope", "documents", "--source", "papers", "--channel", "cloud_chat")
     made = line.json("keys", "add", "Kanal", *wanted, "--audience", "public_channel", "--expires", "never")

@@ -185,6 +185,7 @@ def test_status_tells_how_fast_removals_were_followed_and_how_a_source_is_watche
     source = {"name": "a", "path": "/a", "documents": 1, "failed": 0, "from": "ingest", "readers": ["everyone"]}
     source |= {"class": "internal", "state": "level", "reached_at": AT, "watched": "polling", "remarks": []}
     found = {"home": "/h", "documents": 1, "failed": 0, "chunks": 2, "embedder": "e", "sources": [source]}
+    found["language_model"] = {"provider": "ollama", "model": "m"}
     status({**found, "removals": {"count": 12, "p50_s": 2.1, "p95_s": 2.94, "max_s": 3.4}})
     said = capsys.readouterr().out
     assert "12 followed: half within 2.1 s, 95 % within 2.9 s, all within 3.4 s" in said

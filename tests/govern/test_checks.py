@@ -50,11 +50,15 @@ def test_a_model_that_runs_is_named_with_its_digest() -> None:
     assert found.finding.startswith("scripted (embedded), sha256:555")
 
 
-@pytest.mark.parametrize(("problem", "advice"), [("Start Ollama.", "Start Ollama."), ("", "llm.provider is none")])
-def test_no_model_is_not_well_and_says_why(problem: str, advice: str) -> None:
-    found = checks.language_model(lambda: None, lambda: problem)
-    assert not found.well
-    assert advice in found.advice
+def test_no_model_is_not_well_and_says_why() -> None:
+    found = checks.language_model(lambda: None, lambda: "Start Ollama.")
+    assert (found.well, found.advice) == (False, "Start Ollama.")
+
+
+def test_no_model_where_none_is_wanted_is_a_plain_line() -> None:
+    found = checks.language_model(lambda: None, lambda: "")
+    assert (found.well, found.advice) == (True, "")
+    assert 'llm.provider = "none"' in found.finding and "extracts" in found.finding
 
 
 def test_a_model_that_is_not_the_pinned_one_is_a_finding_and_no_failure() -> None:

@@ -98,6 +98,31 @@ def test_a_guard_that_is_not_active_is_a_risk(tmp_path: Path, ledger: Ledger) ->
     assert "The kernel guard is not active" not in paper(settings, ledger)
 
 
+@pytest.mark.parametrize("language", ["de", "en"])
+def test_a_bot_with_settings_of_its_own_is_known_by_its_key_or_its_accounts(
+    tmp_path: Path, ledger: Ledger, language: str
+) -> None:
+    left = {"de": "hat das Haus verlassen", "en": "has left the house"}[language]
+    none = {"de": "in dieser Einstellung keine", "en": "none in these settings"}[language]
+    keyed = "\n".join(page(facts(settings_of(tmp_path), ledger, CLOSED, bots={"teams"}), language))
+    assert "Microsoft Teams: " in keyed and "Slack (USA)" not in keyed and left in keyed and none not in keyed
+    accounts = settings_of(tmp_path, '[bots.accounts]\n"slack:T1:U1" = "erika"\n"teams:a:b" = "otto"\n')
+    listed = paper(accounts, ledger, language)
+    assert "Microsoft Teams: " in listed and "Slack (USA)" in listed and left in listed and none not in listed
+    assert "erika" not in listed and "U1" not in listed
+
+
+@pytest.mark.parametrize("language", ["de", "en"])
+def test_what_is_kept_of_keys_accounts_and_bots_is_told(tmp_path: Path, ledger: Ledger, language: str) -> None:
+    keys, ids, inbox = {
+        "de": ("API-Schlüssel: ", "Objekt-ID", "Eingang der Bots"),
+        "en": ("API keys: ", "object id", "Inbox of the bots"),
+    }[language]
+    quiet = paper(settings_of(tmp_path), ledger, language)
+    assert keys in quiet and ids in quiet and inbox not in quiet
+    assert inbox in paper(settings_of(tmp_path, '[bots.slack]\nteam = "T01"\n'), ledger, language)
+
+
 def test_every_measure_names_tests_that_exist() -> None:
     for measure, proof in MEASURES.items():
         paths = [word.strip(",;") for word in proof.split() if word.startswith("tests/")]
