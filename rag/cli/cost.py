@@ -159,9 +159,8 @@ def _lines(currency: str, usage: Usage, found: Cost) -> list[str]:
         f"{found.thousand(found.capacity_per_day):.2f} {currency} for a thousand answers.",
     ]
     if usage.per_day:
-        lines.append(
-            f"Now ({usage.per_day:,.1f} answers a day): {found.thousand(usage.per_day):.2f} {currency} for a thousand."
-        )
+        a_day = f"{usage.per_day:,.{0 if usage.per_day >= 10 else 1}f}"
+        lines.append(f"Now ({a_day} answers a day): {found.thousand(usage.per_day):.2f} {currency} for a thousand.")
     else:
         lines.append("How many answers there are now is not known: give --per-day, or have `rag serve` run meanwhile.")
     return lines
