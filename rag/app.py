@@ -14,7 +14,6 @@ from pathlib import Path
 from types import TracebackType
 
 import rag
-from rag import system_accounts
 from rag.access import OWNER, Principal
 from rag.ask.release import Policy, release_policy
 from rag.ask.retrieve import Retriever
@@ -39,7 +38,7 @@ from rag.perceiving import showing_of
 from rag.pinning import PinWatch
 from rag.ports import Embedder, LanguageModel, Reranker
 from rag.settings import Settings
-from rag.signing_in import accounts_of, directory_of, sign_in_of
+from rag.signing_in import accounts_of, memberships_of, sign_in_of
 from rag.sources import Sources
 from rag.store.audit import AuditLog
 from rag.store.bot_messages import BotMessages
@@ -237,18 +236,7 @@ class App:
     @cached_property
     def memberships(self) -> Memberships:
         """Who is in which group."""
-        wanted = self.settings
-        directory = directory_of(wanted)
-        asked = [system_accounts.account] if wanted.system_groups else []
-        asked += [directory.account] if directory else []
-        system = system_accounts.every(asked) if asked else None
-        return Memberships(
-            wanted.groups,
-            system=system,
-            keep_s=wanted.identity.groups_s,
-            strangers=directory is None,
-            claimed=bool(wanted.auth.oidc.issuer and wanted.auth.oidc.groups_claim) and directory is None,
-        )
+        return memberships_of(self.settings)
 
     @cached_property
     def sign_in(self) -> SignIn | None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from rag import system_accounts
 from rag.credentials.accounts import Accounts, Links
 from rag.credentials.ldap import Directory, Plan
 from rag.credentials.ldap_connection import Connection
 from rag.credentials.oidc import Trust
 from rag.credentials.sign_in import Registration, SignIn, sign_in
+from rag.identity import Memberships
 from rag.settings import Settings
 from rag.store.ledger import Ledger
 
@@ -44,6 +46,25 @@ def sign_in_of(settings: Settings, *, clock: Callable[[], float] = time.monotoni
             checked_otherwise=bool(settings.auth.ldap.url),
         )
     return sign_in(oidc.issuer, trust, allowed=settings.endpoints(), ca_file=oidc.ca_file, client=client, clock=clock)
+
+
+def memberships_of(settings: Settings) -> Memberships:
+    """Who is in which group: by the settings, the operating system and the directory, as the settings say.
+
+    Raises:
+        SettingsError: as `directory_of`.
+    """
+    directory = directory_of(settings)
+    asked = [system_accounts.account] if settings.system_groups else []
+    asked += [directory.account] if directory else []
+    oidc = settings.auth.oidc
+    return Memberships(
+        settings.groups,
+        system=system_accounts.every(asked) if asked else None,
+        keep_s=settings.identity.groups_s,
+        strangers=directory is None,
+        claimed=bool(oidc.issuer and oidc.groups_claim) and directory is None,
+    )
 
 
 def directory_of(settings: Settings) -> Directory | None:

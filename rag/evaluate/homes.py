@@ -25,7 +25,8 @@ from rag.errors import EmptyDocument, SettingsError
 from rag.evaluate import questions as reading
 from rag.evaluate.questions import CorpusLine
 from rag.evaluate.sets import Form, QuestionSet
-from rag.ingest.one import Draft, Pipeline
+from rag.ingest.draft import Draft
+from rag.ingest.one import Pipeline
 from rag.language import language_of
 from rag.ports import Progress, Step, Vector
 from rag.settings import Settings

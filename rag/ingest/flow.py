@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 from rag.documents import DocumentRef
 from rag.errors import ReadingStopped
-from rag.ingest.one import Draft, Pipeline
+from rag.ingest.draft import Draft
+from rag.ingest.one import Pipeline
 from rag.ports import Vector
 
 _WINDOW_CHUNKS = 512

@@ -19,6 +19,7 @@ from rag.documents import Chunk, Document, DocumentRef, Parsed, Part, RawDocumen
 from rag.errors import DocumentError, DocumentWaits, ModelError
 from rag.ingest import chunk as chunking
 from rag.ingest import reconcile
+from rag.ingest.draft import Draft
 from rag.ingest.kept_out import not_erased
 from rag.ingest.parts import Allowance, parts_of
 from rag.ingest.reader import Reader
@@ -33,27 +34,6 @@ from rag.store.words import WordIndex
 _log = logging.getLogger(__name__)
 
 _MAX_DEPTH = 3  # a part of a part of a part is read, the next level is not
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
-    """A document ready to be embedded, or the reason why not."""
-
-    ref: DocumentRef
-    raw: RawDocument
-    stamp: str
-    parent: str | None
-    document: Document | None = None
-    chunks: tuple[Chunk, ...] = ()
-    notes: tuple[str, ...] = ()
-    reason: str | None = None
-    unfinished: bool = False
-    """It, or a document inside it, is to be read again by the next run."""
-
-    @property
-    def remembered(self) -> str:
-        """The stamp that is recorded: none where the next run is to look again."""
-        return "" if self.unfinished else self.stamp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

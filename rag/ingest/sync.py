@@ -11,8 +11,9 @@ from math import inf
 from rag.access import Acl, Confidentiality, both
 from rag.documents import DocumentId, DocumentRef, Listing, RawDocument
 from rag.errors import ChangingDocument, DocumentError, DocumentVanished, SourceError
+from rag.ingest.draft import Draft
 from rag.ingest.flow import Flow, Halt
-from rag.ingest.one import Draft, Pipeline
+from rag.ingest.one import Pipeline
 from rag.ingest.report import Report
 from rag.ingest.survey import HOLD, Hold, Survey, other_rights, survey
 from rag.ports import Connector, IngestProgress, Step

@@ -1,9 +1,12 @@
-"""A damaged index is put out of the way, whole, until the one made in its place is level with the ledger."""
+"""What another takes the place of is put out of the way, whole: a damaged index until the one made in its place is
+level with the ledger, an old home before a backup is restored."""
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
+
+from rag.errors import StoreError
 
 
 def set_aside(directory: Path) -> Path:
@@ -31,3 +34,27 @@ def put_in_place(fresh: Path, directory: Path) -> None:
 def forget_aside(directory: Path) -> None:
     """Delete what was set aside."""
     shutil.rmtree(directory.with_name(f"{directory.name}.damaged"), ignore_errors=True)
+
+
+def set_home_aside(home: Path, held: list[Path]) -> None:
+    """Put what a home holds into a folder ``before-restore-N`` in it, what was put there before excepted.
+
+    Raises:
+        StoreError: one of these is a mount; nothing was moved.
+    """
+    if not held:
+        return
+    for path in held:
+        if path.is_mount():  # it cannot be renamed; said before anything is moved
+            raise StoreError(
+                f"{path} is a mount and cannot be set aside. Unmount it, or restore into another home with --home. "
+                f"Nothing was changed."
+            )
+    number = 1
+    while (home / f"before-restore-{number}").exists():
+        number += 1
+    aside = home / f"before-restore-{number}"
+    aside.mkdir(mode=0o700)
+    for path in held:
+        if not path.name.startswith("before-restore-"):
+            path.rename(aside / path.name)

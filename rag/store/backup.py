@@ -22,6 +22,7 @@ from typing import Any
 from rag import __version__
 from rag.errors import SettingsError, StoreError, StoreFull
 from rag.store import copies, schema
+from rag.store.aside import set_home_aside
 from rag.store.audit import AuditLog
 from rag.store.database import full
 from rag.store.ledger import Ledger
@@ -142,7 +143,7 @@ def restore(
                 raise _damaged(backup, f"{name} changed while it was read")
         with closing(Ledger(staged / LEDGER)) as coming:  # brought up to this version before it takes its place
             prepare(coming, staged)
-        _set_aside(home, held)
+        set_home_aside(home, held)
         copies.sync(home)
         _put(staged / _EMPTIED, b"")
         copies.sync(staged)
@@ -281,25 +282,6 @@ def _forget_unfinished(home: Path, staged: Path) -> None:
         shutil.rmtree(home / "audit", ignore_errors=True)
         (home / CALIBRATION).unlink(missing_ok=True)
     shutil.rmtree(staged, ignore_errors=True)
-
-
-def _set_aside(home: Path, held: list[Path]) -> None:
-    if not held:
-        return
-    for path in held:
-        if path.is_mount():  # it cannot be renamed; said before anything is moved
-            raise StoreError(
-                f"{path} is a mount and cannot be set aside. Unmount it, or restore into another home with --home. "
-                f"Nothing was changed."
-            )
-    number = 1
-    while (home / f"before-restore-{number}").exists():
-        number += 1
-    aside = home / f"before-restore-{number}"
-    aside.mkdir(mode=0o700)
-    for path in held:
-        if not path.name.startswith("before-restore-"):
-            path.rename(aside / path.name)
 
 
 def _damaged(backup: Path, why: str) -> StoreError:

@@ -15,7 +15,8 @@ from typing import Any
 
 from rag.access import EVERYONE, Acl, Confidentiality
 from rag.documents import DocumentId, DocumentRef, RawDocument
-from rag.ingest.one import Draft, Pipeline
+from rag.ingest.draft import Draft
+from rag.ingest.one import Pipeline
 from tests.ingest.room import Room, packed
 
 NAME = DocumentId("docs:mail.eml")

@@ -12,8 +12,8 @@ import pytest
 from connectors.folder import Folder
 from rag.documents import DocumentRef, Listing, Parsed, Shut
 from rag.errors import SourceUnavailable
+from rag.ingest.draft import Draft
 from rag.ingest.flow import Flow
-from rag.ingest.one import Draft
 from rag.ingest.survey import survey
 from rag.ingest.sync import sync
 from rag.store.rows import SourceState
