@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rag.app import App
-from rag.errors import SettingsError
+from rag.errors import AccessError, SettingsError
 from rag.forms import Event
 from rag.govern import certificate, subject
 from rag.govern.disclosures import documents_of
@@ -52,7 +52,8 @@ class Erasing:
         total]}``… and ``{"found", "certificate", "journal"}``.
 
         Raises:
-            SettingsError: there is no such document, or neither documents nor a person are named.
+            AccessError: there is no such document.
+            SettingsError: neither documents nor a person are named.
             StoreError: it could not be finished; the next start goes on.
         """
         if bool(documents) == bool(person):
@@ -250,5 +251,5 @@ def buried_json(ledger: Ledger) -> dict[str, Any]:
 def _entry(ledger: Ledger, name: str) -> Entry:
     found = ledger.entry(name)
     if found is None:
-        raise SettingsError(f"There is no document {name!r}. `rag documents` lists what there is.")
+        raise AccessError(f"There is no document {name!r}. `rag documents` lists what there is.")
     return found
