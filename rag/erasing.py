@@ -53,7 +53,8 @@ class Erasing:
         total]}``… and ``{"found", "certificate", "journal"}``.
 
         Raises:
-            SettingsError: there is no such document, or neither documents nor a person are named.
+            AccessError: there is no such document.
+            SettingsError: neither documents nor a person are named.
             StoreError: it could not be finished; the next start goes on.
         """
         if bool(documents) == bool(person):
@@ -278,5 +279,5 @@ def buried_json(ledger: Ledger) -> dict[str, Any]:
 def _entry(ledger: Ledger, name: str) -> Entry:
     found = ledger.entry(name)
     if found is None:
-        raise SettingsError(f"There is no document {name!r}. `rag documents` lists what there is.")
+        raise AccessError(f"There is no document {name!r}. `rag documents` lists what there is.")
     return found

@@ -9,7 +9,7 @@ from typing import Any
 
 from rag.access import LOOPBACK, OWNER
 from rag.app import App
-from rag.errors import SettingsError
+from rag.errors import AccessError, SettingsError
 from rag.forms import Event
 from rag.store.bot_messages import Posted
 
@@ -31,7 +31,8 @@ class Withdrawing:
         before.
 
         Raises:
-            SettingsError: all of them would be taken back, or nothing of that document is known.
+            AccessError: nothing of that document is known.
+            SettingsError: all of them would be taken back.
         """
         app = self._app
         if remove and document is None and not gone:
@@ -51,7 +52,7 @@ class Withdrawing:
         if entry is not None:
             return entry.key
         if not self._app.posted.count([document]):
-            raise SettingsError(
+            raise AccessError(
                 f"There is no document {document!r}. Of one that is gone only its key finds messages: "
                 "`rag bot messages --gone` lists them."
             )

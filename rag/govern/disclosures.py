@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from rag.errors import SettingsError
+from rag.errors import AccessError, SettingsError
 from rag.store.audit import WHO, AuditLog
 from rag.store.ledger import Ledger
 from rag.store.people import People
@@ -50,13 +50,14 @@ def wanted(
     """What was typed, understood. `document` is an id or a key; a key also finds records of one that was erased.
 
     Raises:
+        AccessError: there is no such document.
         SettingsError: it cannot be understood, or must not be asked.
     """
     key = None
     if document is not None:
         entry = ledger.entry(document)
         if entry is None and not re.fullmatch(r"[0-9a-f]{24}", document):
-            raise SettingsError(f"There is no document {document!r}. Of one that is gone only its key finds records.")
+            raise AccessError(f"There is no document {document!r}. Of one that is gone only its key finds records.")
         key = entry.key if entry else document
     if user is not None and people.council:
         raise SettingsError(

@@ -320,7 +320,7 @@ def test_the_audit_tells_who_was_shown_a_document_and_by_which_right(app: App) -
     assert [r["event"] for r in call(app, "audit_show", since="2020-01-01", user="nobody")["records"]] == ["examined"]
     with pytest.raises(SettingsError, match="a day such as"):
         call(app, "audit_show", since="yesterday")
-    with pytest.raises(SettingsError, match="only its key finds records"):
+    with pytest.raises(AccessError, match="only its key finds records"):
         call(app, "audit_show", document="hr:gone.txt")
 
 

@@ -126,7 +126,8 @@ def test_it_comes_back_only_when_changed_and_allowed(office: Line) -> None:
 
 
 def test_wrong_use_is_said_in_words(office: Line) -> None:
-    assert "There is no document" in office.run("erase", "personal:nie.txt", "--yes").stderr
+    unknown = office.run("erase", "personal:nie.txt", "--yes")
+    assert (unknown.returncode, "There is no document" in unknown.stderr) == (1, True)
     assert "Name documents" in office.run("erase", "personal:gehalt.txt", "--person", NAME).stderr
     assert "Which documents" in office.run("erase", "--allow").stderr
 

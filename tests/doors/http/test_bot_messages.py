@@ -48,7 +48,7 @@ def test_the_messages_that_show_a_document_are_listed(desk: Desk) -> None:
     assert [each["document_id"] for each in one["documents"] if each["key"] == desk.archive.key(PAPER)] == [PAPER]
     assert call(desk, "bot_messages", document=desk.archive.key(PAPER))["messages"] == [one]
     assert call(desk, "bot_messages", gone=True)["messages"] == []
-    with pytest.raises(SettingsError, match="no document"):
+    with pytest.raises(AccessError, match="no document"):
         call(desk, "bot_messages", document="offen:nie.txt")
 
 
