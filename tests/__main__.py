@@ -95,7 +95,8 @@ def main(options: list[str]) -> int:
             one = done.result()
             counted += one.counted
             failed += [one.name] if one.failed else []
-            print(f"\n===== {one.name}: {'FAILED' if one.failed else 'passed'} in {one.seconds:.0f} s =====")
+            told = f"FAILED (exit {one.code})" if one.failed else "passed"
+            print(f"\n===== {one.name}: {told} in {one.seconds:.0f} s =====")
             print(one.said if one.failed else one.summary, flush=True)
     if failed:
         print(f"\nFailed: {', '.join(sorted(failed))}")

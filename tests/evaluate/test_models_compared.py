@@ -221,6 +221,18 @@ def test_a_model_that_fails_is_behind_one_that_says_little_however_much_was_quot
     assert [placed.entry.name for placed in stand([fails, little]).placed] == ["little", "fails"]
 
 
+def test_who_says_something_wrong_to_everything_is_behind_one_that_says_nothing() -> None:
+    silent = entry("silent", broken(12))
+    wrong = Answered(outcome="answered", sentences=1, supported=1, citations=1, verbatim=1, of_right_document=0)
+    talks = replace(
+        entry("talks", broken(12)), scored=tuple(replace(one, answer=wrong, said=TRUE) for one in silent.scored)
+    )
+    standing = stand([talks, silent])
+    assert [placed.figures["quality"].value for placed in standing.placed] == [0.0, 0.0]
+    assert [placed.entry.name for placed in standing.placed] == ["silent", "talks"]
+    assert standing.placed[-1].ranks == (2,) * 20
+
+
 def test_neither_who_answers_everything_nor_who_answers_nothing_is_good() -> None:
     everything = figures_of(entry("all", [bool(number % 3) for number in range(30)]).scored)
     nothing = figures_of(entry("none", broken(30)).scored)

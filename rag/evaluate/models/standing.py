@@ -150,8 +150,9 @@ def _drawn_quality(helpful: Numbers, careful: Numbers, one: Counts, other: Count
 
 
 def _keys(entries: Sequence[Entry], seed: int | None) -> list[tuple[float, ...]]:
-    """What orders the entries, the least the best; with a seed, over questions drawn anew. Of equal ones the more
-    helpful is better, then the one that says more that is supported, then the more careful, then who fails less."""
+    """What orders the entries, the least the best; with a seed, over questions drawn anew. Of equal ones, as all that
+    never help or never hold back are, the one with the higher mean of both is better (balanced accuracy), then the
+    more helpful, then the one that says more that is supported, then who fails less."""
     keys: list[tuple[float, ...]] = []
     for entry in entries:
         here, there = right(entry.scored), wrong(entry.scored)
@@ -163,7 +164,8 @@ def _keys(entries: Sequence[Entry], seed: int | None) -> list[tuple[float, ...]]
         ]  # quotes in its place are not its own
         said = _mean(np.asarray(told, np.float64), draw[0])
         failed = sum(bool(one.failure) for one in entry.scored)
-        keys.append((-round(quality, 9), -round(helpful, 9), -round(said, 9), -round(careful, 9), failed))
+        both = (helpful + careful) / 2
+        keys.append((-round(quality, 9), -round(both, 9), -round(helpful, 9), -round(said, 9), failed))
     return keys
 
 
