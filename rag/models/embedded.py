@@ -16,6 +16,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from rag.answers import ModelInfo
 from rag.errors import ContextOverflow, ModelUnavailable
 from rag.models.chat_completions import ChatCompletions
@@ -26,6 +28,7 @@ from rag.ports import Delta, Generation, Message
 _MAX_SOCKET_PATH = 100  # the system allows 107 bytes on Linux, 103 on macOS
 _PROMPT_CACHE_MIB = 256
 _SILENT = -1
+_BEGINS_S = 60.0
 
 
 class EmbeddedModel:
@@ -48,8 +51,10 @@ class EmbeddedModel:
         self._context_tokens = context_tokens
         self._room = Path(tempfile.mkdtemp(prefix="archivar-", dir=_short_directory()))  # 0700
         key = secrets.token_urlsafe(32)
+        address = self._room / "llm.sock"
         try:
-            self._server: Any = _start(path, self._room / "llm.sock", key, context_tokens, threads or cores())
+            self._server: Any = _start(path, address, key, context_tokens, threads or cores())
+            _wait_for_its_loop(address, key)
         except BaseException:
             shutil.rmtree(self._room, ignore_errors=True)
             raise
@@ -59,7 +64,7 @@ class EmbeddedModel:
             mend="Restart the service.",
             limits=limits or Limits(),
             api_key=key,
-            unix_socket=str(self._room / "llm.sock"),
+            unix_socket=str(address),
             extra={"cache_prompt": True, "chat_template_kwargs": {"enable_thinking": False}},
         )
 
@@ -135,3 +140,14 @@ def _start(path: Path, address: Path, key: str, context_tokens: int, threads: in
         return xllamacpp.Server(parameters)
     except RuntimeError as error:
         raise ModelUnavailable(f"{path.name} cannot be loaded as a GGUF model: {error}") from error
+
+
+def _wait_for_its_loop(address: Path, key: str) -> None:
+    """Until the server's loop runs: taking it down before that would wait for ever, since its loop then begins after it
+    was told to end (xllamacpp 2026.10). What lists the adapters is answered by the loop itself, at once."""
+    transport = httpx.HTTPTransport(uds=str(address), trust_env=False)
+    with httpx.Client(transport=transport, headers={"Authorization": f"Bearer {key}"}, trust_env=False) as client:
+        try:
+            client.get("http://embedded/lora-adapters", timeout=_BEGINS_S).raise_for_status()
+        except httpx.HTTPError as error:
+            raise ModelUnavailable("The embedded model does not begin. Restart the service.") from error

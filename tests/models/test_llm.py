@@ -63,6 +63,13 @@ def test_an_embedded_model_is_opened_by_path_and_tells_its_hash(tiny: Weights, t
 
 
 @pytest.mark.models
+@pytest.mark.timeout(120)
+def test_a_model_that_is_closed_the_moment_it_is_open_does_not_hang(tiny: Weights, tmp_path: Path) -> None:
+    for _ in range(8):  # one in two did
+        open_language_model("embedded", models=tmp_path, model=str(tiny.path), context_tokens=512, threads=1).close()
+
+
+@pytest.mark.models
 def test_an_embedded_model_with_another_digest_than_the_pinned_is_refused(
     tiny: Weights, models_directory: Path
 ) -> None:
