@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from rag.cli import bots, commands, dpia, filing, proof
+from rag.cli import bots, dpia, filing, init, proof
 from rag.errors import SettingsError
 
 ROOT = Path(__file__).parents[2]
@@ -40,7 +40,7 @@ def manifest(folder: Path, platform: str = "slack", **options: Any) -> argparse.
 @pytest.mark.parametrize(
     "command",
     [
-        lambda folder: commands.init(typed(folder, config=folder / "missing" / "rag.toml", force=False)),
+        lambda folder: init.init(typed(folder, config=folder / "missing" / "rag.toml", force=False)),
         lambda folder: bots.bot(manifest(folder, out=folder / "missing" / "slack.yaml")),
     ],
 )
