@@ -41,8 +41,12 @@ _OTHERWISE = ("other", "Open it and save it again, or save it as PDF.")
 
 def to_install(extra: str) -> str:
     """How an extra gets into the environment: from the clone, for Archivar is in no registry of packages."""
-    return f"In the clone of Archivar run `make extras`, or `.venv/bin/pip install '.[{extra}]'`"
+    alone = f"`.venv/bin/pip install '.[{extra}]'`"
+    return f"In the clone of Archivar run {alone if extra in _NOT_AMONG_EXTRAS else f'`make extras`, or {alone}'}"
 
+
+_NOT_AMONG_EXTRAS = frozenset({"torch"})
+"""What `make extras` leaves out: its build depends on the machine."""
 
 KINDS = (*dict.fromkeys(kind for _, kind, _ in (*_KINDS, *_LIMITS)), _LONG[0], _OTHERWISE[0])
 """Every kind there is."""

@@ -60,7 +60,7 @@ def test_a_model_copied_by_half_says_so(tmp_path: Path) -> None:
 def test_without_the_extra_it_names_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "config.json").write_text("{}")
     monkeypatch.setitem(sys.modules, "sentence_transformers", None)  # what Python does where it is not installed
-    with pytest.raises(ModelUnavailable, match=r"archivar\[torch\]"):
+    with pytest.raises(ModelUnavailable, match=r"pip install '\.\[torch\]'"):
         CrossEncoderReranker(tmp_path).scores("urlaub", ["tage"])
 
 
