@@ -95,9 +95,9 @@ class OllamaDescriber:
             ModelError: the server is not there, or fails.
         """
         told = self.check()
-        client = self._server.client(read_s=self._timeout_s)
         try:
-            said = self._server.answer(client, self._body(picture, told))
+            with self._server.client(read_s=self._timeout_s) as client:
+                said = self._server.answer(client, self._body(picture, told))
         except (self._server.response_error, httpx.HTTPError, ConnectionError) as error:
             raise self._server.failure(error, model=self._model) from error
         except ValueError as error:
