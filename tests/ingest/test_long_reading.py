@@ -147,10 +147,10 @@ def test_a_picture_is_not_waited_for_once_the_run_ends() -> None:
     class Slow:
         name, language, fingerprint = "seer", "de", "vision=seer"
 
-        def describe(self, picture: bytes) -> str:
+        def describe(self, picture: bytes) -> tuple[str, bool]:
             asked.set()
             go_on.wait()
-            return "Ein Gabelstapler"
+            return "Ein Gabelstapler", False
 
     reader = Perceiving(documents=Blank(), describer=Slow()).until(stop.is_set)  # type: ignore[arg-type]
     threading.Thread(target=lambda: asked.wait() and stop.set()).start()
