@@ -49,9 +49,13 @@ def chats(house: Chats) -> Chats:
 
 
 def test_no_canary_above_the_ceiling_reaches_a_bot(chats: Chats) -> None:
-    walk(chats, STEPS)
+    wanted = {"answered", "link_only"}
+    for _ in range(20):  # some paths come late to what may be seen
+        walk(chats, STEPS)
+        if chats.seen > STEPS and chats.outcomes.keys() >= wanted:
+            break
     assert chats.seen > STEPS, "what may be seen is seen"
-    assert chats.outcomes.keys() >= {"answered", "link_only"}
+    assert chats.outcomes.keys() >= wanted
 
 
 @pytest.mark.soak
