@@ -16,12 +16,13 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from rag.egress import SWITCHES
 from rag.errors import ReadingStopped
+from rag.ingest.parse.reply import Answer, Reply
 from rag.ingest.parse.speech import Speech
-from rag.ingest.parse.wire import PREFIX, Garbled, frame
+from rag.ingest.parse.wire import Garbled, frame
 
 _START_S: Final = 30.0
 _TICK_MS: Final = 40
@@ -29,9 +30,6 @@ _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 _PACKAGE: Final = Path(__file__).resolve().parents[2]
 _CHUNK: Final = 1 << 20
 _MAX_PROGRESS: Final = 500  # pictures read in one document, each of which restarts the clock
-_PROGRESS: Final = b"".join(frame({"progress": True}))
-
-Answer: TypeAlias = tuple[dict[str, Any], bytes]  # header and raw bytes
 
 
 class ChildEnded(Exception):
@@ -154,7 +152,8 @@ class Child:
         source, sink = self._process.stdout, self._process.stdin
         if source is None or sink is None:
             raise Garbled("no pipes")
-        pending, reply = [memoryview(part) for part in message if part], _Reply(self._limits)
+        pending = [memoryview(part) for part in message if part]
+        reply = Reply(header_bytes=self._limits.header_bytes, body_bytes=self._limits.max_parts_mb << 20)
         for descriptor in (source.fileno(), sink.fileno()):
             os.set_blocking(descriptor, False)
         watch = select.poll()
@@ -175,7 +174,7 @@ class Child:
                 raise ReadingStopped("the run ends")
         return reply.message()
 
-    def _read(self, descriptor: int, reply: _Reply) -> None:
+    def _read(self, descriptor: int, reply: Reply) -> None:
         try:
             data = os.read(descriptor, _CHUNK)
         except BlockingIOError:
@@ -221,52 +220,6 @@ class Child:
         if code == -signal.SIGKILL:
             return ChildEnded("its parser was killed, most likely for want of memory", crashed=True)
         return ChildEnded("its parser crashed on it: damaged, or made to do harm", crashed=True)
-
-
-class _Reply:
-    """A message while it comes in."""
-
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
-        self._data = bytearray()
-        self._sizes: tuple[int, int] | None = None
-
-    def feed(self, data: bytes) -> None:
-        """Take the next bytes; refuse a message that announces more than any honest one."""
-        self._data += data
-        self._measure()
-
-    def progressed(self) -> bool:
-        """Whether the next message is a sign of life; it is taken off."""
-        if not self._data.startswith(_PROGRESS):
-            return False
-        del self._data[: len(_PROGRESS)]
-        self._sizes = None
-        self._measure()
-        return True
-
-    def _measure(self) -> None:
-        if self._sizes is None and len(self._data) >= PREFIX.size:
-            self._sizes = PREFIX.unpack_from(self._data)
-            if self._sizes[0] > self._limits.header_bytes or self._sizes[1] > self._limits.max_parts_mb << 20:
-                raise Garbled("too long an answer")
-
-    @property
-    def complete(self) -> bool:
-        """Whether all of it is there."""
-        if self._data.startswith(_PROGRESS):
-            return False
-        return self._sizes is not None and len(self._data) >= PREFIX.size + sum(self._sizes)
-
-    def message(self) -> Answer:
-        """Header and raw bytes."""
-        header_bytes, raw_bytes = self._sizes or (0, 0)
-        if len(self._data) != PREFIX.size + header_bytes + raw_bytes:
-            raise Garbled("more than one answer")
-        header = json.loads(bytes(self._data[PREFIX.size : PREFIX.size + header_bytes]))
-        if not isinstance(header, dict):
-            raise Garbled("no header")
-        return header, bytes(self._data[PREFIX.size + header_bytes :])
 
 
 def _resident_bytes(process: Path) -> int:
