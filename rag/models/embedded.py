@@ -146,7 +146,9 @@ def _wait_for_its_loop(address: Path, key: str) -> None:
     """Until the server's loop runs: taking it down before that would wait for ever, since its loop then begins after it
     was told to end (xllamacpp 2026.10). What lists the adapters is answered by the loop itself, at once."""
     transport = httpx.HTTPTransport(uds=str(address), trust_env=False)
-    with httpx.Client(transport=transport, headers={"Authorization": f"Bearer {key}"}, trust_env=False) as client:
+    with httpx.Client(
+        transport=transport, headers={"Authorization": f"Bearer {key}"}, trust_env=False, follow_redirects=False
+    ) as client:
         try:
             client.get("http://embedded/lora-adapters", timeout=_BEGINS_S).raise_for_status()
         except httpx.HTTPError as error:

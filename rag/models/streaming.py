@@ -120,11 +120,14 @@ def _paced(
     source: Callable[[], Iterator[Delta]], *, wire: Wire, limits: Limits, server: str, wanted: Callable[[], bool]
 ) -> Generator[Delta, None, None]:
     inbox: queue.SimpleQueue[Delta | BaseException | None] = queue.SimpleQueue()
+    over = threading.Event()
 
     def read() -> None:
         try:
             for delta in source():
                 inbox.put(delta)
+                if over.is_set():  # what has come in already is left unread: the server learns sooner that it may stop
+                    return
             inbox.put(None)
         except BaseException as error:
             inbox.put(error)
@@ -148,6 +151,7 @@ def _paced(
             yield item
             due, awaited = time.monotonic() + limits.between_tokens_s, "next word"
     finally:
+        over.set()
         wire.hang_up()
         reader.join(_HANG_UP_WAIT_S)
 

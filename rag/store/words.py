@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -39,6 +40,7 @@ from rag.store.ties import steady
 from rag.store.word_rows import rows_of, schema
 
 T = TypeVar("T")
+_LOCK_WAIT_S = 2.0
 
 
 class WordIndex:
@@ -221,7 +223,15 @@ class WordIndex:
             self._index.reload()
 
     def _new_writer(self) -> tantivy.IndexWriter:
-        return self._index.writer(heap_size=64_000_000, num_threads=1)
+        """A child that is just being started holds a copy of the old writer's lock until it is a program of its own."""
+        until = time.monotonic() + _LOCK_WAIT_S
+        while True:
+            try:
+                return self._index.writer(heap_size=64_000_000, num_threads=1)
+            except BaseException as error:
+                if "LockBusy" not in str(error) or time.monotonic() > until:
+                    raise
+                time.sleep(0.02)
 
     @contextmanager
     def _writing(self) -> Iterator[tantivy.IndexWriter]:

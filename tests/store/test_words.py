@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import fcntl
+import threading
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
@@ -192,6 +194,32 @@ def test_an_index_that_cannot_be_opened_is_told_in_words(tmp_path: Path) -> None
     (tmp_path / "w" / "meta.json").write_text("no index")
     with pytest.raises(StoreError, match=r"could not be read.*made anew from the ledger"):
         WordIndex(tmp_path / "w")
+
+
+def test_a_child_that_holds_the_old_lock_for_a_moment_does_not_fail_the_write(words: WordIndex) -> None:
+    """Between its start and its program a child holds copies of all that is open, the writer's lock as well."""
+    words.close()
+    let_go = threading.Event()
+    with (words.directory / ".tantivy-writer.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+
+        def let_it_go() -> None:
+            let_go.set()
+            fcntl.flock(held, fcntl.LOCK_UN)
+
+        threading.Timer(0.3, let_it_go).start()
+        words.put([chunk("new", "Prüfbericht")], [facets()])
+        assert let_go.is_set()
+    words.commit()
+    assert found(words, "Prüfbericht") == ["new"]
+
+
+def test_an_index_that_is_open_elsewhere_is_told_in_words(words: WordIndex) -> None:
+    words.close()
+    with (words.directory / ".tantivy-writer.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(StoreError, match="is open already"):
+            words.put([chunk("new", "Prüfbericht")], [facets()])
 
 
 @pytest.mark.parametrize("other", ["fields", "stems"])
