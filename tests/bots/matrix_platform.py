@@ -8,7 +8,7 @@ import re
 import secrets
 import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
@@ -154,12 +154,23 @@ class MatrixPlatform:
         return True
 
     def _would_come_again(self, delivery: str) -> bool:
-        [file] = (self.home / "home" / "bots" / "matrix").glob("*.sqlite")
-        with closing(sqlite3.connect(file)) as rows:
-            (since,) = rows.execute("SELECT since FROM position").fetchone()
+        since = self._position()
+        if since is None:
+            return True
         told = self.bot.call("GET", f"/sync?since={quote(since)}&timeout=0")
         joined = told.get("rooms", {}).get("join", {}).get(self.delivered[delivery], {})
         return any(event["event_id"] == delivery for event in joined.get("timeline", {}).get("events", []))
+
+    def _position(self) -> str | None:
+        """Up to where the bot has written down; None while its first start is not over."""
+        for file in (self.home / "home" / "bots" / "matrix").glob("*.sqlite"):
+            with (
+                closing(sqlite3.connect(file)) as rows,
+                suppress(sqlite3.OperationalError),
+            ):
+                if row := rows.execute("SELECT since FROM position").fetchone():
+                    return str(row[0])
+        return None
 
     async def drop(self) -> None:
         self.wire.drop()
