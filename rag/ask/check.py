@@ -23,6 +23,7 @@ from rag.ask.addresses import addresses_of, is_active
 from rag.ask.cite import Unit, units_of
 from rag.ask.claims import Claim, Source, Stems, another, claim_of, content_by, source_of
 from rag.ask.figures import figures_in
+from rag.ask.kin import share
 from rag.ask.mixture import doubled_name, refigured, renumbered
 from rag.ask.names import missing_names
 from rag.ask.polarity import turned_over, turned_round
@@ -137,17 +138,18 @@ class Checker:
     ) -> tuple[list[int], set[str], bool]:
         """The places chosen, the figures none of them lends, and whether they hold enough words or meaning."""
         lent = [self._lent(claim, place, meaning, foreign) for place in range(len(self.units))]
-        missing, said, chosen, carried = set(claim.figures), frozenset[str](), list[int](), False
+        missing, told, chosen, carried = set(claim.figures), frozenset[str](), list[int](), False
         while len(chosen) < _MOST_CITATIONS and not (carried and not missing):
-            best, gain = self._best(claim, chosen, said, missing, lent, meaning, preferred)
+            best, gain = self._best(claim, chosen, claim.topic & told, missing, lent, meaning, preferred)
             if best is None or (chosen and gain < _GAIN_ENOUGH):
                 break
             chosen.append(best)
             source = self._sources[best]
-            said |= claim.topic & source.said
+            told |= source.said
             missing -= lent[best] | self._lent_by_headings(claim, source)
             close = max(meaning[place] for place in chosen) if meaning else 0.0
-            carried = _carried(claim, len(said) / len(claim.topic), close, foreign=source.unit.passage in foreign)
+            words = share(claim.topic, told) / len(claim.topic)
+            carried = _carried(claim, words, close, foreign=source.unit.passage in foreign)
         return chosen, missing, carried
 
     def _lent(self, claim: Claim, place: int, meaning: Sequence[float], foreign: Set[int]) -> frozenset[str]:
@@ -180,7 +182,7 @@ class Checker:
         """Whether a unit speaks of the subject: by its words, by the question's where it is also among the nearest, or
         in another language by its meaning alone."""
         source = self._sources[place]
-        if len(subject & source.said) >= _TOPIC_WORDS * len(subject):
+        if share(subject, source.said) >= _TOPIC_WORDS * len(subject):
             return True
         if not meaning:
             return False
@@ -209,7 +211,7 @@ class Checker:
         subject = claim.subjects[figure]
         table = other.row and source.row and other.unit.passage == source.unit.passage
         words = other.said if table else other.held  # rows of one table share its header: the rest tells them apart
-        return len(subject & words) > len(subject & source.said) and another(claim, figure, other)
+        return share(subject, words) > share(subject, source.said) and another(claim, figure, other)
 
     def _doubled(self, claim: Claim, sources: Sequence[Source]) -> bool:
         """Whether the claim gives one figure more often than its source does, in the place of another."""

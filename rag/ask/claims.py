@@ -11,7 +11,7 @@ from rag.ask.cite import Unit
 from rag.ask.figures import figures_of
 from rag.ask.names import identifiers_of
 from rag.ask.ordinary import LITTLE
-from rag.ask.quantities import Day, Quantity, contradicts, days_of, kinds_of, quantities_of
+from rag.ask.quantities import Day, Quantity, contradicts, counted_by, days_of, kinds_of, quantities_of
 from rag.ask.visible import visible
 from rag.language import language_of, language_of_question
 
@@ -74,6 +74,7 @@ def content_by(stems: Stems) -> Stems:
     def content(text: str) -> frozenset[str]:
         words = [word for word in _WORD.findall(text) if word.lower() not in LITTLE]
         plain = [word for word in words if not (figures_of(word) or kinds_of(word)) or _MIXED.search(word)]
+        plain += [counted_by(word) for word in words]
         return stems(" ".join(plain)) | {name.casefold() for name in identifiers_of(text)}
 
     return content
@@ -152,7 +153,7 @@ def _near(place: int, units: Sequence[Unit], passages: Sequence[Passage]) -> str
     unit = units[place]
     passage = passages[unit.passage]
     before = [other for other in units[:place] if other.passage == unit.passage]
-    lines = [passage.title, passage.chunk.context, *_lead(unit, before)]
+    lines = [passage.title, *passage.chunk.headings, passage.chunk.context, *_lead(unit, before)]
     return "\n".join(line for line in lines if line)
 
 

@@ -35,7 +35,7 @@ LITTLE = _set(
     "we our he she his her i is are was were be has have had can may must will shall should would could do does did "
     "not only at each every any some all both more most less least up january february march may june july october "
     "december monday tuesday wednesday thursday friday saturday sunday heute gestern morgen mr mrs ms dr prof herr "
-    "frau herrn"
+    "frau herrn ich mich mir du dich dir uns euch ihm ihn ihnen me us him them stehen steht zusteht zustehen"
 )
 """Function words, months, weekdays: capitalised or not, never a name."""
 

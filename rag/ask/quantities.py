@@ -136,6 +136,13 @@ def kinds_of(text: str) -> frozenset[str]:
     return frozenset(kind for word in _words(text) if (kind := _kind(word)))
 
 
+def counted_by(word: str) -> str:
+    """What a unit is of, where a compound says it: ``Urlaubs`` of ``Urlaubstage``; "" where it says nothing."""
+    folded = word.lower()
+    joined = _COMPOUND.search(folded)
+    return folded[: joined.start()] if joined and (folded not in _KIND or folded.startswith("urlaub")) else ""
+
+
 def agrees(wanted: Quantity, there: Iterable[Quantity], around: frozenset[str]) -> bool:
     """Whether a quantity is among those that are there. A figure that stands there bare takes its unit from `around`,
     and where nothing around names one, it may be anything."""

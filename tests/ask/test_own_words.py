@@ -1,0 +1,70 @@
+"""A statement in a model's own words, as it answers a question: what it says with another compound, and where it
+repeats a name that only the document's headings hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rag.answers import Passage
+from rag.ask.check import Checker, Flaw
+from rag.store.words import WordIndex
+from tests.ask.test_cite import passage
+
+LEAVE = (
+    "Vollzeitbeschäftigte mit einer Fünftagewoche haben Anspruch auf 30 Arbeitstage Erholungsurlaub im Kalenderjahr. "
+    "Beschäftigte in der Wechselschicht erhalten zwei Zusatztage. Die Probezeit dauert 6 Monate."
+)
+SICK = "| Length of service | Full pay |\n| --- | --- |\n| Up to 2 years | 4 weeks |\n| More than 2 years | 10 weeks |"
+WHOLE_PATH = ("Employee Handbook for the Leeds Office", "4 Sickness", "4.2 Company sick pay")
+
+Ask = Callable[..., Flaw]
+
+
+@pytest.fixture
+def asked(tmp_path: Path) -> Iterator[Ask]:
+    words = WordIndex(tmp_path / "words")
+
+    def flaw(statement: str, given: Passage, question: str) -> Flaw:
+        return Checker([given], stems=words.stems, question=question).check(statement).flaw
+
+    yield flaw
+    words.close()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "Für Vollzeitstelle stehen mir 30 Urlaubstage zu.",
+        "Bei einer Vollzeitstelle stehen Ihnen 30 Urlaubstage zu.",
+        "Ihnen stehen 30 Tage Urlaub zu.",
+    ],
+)
+def test_another_compound_for_the_same_thing_is_supported(asked: Ask, statement: str) -> None:
+    given = replace(passage(LEAVE), title="Richtlinie Urlaub")
+    assert asked(statement, given, "Wie viele Urlaubstage stehen mir bei einer Vollzeitstelle zu?") is Flaw.NONE
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "Bei einer Teilzeitstelle stehen Ihnen 30 Urlaubstage zu.",
+        "Bei einer Vollzeitstelle stehen Ihnen 28 Urlaubstage zu.",
+        "Die Elternzeit dauert 6 Monate.",
+    ],
+)
+def test_a_compound_of_something_else_is_not(asked: Ask, statement: str) -> None:
+    given = replace(passage(LEAVE), title="Richtlinie Urlaub")
+    assert asked(statement, given, "Wie viele Urlaubstage stehen mir bei einer Vollzeitstelle zu?") is not Flaw.NONE
+
+
+def test_a_name_may_stand_in_any_heading_above_and_no_other_name_may(asked: Ask) -> None:
+    plain = passage(SICK, context="Employee Handbook\n4 Sickness\n4.2 Company sick pay")
+    given = replace(plain, chunk=replace(plain.chunk, headings=WHOLE_PATH))
+    question = "How many weeks of full sick pay do colleagues in Leeds get after more than two years?"
+    said = "Colleagues in Leeds get 10 weeks of full sick pay after more than two years."
+    assert asked(said, given, question) is Flaw.NONE
+    assert asked(said.replace("Leeds", "Dayton"), given, question) is Flaw.NAME
