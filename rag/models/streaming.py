@@ -14,6 +14,7 @@ import contextlib
 import queue
 import socket
 import ssl
+import struct
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -30,6 +31,8 @@ from rag.ports import Delta, Usage
 _HANG_UP_WAIT_S = 2.0
 _LOOK_S = 0.25
 """How often a silent stream is asked whether it is still wanted."""
+_RESET = struct.pack("ii", 1, 0)
+"""Closing then resets the connection: a server that waits for room to write would else not notice for a minute."""
 _CONNECTED = (
     "connection.connect_tcp.complete",
     "connection.connect_unix_socket.complete",
@@ -75,6 +78,7 @@ class Wire:
             self._hung_up = True
             if self._socket is not None:
                 with contextlib.suppress(OSError):  # already closed
+                    self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
                     self._socket.shutdown(socket.SHUT_RDWR)
 
     def _watch(self, request: httpx.Request) -> None:

@@ -1,13 +1,18 @@
-"""A stream nobody wants any more ends at its source, even where the source has much left to read."""
+"""A stream nobody wants any more ends at its source, even where much of it is under way."""
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 
+import httpx
+import pytest
+
 from rag.models.streaming import Limits, Wire, generate
 from rag.ports import Delta
+from tests.models.scripted_server import Exchange, ScriptedServer
 
 
 def test_what_has_come_in_already_is_left_unread_once_the_stream_is_closed() -> None:
@@ -25,3 +30,32 @@ def test_what_has_come_in_already_is_left_unread_once_the_stream_is_closed() -> 
         assert next(deltas).text
         assert not ended.is_set()
     assert ended.wait(10)
+
+
+def test_a_server_that_waits_for_room_to_write_is_told_at_once() -> None:
+    """A connection that only ends would leave it waiting for a minute, and the model at work."""
+    sent, told = [0], threading.Event()
+
+    def answer(exchange: Exchange) -> None:
+        exchange.start()
+        try:
+            while True:
+                exchange.send(["Hm" * 2000])
+                sent[0] += 1
+        except OSError:
+            told.set()
+
+    wire = Wire()
+    with ScriptedServer({"GET /": answer}) as server:
+        with (
+            httpx.Client(trust_env=False, event_hooks=wire.event_hooks) as client,
+            client.stream("GET", server.url) as response,
+        ):
+            before = -1
+            while before != sent[0]:  # until there is no room left
+                before = sent[0]
+                time.sleep(0.2)
+            wire.hang_up()
+            with pytest.raises(httpx.TransportError):
+                response.read()
+        assert told.wait(5)
