@@ -29,6 +29,8 @@ _MAX_SOCKET_PATH = 100  # the system allows 107 bytes on Linux, 103 on macOS
 _PROMPT_CACHE_MIB = 256
 _SILENT = -1
 _BEGINS_S = 60.0
+_OPENMP = "libgomp"  # what the wheel takes from the system
+_OPENMP_PACKAGE = "the system's package for that library (libgomp1 on Debian and Ubuntu, libgomp on RHEL)"
 
 
 class EmbeddedModel:
@@ -116,8 +118,9 @@ def _start(path: Path, address: Path, key: str, context_tokens: int, threads: in
     try:
         import xllamacpp
     except ImportError as error:
+        missing = _OPENMP_PACKAGE if _OPENMP in str(error) else "it"
         raise ModelUnavailable(
-            f'The embedded model needs xllamacpp ({error}). Install it, or set llm.provider to "ollama".'
+            f'The embedded model needs xllamacpp ({error}). Install {missing}, or set llm.provider to "ollama".'
         ) from error
     if not path.is_file():
         raise ModelUnavailable(f"{path} is missing. Fetch it with `rag models fetch`.")

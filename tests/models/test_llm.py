@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,18 @@ def test_a_file_that_is_no_model_is_refused(tmp_path: Path, capfd: pytest.Captur
     path.write_bytes(b"Sehr geehrte Damen und Herren" * 100)
     with pytest.raises(ModelUnavailable, match=r"letter\.gguf cannot be loaded"):
         open_language_model("embedded", models=tmp_path, model=str(path))
+
+
+def test_a_library_that_the_system_lacks_is_named_with_its_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = "libgomp.so.1: cannot open shared object file: No such file or directory"
+    (tmp_path / "xllamacpp.py").write_text(f"raise ImportError({said!r})\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "xllamacpp", raising=False)
+    (tmp_path / "letter.gguf").touch()
+    with pytest.raises(ModelUnavailable, match=r"libgomp\.so\.1.*Install the system's package .*libgomp1 on Debian"):
+        open_language_model("embedded", models=tmp_path, model=str(tmp_path / "letter.gguf"))
 
 
 @pytest.mark.models
