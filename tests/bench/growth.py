@@ -44,7 +44,7 @@ def _sized(work: Path, documents: int) -> dict[str, Any]:
     docs, home, config = work / "docs", work / "home", work / "rag.toml"
     docs.mkdir(parents=True)
     config.write_text('[llm]\nprovider = "none"\n', encoding="utf-8")
-    _make(docs, documents)
+    make_documents(docs, documents)
     command: list[str | Path] = [sys.executable, "-m", "rag", "--config", config, "--home", home, "--json"]
     cost, said = run([*command, "ingest", docs])
     report = json.loads(said)
@@ -60,7 +60,7 @@ def _sized(work: Path, documents: int) -> dict[str, Any]:
     }
 
 
-def _make(docs: Path, count: int) -> None:
+def make_documents(docs: Path, count: int) -> None:
     """Texts of about 1,500 letters: sentences of the sample, shuffled, always the same."""
     sentences = [
         sentence

@@ -121,7 +121,7 @@ def _measured(command: list[str]) -> Cost:
 
     def look() -> None:
         while not ended.wait(0.2):
-            peak[0] = max(peak[0], _tree_mb(os.getpid()))
+            peak[0] = max(peak[0], tree_mb(os.getpid()))
 
     looking = threading.Thread(target=look)
     looking.start()
@@ -143,19 +143,28 @@ def _measured(command: list[str]) -> Cost:
     )
 
 
-def _tree_mb(root: int) -> float:
+def tree_mb(root: int) -> float:
     """Resident memory of all descendants of a process."""
-    parents, sizes = dict[int, int](), dict[int, int]()
+    return sum(int(fields[21]) for fields in _tree(root)) * _PAGE_MB
+
+
+def tree_cpu_s(root: int) -> float:
+    """Processor seconds that the living descendants of a process have used."""
+    return sum(int(fields[11]) + int(fields[12]) for fields in _tree(root)) / os.sysconf("SC_CLK_TCK")
+
+
+def _tree(root: int) -> list[list[str]]:
+    """Each descendant's `/proc/PID/stat` from the state on."""
+    found = dict[int, list[str]]()
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with suppress(OSError, IndexError):
-                fields = (entry / "stat").read_text().rpartition(") ")[2].split()
-                parents[int(entry.name)], sizes[int(entry.name)] = int(fields[1]), int(fields[21])
+                found[int(entry.name)] = (entry / "stat").read_text().rpartition(") ")[2].split()
     tree, grown = {root}, True
     while grown:
-        more = {child for child, parent in parents.items() if parent in tree} - tree
+        more = {child for child, fields in found.items() if int(fields[1]) in tree} - tree
         tree, grown = tree | more, bool(more)
-    return sum(sizes.get(process, 0) for process in tree - {root}) * _PAGE_MB
+    return [found[process] for process in tree - {root}]
 
 
 def _machine_s() -> float:
