@@ -136,7 +136,10 @@ class RerankServer:
 
     def _failure(self, error: Exception) -> ModelError:
         if isinstance(error, httpx.TimeoutException):
-            return ModelTimeout(f"{self._server} did not answer within {self._timeout_s:g} s. Is it started?")
+            return ModelTimeout(
+                f"{self._server} did not answer within {self._timeout_s:g} s. Is it started? Where it is only slow, "
+                f"raise retrieval.reranker_timeout_s."
+            )
         return ModelUnavailable(
             f"{self._server} does not answer ({error}). Start it, correct retrieval.reranker, or leave it empty."
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import subprocess
 import wave
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from rag.errors import DocumentWaits, EmptyDocument, ModelUnavailable, SettingsE
 from rag.ingest.parse import ParserPool
 from rag.ingest.parse.media import WAV
 from rag.ingest.parse.speech import LANGUAGES, Speech, installed
+from rag.ingest.parse.worker import Child, Limits
 from rag.models.catalogue import default_directory
 from rag.models.weights import find
 from rag.perceiving import speech_of
@@ -30,6 +32,24 @@ def hear(directory: Path) -> None:
     speech = Speech(name="base", directory=directory)
     with ParserPool(profile="recordings", timeout_s=240, memory_mb=3072, ocr=False, speech=speech) as pool:
         pool.parse(silent.getvalue(), media_type=WAV, name="still.wav", ocr=False)
+
+
+@pytest.mark.parametrize(("threads", "speech"), [("1", None), ("3", Speech(name="b", directory=Path("/b"), threads=3))])
+def test_a_child_is_left_as_many_threads_as_what_it_hears_with_counts_on(
+    threads: str, speech: Speech | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With fewer, CTranslate2 hears nothing on a processor without MKL, and does not say so."""
+    started: dict[str, dict[str, str]] = {}
+
+    def starts(command: list[str], *, env: dict[str, str], **_: object) -> None:
+        started["env"] = env
+        raise OSError
+
+    monkeypatch.setattr(subprocess, "Popen", starts)
+    with pytest.raises(OSError):
+        limits = Limits(timeout_s=1, memory_mb=1, extra_memory_mb=0, max_text_chars=1)
+        Child(profile="recordings", ocr="", limits=limits, speech=speech)
+    assert {started["env"][name] for name in ("OMP_NUM_THREADS", "OMP_THREAD_LIMIT")} == {threads}
 
 
 def test_weights_that_are_links_into_another_folder_are_read(tmp_path: Path) -> None:
