@@ -7,7 +7,8 @@ A statement is supported when
    another figure of the same kind, the figure belongs to something else;
 2. the sentences cited hold enough of its words, or mean the same closely enough (another language has other words);
 3. every name, identifier and address in it stands there;
-4. it denies nothing that they do not deny, leaves no denial out, and turns no limit or date round.
+4. it denies nothing that they do not deny, leaves no denial out, and turns no limit or date round;
+5. it gives no end of a range for the whole, and no word for its opposite (gross for net).
 """
 
 from __future__ import annotations
@@ -26,8 +27,10 @@ from rag.ask.figures import figures_in
 from rag.ask.kin import share
 from rag.ask.mixture import doubled_name, refigured, renumbered
 from rag.ask.names import missing_names
+from rag.ask.opposites import exchanged
 from rag.ask.polarity import turned_over, turned_round
-from rag.ask.quantities import agrees, contradicts, quantities_of
+from rag.ask.quantities import agrees, contradicts, quantities_of, scaled
+from rag.ask.ranges import misread
 from rag.ask.visible import visible
 
 Meaning = Callable[[str], Sequence[float]]
@@ -72,6 +75,7 @@ class Flaw(StrEnum):
     ADDRESS = "address"
     DENIAL = "denial"
     DIRECTION = "direction"
+    OPPOSITE = "opposite"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +165,8 @@ class Checker:
                 continue
             counted = claim.quantities.get(figure, frozenset())
             if not all(agrees(quantity, source.quantities, source.kinds) for quantity in counted):
+                continue
+            if scaled(figure, source.quantities) - {quantity.kind for quantity in counted}:
                 continue
             rivals = [other for other in nearer if figure not in other.figures]
             if not any(self._rivals(claim, figure, other, source) for other in rivals):
@@ -263,12 +269,16 @@ class Checker:
         days = [day for source in sources for day in source.days]
         if any(contradicts(day, days) for day in claim.days):
             return Flaw.DATE
+        if misread(claim.text, texts):
+            return Flaw.FIGURE
         if missing_names(claim.text, [*texts, *near], self._stems, language=claim.language):
             return Flaw.NAME
         if doubled_name(claim.text, texts) or renumbered(claim, sources):
             return Flaw.NAME
         if turned_over(claim.text, texts, " ".join(near), self._content):
             return Flaw.DENIAL
+        if exchanged(claim.text, texts, " ".join(near)):
+            return Flaw.OPPOSITE
         if turned_round(claim.text, texts, " ".join(near), self._content):
             return Flaw.DIRECTION
         return Flaw.NONE
