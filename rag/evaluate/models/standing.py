@@ -21,6 +21,7 @@ from rag.evaluate.comparison import sign_test
 from rag.evaluate.gate import Gate
 from rag.evaluate.intervals import Counts, Figure, Numbers
 from rag.evaluate.models.scoring import Scored, right, wrong
+from rag.evaluate.questions import Question
 
 FIGURES = ("quality", "helpful", "careful", "answered", "support", "right_citations", "right_fact", "language_kept")
 """The names of the figures; all are shares, higher is better. Gates use them under the set `models`."""
@@ -28,7 +29,17 @@ SET = "models"
 RESAMPLES = 20
 _SEED = 7
 _NOTHING = Figure(value=0.0, low=0.0, high=0.0, n=0)
-"""What a model has of a figure that the others have and it does not: it gave nothing to count."""
+"""What a model has of a figure that the questions allow and it does not have: it gave nothing to count."""
+_NEEDS = {
+    "quality": "questions",
+    "helpful": "questions that the documents answer",
+    "careful": "questions that no document answers",
+    "answered": "questions that the documents answer",
+    "support": "questions",
+    "right_citations": "questions that the documents answer",
+    "right_fact": "questions whose right answer is known (`facts`)",
+    "language_kept": "questions",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +95,7 @@ def stand(entries: Sequence[Entry], *, gate: Gate | None = None, resamples: int 
     seeds = tuple(range(_SEED, _SEED + resamples))
     ranks = [_ranks(entries, seed) for seed in seeds]
     every = [figures_of(entry.scored) for entry in entries]
-    nothing = dict.fromkeys({name for found in every for name in found}, _NOTHING)
+    nothing = dict.fromkeys(possible([one.question for one in entries[0].scored]), _NOTHING)
     placed = []
     for rank, place in enumerate(order, 1):
         entry = entries[place]
@@ -115,6 +126,33 @@ def stand(entries: Sequence[Entry], *, gate: Gate | None = None, resamples: int 
         smallest=smallest.entry.name if smallest else None,
         seeds=seeds,
     )
+
+
+def possible(questions: Sequence[Question]) -> frozenset[str]:
+    """The figures that answers to these questions can have."""
+    answerable = [question for question in questions if question.answerable]
+    there = {"questions"} if questions else set[str]()
+    there |= {_NEEDS["helpful"]} if answerable else set()
+    there |= {_NEEDS["careful"]} if len(answerable) < len(questions) else set()
+    there |= {_NEEDS["right_fact"]} if any(question.facts for question in answerable) else set()
+    return frozenset(name for name, needs in _NEEDS.items() if needs in there)
+
+
+def fits(gate: Gate, questions: Sequence[Question]) -> None:
+    """See that the questions can tell what a gate asks for, before hours are spent on the models.
+
+    Raises:
+        SettingsError: they cannot; names the line.
+    """
+    gate.fits([SET])
+    there = possible(questions)
+    for bound in gate.bounds:
+        if bound.figure not in there:
+            where = f"{gate.path}, line {bound.line}" if bound.line else str(gate.path)
+            raise SettingsError(
+                f'{where}: these questions cannot tell "{bound.figure}"; it needs {_NEEDS[bound.figure]}.',
+                line=bound.line,
+            )
 
 
 def figures_of(scored: Sequence[Scored]) -> dict[str, Figure]:
