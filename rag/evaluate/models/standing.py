@@ -160,9 +160,9 @@ def figures_of(scored: Sequence[Scored]) -> dict[str, Figure]:
     helpful, careful = _worths(right(scored)), _worths(wrong(scored))
     found = {
         "quality": _quality(helpful, careful),
-        "helpful": intervals.mean(helpful.tolist()),
-        "careful": intervals.mean(careful.tolist()),
-        "answered": intervals.mean([float(one.given) for one in right(scored)]),
+        "helpful": intervals.share(helpful.tolist()),
+        "careful": intervals.share(careful.tolist()),
+        "answered": intervals.share([float(one.given) for one in right(scored)]),
         "support": _known(scored, lambda one: one.support),
         "right_citations": _known(scored, lambda one: one.right_citations),
         "right_fact": _known(scored, lambda one: one.right_fact),
@@ -179,7 +179,7 @@ def harmonic(one: float, other: float) -> float:
 def _quality(helpful: Numbers, careful: Numbers) -> Figure | None:
     """With questions of one kind only, that kind's mean."""
     if not helpful.size or not careful.size:
-        return intervals.mean([*helpful.tolist(), *careful.tolist()])
+        return intervals.share([*helpful.tolist(), *careful.tolist()])
     return intervals.of_two(partial(_drawn_quality, helpful, careful), (helpful.size, careful.size))
 
 
@@ -237,12 +237,12 @@ def _worths(scored: Sequence[Scored]) -> Numbers:
 
 
 def _known(scored: Sequence[Scored], of: Callable[[Scored], float | None]) -> Figure | None:
-    return intervals.mean([float(value) for one in scored if (value := of(one)) is not None])
+    return intervals.share([float(value) for one in scored if (value := of(one)) is not None])
 
 
 def _by_language(scored: Sequence[Scored]) -> dict[str, Figure]:
     names = sorted({one.question.language for one in scored if one.question.language})
-    found = {name: intervals.mean([o.worth for o in right(scored) if o.question.language == name]) for name in names}
+    found = {name: intervals.share([o.worth for o in right(scored) if o.question.language == name]) for name in names}
     return {name: figure for name, figure in found.items() if figure is not None}
 
 

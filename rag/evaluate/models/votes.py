@@ -61,7 +61,7 @@ def count(files: Sequence[Path], key: Mapping[str, Any]) -> list[Duel]:
     found = []
     for (one, other), values in sorted(won.items()):
         wins, losses = values.count(1.0), values.count(0.0)
-        share = intervals.mean(values)
+        share = intervals.share(values)
         if share is not None:
             found.append(
                 Duel(
