@@ -26,7 +26,7 @@ from rag.ask.claims import Claim, Source, Stems, another, claim_of, content_by, 
 from rag.ask.figures import figures_in
 from rag.ask.kin import share
 from rag.ask.mixture import doubled_name, refigured, renumbered
-from rag.ask.names import missing_names
+from rag.ask.names import is_of_nothing, missing_names
 from rag.ask.opposites import exchanged
 from rag.ask.polarity import turned_over, turned_round
 from rag.ask.quantities import agrees, contradicts, quantities_of, scaled
@@ -125,7 +125,7 @@ class Checker:
         if self._doubled(claim, [self._sources[place] for place in chosen]) or refigured(claim, self._sources):
             return replace(found, flaw=Flaw.FIGURE)
         flaw = self._flaw(claim, [self._sources[place] for place in chosen])
-        if flaw is Flaw.NONE and not carried:
+        if flaw is Flaw.NONE and not (carried and self._spoken_of(claim, chosen, foreign)):
             flaw = Flaw.WORDS
         return replace(found, supported=flaw is Flaw.NONE, flaw=flaw)
 
@@ -218,6 +218,11 @@ class Checker:
         table = other.row and source.row and other.unit.passage == source.unit.passage
         words = other.said if table else other.held  # rows of one table share its header: the rest tells them apart
         return share(subject, words) > share(subject, source.said) and another(claim, figure, other)
+
+    def _spoken_of(self, claim: Claim, chosen: Sequence[int], foreign: Set[int]) -> bool:
+        numbers = {self._sources[place].unit.passage for place in chosen}
+        texts = [f"{one.title}\n{one.chunk.indexed_text}" for one in map(self._passages.__getitem__, numbers)]
+        return not claim.figures or bool(numbers & foreign) or not is_of_nothing(claim.text, texts, self._stems)
 
     def _doubled(self, claim: Claim, sources: Sequence[Source]) -> bool:
         """Whether the claim gives one figure more often than its source does, in the place of another."""

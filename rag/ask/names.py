@@ -40,6 +40,10 @@ _PARTS = (
 _LETTERED = re.compile(r"\b(?!Die|Der|Das|The)[A-ZÄÖÜ][^\W\d_]{2,}\s([A-Z])\b(?![.'’-])")
 _PHONE = re.compile(r"(?:\+|\b00|\b0)\d[\d\s/()-]{6,}\d")
 _ENDINGS = ("s", "es", "n", "en", "er", "e", "'s", "’s", "ern", "in", "innen", "'", "’")
+_SUBJECT = re.compile(
+    r"^\W*(?:Der|Die|Das|Ihre?|The|Your)\s+((?:[^\W\d_][\w-]*\s+){1,6}?)"
+    r"(?:beträgt|betragen|kostet|kosten|lautet|liegt|liegen|is|are|amounts?|costs?)\b"
+)
 _PAIR = re.compile(r"\b([A-ZÄÖÜ][^\W\d_]{2,})(?=\s([A-ZÄÖÜ][^\W\d_]{2,}))")
 _COUNTED = re.compile(r"(?:\d|\b(?:zwei|drei|vier|fünf|sechs|sieben|acht|neun|zehn|elf|zwölf))\s$")
 _SHORTEST = 4
@@ -57,6 +61,20 @@ def missing_names(statement: str, sources: Iterable[str], stems: Stems, *, langu
     gone += [name for name in _capitalised(statement, there, language) if name not in named]
     gone += [pair for pair in _pairs(statement) if there.parts(pair)]
     return list(dict.fromkeys(gone))
+
+
+def is_of_nothing(statement: str, passages: Iterable[str], stems: Stems) -> bool:
+    """Whether what a statement gives a figure for ("The minimum order is …") is spoken of nowhere in the passages: a
+    figure of theirs under a name of the question's."""
+    match = _SUBJECT.match(statement)
+    words = _TOKEN.findall(match[1]) if match else []
+    named = [word for word in words if len(word) >= _SHORTEST and word.casefold() not in LITTLE]
+    if any(word[:1].isupper() for word in named):
+        named = [word for word in named if word[:1].isupper()]
+    if not named:
+        return False
+    there = _Known(list(passages), stems)
+    return not any(there.speaks_of(word) for word in named)
 
 
 class _Known:

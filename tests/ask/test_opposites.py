@@ -124,3 +124,12 @@ def test_a_row_of_another_class_is_not_cited_for_this_one(checked: Checked) -> N
     table = "| Klasse | Satz | Frist |\n| --- | --- | --- |\n| A | 30 € | 2 Wochen |\n| B | 45 € | 4 Wochen |"
     assert checked(table, "In Klasse B beträgt die Frist 4 Wochen.").supported
     assert checked(table, "Die Frist in Klasse A beträgt 4 Wochen.").flaw is Flaw.NAME
+
+
+def test_a_figure_of_the_passages_under_a_name_they_do_not_know_is_not_supported(checked: Checked) -> None:
+    contract = (
+        "Die Lieferzeit beträgt 25 Werktage. Ziel ist eine niedrige Fehlerquote. Vereinbart sind 120 ppm je Halbjahr."
+    )
+    assert checked(contract, "Der Mindestbestellwert beträgt 120 ppm je Halbjahr.").flaw is Flaw.WORDS
+    assert checked(contract, "Die vereinbarte Fehlerquote beträgt 120 ppm je Halbjahr.").supported
+    assert checked(contract, "Die Lieferzeit beträgt 25 Werktage.").supported
