@@ -123,6 +123,12 @@ def test_a_model_that_fails_is_told_from_one_that_abstains(shelf: Shelf, error: 
     assert (scored.failure, scored.given, scored.worth, scored.said) == (type(error).__name__, False, 0.0, "")
 
 
+def test_a_model_that_fails_has_not_left_a_question_unanswered_rightly(shelf: Shelf) -> None:
+    (failed,) = tried(shelf, ScriptedModel(ModelUnavailable("gone")), [NOTHING])
+    (silent,) = tried(shelf, Knowing(), [NOTHING])
+    assert (failed.worth, silent.worth) == (0.0, 1.0)
+
+
 def test_the_time_of_a_prompt_counts_only_what_was_read_anew(shelf: Shelf) -> None:
     gathered = cases.gather(Shelved(shelf), ASKED, principal=OWNER)  # type: ignore[arg-type]
     found = trial.run(shelf.answerer(None), gathered, model=Knowing(), principal=OWNER, allowance=ALLOWED)
