@@ -89,7 +89,7 @@ def stand(entries: Sequence[Entry], *, gate: Gate | None = None, resamples: int 
     Raises:
         SettingsError: they were not asked the same questions, or the gate asks for what this run does not have.
     """
-    _same_questions(entries)
+    same_questions(entries)
     keys = _keys(entries, None)
     order = sorted(range(len(entries)), key=lambda place: (keys[place], entries[place].name))
     seeds = tuple(range(_SEED, _SEED + resamples))
@@ -255,7 +255,12 @@ def _against(entry: Entry, other: Entry | None) -> tuple[int, int, float]:
     return better, worse, sign_test(better, worse)
 
 
-def _same_questions(entries: Sequence[Entry]) -> None:
+def same_questions(entries: Sequence[Entry]) -> None:
+    """See that all were asked the same, in the same order.
+
+    Raises:
+        SettingsError: they were not, or there are none.
+    """
     if not entries:
         raise SettingsError("There is no model to rank.")
     asked = [[one.question.id for one in entry.scored] for entry in entries]
