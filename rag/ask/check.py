@@ -14,7 +14,6 @@ A statement is supported when
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -23,9 +22,8 @@ from rag.answers import Passage
 from rag.ask.addresses import addresses_of, is_active
 from rag.ask.cite import Unit, units_of
 from rag.ask.claims import Claim, Source, Stems, another, claim_of, content_by, source_of
-from rag.ask.figures import figures_in
 from rag.ask.kin import share
-from rag.ask.mixture import doubled_name, refigured, renumbered
+from rag.ask.mixture import doubled_figure, doubled_name, refigured, renumbered
 from rag.ask.names import is_of_nothing, missing_names
 from rag.ask.opposites import exchanged
 from rag.ask.polarity import turned_over, turned_round
@@ -122,7 +120,7 @@ class Checker:
             return replace(found, flaw=Flaw.ADDRESS)
         if missing:
             return replace(found, flaw=Flaw.FIGURE)
-        if self._doubled(claim, [self._sources[place] for place in chosen]) or refigured(claim, self._sources):
+        if doubled_figure(claim, [self._sources[place] for place in chosen]) or refigured(claim, self._sources):
             return replace(found, flaw=Flaw.FIGURE)
         flaw = self._flaw(claim, [self._sources[place] for place in chosen])
         if flaw is Flaw.NONE and not (carried and self._spoken_of(claim, chosen, foreign)):
@@ -220,19 +218,10 @@ class Checker:
         return share(subject, words) > share(subject, source.said) and another(claim, figure, other)
 
     def _spoken_of(self, claim: Claim, chosen: Sequence[int], foreign: Set[int]) -> bool:
-        numbers = {self._sources[place].unit.passage for place in chosen}
-        texts = [f"{one.title}\n{one.chunk.indexed_text}" for one in map(self._passages.__getitem__, numbers)]
-        return not claim.figures or bool(numbers & foreign) or not is_of_nothing(claim.text, texts, self._stems)
-
-    def _doubled(self, claim: Claim, sources: Sequence[Source]) -> bool:
-        """Whether the claim gives one figure more often than its source does, in the place of another."""
-        if len(sources) != 1:
-            return False
-        first = sources[0]
-        for figure, count in Counter(figures_in(claim.text)).items():
-            if count > 1 and 0 < figures_in(first.text).count(figure) < count:
-                return another(claim, figure, first)
-        return False
+        """Whether the passages cited speak of what a figure is given for."""
+        cited = [self._passages[number] for number in {self._sources[place].unit.passage for place in chosen} - foreign]
+        texts = [f"{passage.title}\n{passage.chunk.indexed_text}" for passage in cited]
+        return not (claim.figures and texts) or not is_of_nothing(claim.text, texts, self._stems)
 
     def _best(
         self,
