@@ -55,7 +55,8 @@ class Erasing:
         Raises:
             AccessError: there is no such document.
             SettingsError: neither documents nor a person are named.
-            StoreError: it could not be finished; the next start goes on.
+            StoreError: it could not be finished, and the next start goes on; or what would be shown could not be
+                recorded.
         """
         if bool(documents) == bool(person):
             raise SettingsError("Name documents, as `rag documents` lists them, or a person: --person NAME.")
@@ -64,6 +65,7 @@ class Erasing:
         kept, known = self._kept(names) if person else ([], [])
         admitted = self._admitted(names) if person else []
         if not really or not (found["found"] or kept or known or admitted):
+            self._shown(names, [document["key"] for document in found["found"]])
             yield found
             return
         keys = [document["key"] for document in found["found"]]
@@ -82,6 +84,12 @@ class Erasing:
                 return {**found, "messages": shown, "certificate": made, "journal": str(premises.journal)}
 
         yield from told(work)
+
+    def _shown(self, names: Sequence[str], keys: Sequence[str]) -> None:
+        """Record that somebody is about to see which documents name a person; an erasure is a record of its own."""
+        if keys:
+            for about in dict.fromkeys(" ".join(name.split()) for name in names):
+                self._app.audit.note("erasure_shown", user=OWNER, channel=LOOPBACK, about=about, links=list(keys))
 
     def allow(self, documents: list[str]) -> Iterator[Event]:
         """Let places be read again once their content is another.

@@ -55,6 +55,7 @@ _ALSO: Final = {"md": "markdown", "txt": "text", "eml": "mail", "msg": "mail", "
     "wav": "recording",
     "mp4": "recording",
 }
+_GERMAN_DAY: Final = re.compile(r"(?:(?:(\d\d?)\.\s?)?(\d\d?)\.\s?)?(\d{4})")
 _DAY: Final = re.compile(r"(\d{4})(?:-(\d\d?)(?:-(\d\d?))?)?")
 
 
@@ -139,14 +140,14 @@ def name_of(media_type: str) -> str:
 
 
 def _first_day(text: str) -> date:
-    found = _DAY.fullmatch(text.strip())
+    found, german = _DAY.fullmatch(text.strip()), _GERMAN_DAY.fullmatch(text.strip())
+    parts = found.groups() if found else german.groups()[::-1] if german else ("0",)
     try:
-        if found is None:
-            raise ValueError(text)
-        return date(int(found[1]), int(found[2] or 1), int(found[3] or 1))
+        return date(*(int(part or 1) for part in (*parts, 1, 1)[:3]))
     except ValueError:
         raise SettingsError(
-            f'"{text}" is no date; write 2024-03-01, 2024-03 or 2024: documents of that day or later.', key="since"
+            f'"{text}" is no date; write 2024-03-01 (or 01.03.2024), 2024-03 or 2024: documents of that day or later.',
+            key="since",
         ) from None
 
 

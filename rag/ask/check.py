@@ -7,13 +7,13 @@ A statement is supported when
    another figure of the same kind, the figure belongs to something else;
 2. the sentences cited hold enough of its words, or mean the same closely enough (another language has other words);
 3. every name, identifier and address in it stands there;
-4. it denies nothing that they do not deny, leaves no denial out, and turns no limit or date round.
+4. it denies nothing that they do not deny, leaves no denial out, and turns no limit or date round;
+5. it gives no end of a range for the whole, and no word for its opposite (gross for net).
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -22,12 +22,13 @@ from rag.answers import Passage
 from rag.ask.addresses import addresses_of, is_active
 from rag.ask.cite import Unit, units_of
 from rag.ask.claims import Claim, Source, Stems, another, claim_of, content_by, source_of
-from rag.ask.figures import figures_in
 from rag.ask.kin import share
-from rag.ask.mixture import doubled_name, refigured, renumbered
-from rag.ask.names import missing_names
+from rag.ask.mixture import doubled_figure, doubled_name, refigured, renumbered
+from rag.ask.names import is_of_nothing, missing_names
+from rag.ask.opposites import exchanged
 from rag.ask.polarity import turned_over, turned_round
-from rag.ask.quantities import agrees, contradicts, quantities_of
+from rag.ask.quantities import agrees, contradicts, quantities_of, scaled
+from rag.ask.ranges import misread
 from rag.ask.visible import visible
 
 Meaning = Callable[[str], Sequence[float]]
@@ -72,6 +73,7 @@ class Flaw(StrEnum):
     ADDRESS = "address"
     DENIAL = "denial"
     DIRECTION = "direction"
+    OPPOSITE = "opposite"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,10 +120,10 @@ class Checker:
             return replace(found, flaw=Flaw.ADDRESS)
         if missing:
             return replace(found, flaw=Flaw.FIGURE)
-        if self._doubled(claim, [self._sources[place] for place in chosen]) or refigured(claim, self._sources):
+        if doubled_figure(claim, [self._sources[place] for place in chosen]) or refigured(claim, self._sources):
             return replace(found, flaw=Flaw.FIGURE)
         flaw = self._flaw(claim, [self._sources[place] for place in chosen])
-        if flaw is Flaw.NONE and not carried:
+        if flaw is Flaw.NONE and not (carried and self._spoken_of(claim, chosen, foreign)):
             flaw = Flaw.WORDS
         return replace(found, supported=flaw is Flaw.NONE, flaw=flaw)
 
@@ -161,6 +163,8 @@ class Checker:
                 continue
             counted = claim.quantities.get(figure, frozenset())
             if not all(agrees(quantity, source.quantities, source.kinds) for quantity in counted):
+                continue
+            if scaled(figure, source.quantities) - {quantity.kind for quantity in counted}:
                 continue
             rivals = [other for other in nearer if figure not in other.figures]
             if not any(self._rivals(claim, figure, other, source) for other in rivals):
@@ -213,15 +217,11 @@ class Checker:
         words = other.said if table else other.held  # rows of one table share its header: the rest tells them apart
         return share(subject, words) > share(subject, source.said) and another(claim, figure, other)
 
-    def _doubled(self, claim: Claim, sources: Sequence[Source]) -> bool:
-        """Whether the claim gives one figure more often than its source does, in the place of another."""
-        if len(sources) != 1:
-            return False
-        first = sources[0]
-        for figure, count in Counter(figures_in(claim.text)).items():
-            if count > 1 and 0 < figures_in(first.text).count(figure) < count:
-                return another(claim, figure, first)
-        return False
+    def _spoken_of(self, claim: Claim, chosen: Sequence[int], foreign: Set[int]) -> bool:
+        """Whether the passages cited speak of what a figure is given for."""
+        cited = [self._passages[number] for number in {self._sources[place].unit.passage for place in chosen} - foreign]
+        texts = [f"{passage.title}\n{passage.chunk.indexed_text}" for passage in cited]
+        return not (claim.figures and texts) or not is_of_nothing(claim.text, texts, self._stems)
 
     def _best(
         self,
@@ -263,12 +263,16 @@ class Checker:
         days = [day for source in sources for day in source.days]
         if any(contradicts(day, days) for day in claim.days):
             return Flaw.DATE
+        if misread(claim.text, texts):
+            return Flaw.FIGURE
         if missing_names(claim.text, [*texts, *near], self._stems, language=claim.language):
             return Flaw.NAME
         if doubled_name(claim.text, texts) or renumbered(claim, sources):
             return Flaw.NAME
         if turned_over(claim.text, texts, " ".join(near), self._content):
             return Flaw.DENIAL
+        if exchanged(claim.text, texts, " ".join(near)):
+            return Flaw.OPPOSITE
         if turned_round(claim.text, texts, " ".join(near), self._content):
             return Flaw.DIRECTION
         return Flaw.NONE

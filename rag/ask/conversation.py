@@ -62,6 +62,8 @@ _STANDS_ALONE = re.compile(
     r"geht es|handelt es)\b",
     re.IGNORECASE,
 )
+_POLITE = re.compile(r"(?<=[\w,]\s)(?:Sie|Ihnen|Ihre?[nmrs]?)\b")
+"""Who is asked, not what was spoken of: written large within a sentence."""
 _WORD = re.compile(r"[^\W_]+(?:[-./][^\W_]+)*")
 
 
@@ -102,7 +104,7 @@ def turns(conversation: Sequence[object]) -> tuple[Turn, ...]:
 def needs_context(question: str, stems: Stems) -> bool:
     """Whether a question leans on what was said before: it refers, it continues, or it has hardly a word of its own."""
     own = _content(question, stems)
-    plain = _STANDS_ALONE.sub(" ", question)
+    plain = _POLITE.sub(" ", _STANDS_ALONE.sub(" ", question))
     return len(own) < 2 or bool(_CONTINUING.match(question)) or bool(_REFERRING.search(plain))
 
 

@@ -10,9 +10,11 @@ import re
 
 _NUMBER = re.compile(r"(?:(?<![^\s(\"„])[-−–](?=\d))?\d+(?:[.,:/]\d+)*")
 _GROUPING = re.compile(r"(?<=\d)['’\u202f](?=\d{3}(?!\d))")
+_SPACED = re.compile(r"(?<![\d.,:/§-])(?<!\d[ \xa0])(?<!§ )[1-9]\d{0,2}(?:[ \xa0]\d{3})+(?![\d.:/-]|,\d{3}|[ \xa0]\d)")
+_SHORT_DATE = re.compile(r"(?<![\d.])(\d{1,2})\.(0?[1-9]|1[0-2])\.(\d{2})(?![\d:]|[.,]\d)")
 _CLOCK = re.compile(r"\b(\d{1,2})\.(\d{2})(?=\s?Uhr\b)")
 _FULL_HOUR = re.compile(r"(\d{1,2}):00")
-_DATE = re.compile(r"(?<![\d.])(\d{1,2})\.(\d{1,2})\.(\d{4})(?!\d)")
+_DATE = re.compile(r"(?<![\d.])(\d{1,2})\.[ \xa0]?(\d{1,2})\.[ \xa0]?(\d{4})(?!\d)")
 _ISO_DATE = re.compile(r"(?<![\d-])(\d{4})-(\d{2})-(\d{2})(?![\d-])")
 _DAY = re.compile(r"(?<![\d.])(0?[1-9]|[12]\d|3[01])\.(0[1-9]|1[0-2])\.(?!\d)")
 _MAY = re.compile(r"\bMay(?=\s\d)|(?<=\d\s)May\b|(?<=(?:st|nd|rd|th)\s)May\b")
@@ -50,7 +52,8 @@ def figures_of(text: str) -> frozenset[str]:
 
 def figures_in(text: str) -> list[str]:
     """The same, each as often as it stands there."""
-    plain = _GROUPING.sub("", text)
+    plain = ungrouped(text)
+    plain = _SHORT_DATE.sub(r"\1.\2.20\3", plain)
     plain = _CLOCK.sub(r"\1:\2", plain)
     found: list[str] = []
     for pattern, order in ((_DATE, (1, 2, 3)), (_ISO_DATE, (3, 2, 1)), (_DAY, (1, 2))):
@@ -63,6 +66,11 @@ def figures_in(text: str) -> list[str]:
     if _MAY.search(plain):
         found.append("month 5")
     return found
+
+
+def ungrouped(text: str) -> str:
+    """The text with thousands that an apostrophe or a space groups written together: ``10 000`` as ``10000``."""
+    return _SPACED.sub(lambda match: re.sub(r"\s", "", match[0]), _GROUPING.sub("", text))
 
 
 def _words(text: str) -> list[str]:

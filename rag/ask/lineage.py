@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from rag.access import Principal
 from rag.answers import Passage
-from rag.ask.versions import dated, series_of, stem_of, superseded
+from rag.ask.versions import dated, is_to_come, series_of, stem_of, superseded
 from rag.ask.visible import hides
 from rag.documents import DocumentId, Hidden, Hiding
 from rag.store.ledger import Ledger
@@ -50,5 +51,12 @@ def _newer(document: DocumentId, ledger: Ledger, principal: Principal) -> Docume
         for own, other in [series_of(name)]
         if own == series
     ]
-    latest = max(versions, default=((), document))
-    return latest[1] if latest[0] > number else None
+    today = datetime.now(UTC)
+    for other, name in sorted(versions, reverse=True):
+        if other <= number:
+            break
+        entry = ledger.entry(name)
+        beginning = ledger.beginnings([entry.key], _BEGINNING_CHARS).get(entry.key, "") if entry else ""
+        if not is_to_come(name, beginning, today):
+            return name
+    return None

@@ -11,7 +11,8 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from rag.ask.claims import Claim, Source
+from rag.ask.claims import Claim, Source, another
+from rag.ask.figures import figures_in
 from rag.ask.names import identifiers_of, names_of
 from rag.ask.quantities import Quantity, agrees
 
@@ -37,6 +38,17 @@ def _gives_another(claim: Claim, source: Source) -> bool:
     gone = [one for one in wanted if one.kind and not agrees(one, there, source.kinds)]
     left = [one for one in source.quantities if one.kind and not agrees(one, wanted, frozenset())]
     return any(one.value == other.value or one.kind == other.kind for one in gone for other in left)
+
+
+def doubled_figure(claim: Claim, sources: Sequence[Source]) -> bool:
+    """Whether the claim gives one figure more often than its source does, in the place of another."""
+    if len(sources) != 1:
+        return False
+    first = sources[0]
+    for figure, count in Counter(figures_in(claim.text)).items():
+        if count > 1 and 0 < figures_in(first.text).count(figure) < count:
+            return another(claim, figure, first)
+    return False
 
 
 def doubled_name(statement: str, sources: Sequence[str]) -> bool:

@@ -31,8 +31,19 @@ _PARAGRAPH = re.compile(
     r"§+\s*\d+\w?(?:\s*(?:Abs|Absatz|Satz|S|Nr|Nummer|Ziff|Ziffer|Buchst|Buchstabe)\b\.?\s*\w+)*(?:\s+(?:[A-ZÄÖÜ][A-Za-zÄÖÜ]*"
     r"[A-Z]\w*|SGB\s+[IVX]+))?",
 )
+_PARTS = (
+    (re.compile(r"\b(?:Absatz|Absätze|Abs)\b\.?", re.IGNORECASE), "Abs."),
+    (re.compile(r"\b(?:Nummer|Nr)\b\.?", re.IGNORECASE), "Nr."),
+    (re.compile(r"\b(?:Ziffer|Ziff)\b\.?", re.IGNORECASE), "Ziff."),
+    (re.compile(r"\b(?:Buchstabe|Buchst)\b\.?", re.IGNORECASE), "Buchst."),
+)
+_LETTERED = re.compile(r"\b(?!Die|Der|Das|The)[A-ZÄÖÜ][^\W\d_]{2,}\s([A-Z])\b(?![.'’-])")
 _PHONE = re.compile(r"(?:\+|\b00|\b0)\d[\d\s/()-]{6,}\d")
 _ENDINGS = ("s", "es", "n", "en", "er", "e", "'s", "’s", "ern", "in", "innen", "'", "’")
+_SUBJECT = re.compile(
+    r"^\W*(?:Der|Die|Das|Ihre?|The|Your)\s+((?:[^\W\d_][\w-]*\s+){1,6}?)"
+    r"(?:beträgt|betragen|kostet|kosten|lautet|liegt|liegen|is|are|amounts?|costs?)\b"
+)
 _PAIR = re.compile(r"\b([A-ZÄÖÜ][^\W\d_]{2,})(?=\s([A-ZÄÖÜ][^\W\d_]{2,}))")
 _COUNTED = re.compile(r"(?:\d|\b(?:zwei|drei|vier|fünf|sechs|sieben|acht|neun|zehn|elf|zwölf))\s$")
 _SHORTEST = 4
@@ -43,6 +54,7 @@ def missing_names(statement: str, sources: Iterable[str], stems: Stems, *, langu
     there = _Known(list(sources), stems)
     gone = [name for name in identifiers_of(statement) if name.casefold() not in there.identifiers]
     gone += [name for name in _clauses(statement) if not there.writes(name)]
+    gone += [match[0] for match in _LETTERED.finditer(statement) if not there.letters(match[1])]
     gone += [name for name in _PHONE.findall(statement) if _digits(name) not in there.digits]
     named = {match[1] for match in _TITLED.finditer(statement)}
     gone += [name for name in named if not there.names(name)]
@@ -51,12 +63,26 @@ def missing_names(statement: str, sources: Iterable[str], stems: Stems, *, langu
     return list(dict.fromkeys(gone))
 
 
+def is_of_nothing(statement: str, passages: Iterable[str], stems: Stems) -> bool:
+    """Whether what a statement gives a figure for ("The minimum order is …") is spoken of nowhere in the passages: a
+    figure of theirs under a name of the question's."""
+    match = _SUBJECT.match(statement)
+    words = _TOKEN.findall(match[1]) if match else []
+    named = [word for word in words if len(word) >= _SHORTEST and word.casefold() not in LITTLE]
+    if any(word[:1].isupper() for word in named):
+        named = [word for word in named if word[:1].isupper()]
+    if not named:
+        return False
+    there = _Known(list(passages), stems)
+    return not any(there.speaks_of(word) for word in named)
+
+
 class _Known:
     """What the sources hold, looked up in several ways."""
 
     def __init__(self, sources: list[str], stems: Stems) -> None:
         self.text = "\n".join(sources)
-        self._folded = re.sub(r"\s+", "", self.text).casefold()
+        self._folded = _joined(self.text)
         tokens = _TOKEN.findall(self.text)
         self._tokens = {token.casefold() for token in tokens} | {
             part.casefold() for token in tokens for part in re.split(r"[-/.]", token)
@@ -71,7 +97,11 @@ class _Known:
 
     def writes(self, name: str) -> bool:
         """Whether it stands there, spaces aside."""
-        return re.sub(r"\s+", "", name).casefold() in self._folded
+        return _joined(name) in self._folded
+
+    def letters(self, letter: str) -> bool:
+        """Whether a letter that tells things apart (class A, hall B) stands there by itself."""
+        return bool(re.search(rf"(?<![^\W_]){letter}(?![^\W_])", self.text))
 
     def names(self, word: str) -> bool:
         """Whether this very name is there, in whatever case form."""
@@ -184,6 +214,13 @@ def identifiers_of(text: str) -> list[str]:
 
 def _clauses(text: str) -> list[str]:
     return [match[0].strip() for match in _PARAGRAPH.finditer(text)]
+
+
+def _joined(text: str) -> str:
+    """Without spaces and case, the parts of a paragraph written one way."""
+    for pattern, short in _PARTS:
+        text = pattern.sub(short, text)
+    return re.sub(r"\s+", "", text).casefold()
 
 
 def _digits(text: str) -> str:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from rag.ask.figures import figures_of
+from rag.ask.figures import figures_of, ungrouped
 
 _KINDS = {
     "day": "tag tage tagen tages day days",
@@ -72,7 +72,9 @@ _JOINED = {"working": "workdays", "business": "workdays", "calendar": "kalendert
 _SAME_DAY = {"workday": {"day"}, "calendar day": {"day"}, "day": {"workday", "calendar day"}}
 
 _TOKEN = re.compile(r"\d+(?:[.,:/]\d+)*|[^\W\d_]+(?:-[^\W\d_]+)*|[€$£%°µ]|[–−-]")
+_SCALE_POINT = re.compile(r"(?<=\bMio)\.|(?<=\bMrd)\.|(?<=\bTsd)\.", re.IGNORECASE)
 _SIGN = frozenset("€$£") | {"eur", "usd", "gbp", "chf"}
+_SCALES = frozenset({"million", "billion", "thousand"})
 _RANGE = frozenset("bis to und and oder or – − - auf".split())
 _GLUED = re.compile(r"(?<=\d)(?=[€$£%°µ]|[^\W\d_])|(?<=[€$£])(?=\d)")
 _HYPHENED = re.compile(
@@ -92,7 +94,7 @@ _MONTHS = {
 }
 _MONTH = "|".join(sorted(_MONTHS, key=len, reverse=True))
 _DATES = (
-    re.compile(r"(?<![\d.])(?P<d>\d{1,2})\.\s?(?P<m>\d{1,2})\.\s?(?P<y>\d{4})?(?!\d)"),
+    re.compile(r"(?<![\d.])(?P<d>\d{1,2})\.\s?(?P<m>\d{1,2})\.\s?(?P<y>\d{4}|\d{2}(?![\d:]|[.,]\d))?(?!\d)"),
     re.compile(r"(?<![\d-])(?P<y>\d{4})-(?P<m>\d{2})-(?P<d>\d{2})(?![\d-])"),
     re.compile(
         rf"\b(?P<d>\d{{1,2}})(?:\.|st|nd|rd|th)?\s+(?:of\s+)?(?P<n>{_MONTH})\b\.?,?(?:\s+(?P<y>\d{{4}}))?", re.I
@@ -119,16 +121,41 @@ class Day:
     year: int = 0
 
 
-def quantities_of(text: str) -> frozenset[Quantity]:
-    """Every figure of a text with its unit, dates left out. In a range ("3 to 5 years") the unit counts for both."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """A word, figure or sign. `kind` is the unit it is, `value` the figure it is ("" where it is none), `kinds` the
+    units that figure counts."""
+
+    text: str
+    kind: str
+    value: str
+    kinds: frozenset[str]
+
+
+def tokens_of(text: str) -> list[Token]:
+    """The words, figures and signs of a text in order, dates left out. In a range ("3 to 5 years") the unit counts for
+    both ends."""
     words = _words(_undated(text))
     kinds = [_kind(word) for word in words]
     values = [_value(word) for word in words]
-    found = set()
-    for place, value in enumerate(values):
-        if value:
-            found |= {Quantity(value=value, kind=kind) for kind in _kinds_at(place, words, kinds, values) or {""}}
-    return frozenset(found)
+    counted = [
+        frozenset(_kinds_at(place, words, kinds, values)) if values[place] else frozenset[str]()
+        for place in range(len(words))
+    ]
+    return [
+        Token(text=word, kind=kind, value=value, kinds=own)
+        for word, kind, value, own in zip(words, kinds, values, counted, strict=True)
+    ]
+
+
+def quantities_of(text: str) -> frozenset[Quantity]:
+    """Every figure of a text with its unit, dates left out."""
+    return frozenset(
+        Quantity(value=token.value, kind=kind)
+        for token in tokens_of(text)
+        if token.value
+        for kind in token.kinds or {""}
+    )
 
 
 def kinds_of(text: str) -> frozenset[str]:
@@ -147,10 +174,15 @@ def agrees(wanted: Quantity, there: Iterable[Quantity], around: frozenset[str]) 
     """Whether a quantity is among those that are there. A figure that stands there bare takes its unit from `around`,
     and where nothing around names one, it may be anything."""
     same = [known for known in there if known.value == wanted.value]
-    if not wanted.kind or any(_alike(wanted.kind, known.kind) for known in same):
+    if not wanted.kind or any(alike(wanted.kind, known.kind) for known in same):
         return True
     bare = any(not known.kind for known in same)
-    return bare and (not around or any(_alike(wanted.kind, kind) for kind in around))
+    return bare and (not around or any(alike(wanted.kind, kind) for kind in around))
+
+
+def scaled(value: str, there: Iterable[Quantity]) -> frozenset[str]:
+    """The scales (million, thousand) of a figure that is there: without them it is another."""
+    return frozenset(known.kind for known in there if known.value == value and known.kind in _SCALES)
 
 
 def days_of(text: str) -> frozenset[Day]:
@@ -163,9 +195,14 @@ def days_of(text: str) -> frozenset[Day]:
             month = _MONTHS[parts["n"].lower()] if parts.get("n") else int(parts["m"])
             day = int(parts.get("d") or 0)
             if 1 <= month <= 12 and day <= 31:
-                found.add(Day(day=day, month=month, year=int(parts.get("y") or 0)))
+                found.add(Day(day=day, month=month, year=_year(parts.get("y") or "")))
         plain = pattern.sub(lambda match: " " * len(match[0]), plain)
     return frozenset(found)
+
+
+def _year(digits: str) -> int:
+    """Two digits are of this century, as offices write them; 0 where none are there."""
+    return int(digits or 0) + (2000 if len(digits) == 2 else 0)
 
 
 def _undated(text: str) -> str:
@@ -185,11 +222,13 @@ def _could_be(one: Day, other: Day) -> bool:
     return all(not left or not right or left == right for left, right in pairs)
 
 
-def _alike(one: str, other: str) -> bool:
+def alike(one: str, other: str) -> bool:
+    """Whether two kinds of units may stand for each other: a working day is a day."""
     return one == other or other in _SAME_DAY.get(one, ())
 
 
 def _words(text: str) -> list[str]:
+    text = ungrouped(_SCALE_POINT.sub(" ", text))
     plain = _TWO_WORDS.sub(lambda match: _JOINED[match[1].lower()], text)
     return _TOKEN.findall(_GLUED.sub(" ", _HYPHENED.sub(" ", plain)))
 
@@ -221,7 +260,7 @@ def _kinds_at(place: int, words: list[str], kinds: list[str], values: list[str])
     after = place + 1
     if after < len(words) and kinds[after]:
         more = after + 1
-        both = kinds[after] in ("million", "billion", "thousand") and more < len(words) and kinds[more]
+        both = kinds[after] in _SCALES and more < len(words) and kinds[more]
         return {kinds[after], kinds[more]} if both else {kinds[after]}
     if after + 1 < len(words) and words[after].lower() in _RANGE and values[after + 1]:
         return _kinds_at(after + 1, words, kinds, values)
@@ -230,4 +269,4 @@ def _kinds_at(place: int, words: list[str], kinds: list[str], values: list[str])
 
 
 def _scale(place: int, kinds: list[str]) -> set[str]:
-    return {kinds[place]} if place < len(kinds) and kinds[place] in ("million", "billion", "thousand") else set()
+    return {kinds[place]} if place < len(kinds) and kinds[place] in _SCALES else set()

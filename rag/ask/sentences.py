@@ -16,7 +16,7 @@ _END = re.compile(r"[.!?…][\"”“’'»)\]]*\s+(?=[\"„“‚'»(\[]?[A-ZÄ
 _ABBREVIATION = re.compile(
     r"(?:^|[\s(„\"])(?:[A-Za-zÄÖÜäöü]|\d{1,2}|\d{1,2}\.\d{1,2}|z\.\s?B|d\.\s?h|u\.\s?a|i\.\s?d\.\s?R|o\.\s?ä|e\.\s?g|i\.\s?e|bzw|ca|vgl|ggf|"
     r"inkl|exkl|evtl|max|min|mind|Abs|Art|Nr|Ziff|Buchst|Tab|Abb|Kap|St|Str|Dr|Prof|Hr|Fr|Mr|Mrs|Ms|Dipl|Ing|Tel|Fa|"
-    r"usw|etc|no|No|vs|approx|incl|Jan|Feb|Mrz|Apr|Jun|Jul|Aug|Sep|Sept|Okt|Oct|Nov|Dez|Dec)\.$"
+    r"Mio|Mrd|Tsd|Std|Sek|zzgl|einschl|lt|gem|sog|insb|bspw|Pos|Rn|Rz|usw|etc|no|No|vs|approx|incl|Jan|Feb|Mrz|Apr|Jun|Jul|Aug|Sep|Sept|Okt|Oct|Nov|Dez|Dec)\.$"
 )
 _MONTH = re.compile(
     r"(?:Januar|Februar|März|April|Mai|Juni|Juli|August|September|Oktober|November|Dezember|Quartal|Tag|Monat|Kalender)"

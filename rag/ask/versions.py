@@ -3,7 +3,8 @@
 Files in one folder whose names differ only by a year or a version number (``urlaub-2022.pdf``, ``urlaub-2024.pdf``) are
 versions of one document; so are documents of one title with nearly the same beginning and different dates, wherever
 they lie. The newest answers; the older ones are still found, shown and dated, but stand behind it and are not given to
-the model beside it, unless the question names them or asks how it was before.
+the model beside it, unless the question names them or asks how it was before. One that counts from a day to come takes
+no version's place before that day: both speak, each with its date.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ _BEFORE = re.compile(
 )
 _BEGINNING_CHARS, _ALIKE = 600, 0.5
 _LEAST_TITLE_WORDS = 2
+_FIRST_YEAR = 1900
+"""A version that begins with less is a number, no year."""
 
 
 def dated(passages: Sequence[Passage], beginnings: Mapping[str, str]) -> list[Passage]:
@@ -52,17 +55,34 @@ def stated_date(beginning: str) -> datetime | None:
     return None
 
 
+def is_to_come(document: DocumentId, beginning: str, today: datetime) -> bool:
+    """Whether a version counts only from a day after `today` on: by what it states of itself, else by its name."""
+    stated = stated_date(beginning)
+    if stated is not None:
+        return stated > today
+    year, *rest = series_of(document)[1] or (0,)
+    month, day = (*rest, 1, 1)[:2]
+    return year >= _FIRST_YEAR and (year, month, day) > (today.year, today.month, today.day)
+
+
 def superseded(
-    passages: Sequence[Passage], beginnings: Mapping[str, str], newer: Mapping[str, DocumentId]
+    passages: Sequence[Passage],
+    beginnings: Mapping[str, str],
+    newer: Mapping[str, DocumentId],
+    *,
+    today: datetime | None = None,
 ) -> list[Passage]:
     """The passages, those of older versions naming the newest as `superseded_by`. `newer`: key of a document → a newer
-    version of it that is not among the passages but may be read."""
-    newest = _newest(passages)
-    twins = _twins(passages, beginnings)
+    version of it that is not among the passages but may be read. `today`: now."""
+    at = today or datetime.now(UTC)
+    counting = [one for one in passages if not is_to_come(one.chunk.document_id, beginnings.get(one.key, ""), at)]
+    newest = _newest(counting)
+    twins = _twins(counting, beginnings)
     made = []
     for passage in passages:
         series, number = series_of(passage.chunk.document_id)
-        later = newest[series][1] if number and newest[series][0] > number else twins.get(passage.key)
+        latest = newest.get(series, ((), passage.chunk.document_id))
+        later = latest[1] if number and latest[0] > number else twins.get(passage.key)
         later = newer.get(passage.key) or later
         made.append(replace(passage, superseded_by=later) if later else passage)
     return made

@@ -19,7 +19,9 @@ def asking(command: argparse.ArgumentParser) -> None:
         metavar="LANGUAGE",
         help=f"this language: {', '.join(LANGUAGES)}",
     )
-    only.add_argument("--since", metavar="DAY", help="documents of this day or later: 2024-03-01, 2024-03 or 2024")
+    only.add_argument(
+        "--since", metavar="DAY", help="documents of this day or later: 2024-03-01, 01.03.2024, 2024-03 or 2024"
+    )
     only.add_argument(
         "--type", action="append", dest="types", metavar="TYPE", help=f"this kind of document: {', '.join(TYPES)}"
     )

@@ -26,6 +26,7 @@ _SAID = {
     "explained": "asked why",
     "replayed": "had an answer given again",
     "subject": "looked where a person stands",
+    "erasure_shown": "looked what of a person would be erased",
     "examined": "looked at the audit",
     "exported": "exported the audit",
     "backed_up": "backed up",

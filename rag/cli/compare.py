@@ -17,14 +17,15 @@ from rag.evaluate.models import contest, judge, page, report
 from rag.evaluate.models.contest import Plan
 from rag.evaluate.models.contestants import check, contestant, contestants, opened
 from rag.evaluate.models.report import Comparison
-from rag.evaluate.models.standing import FIGURES, SET, stand
+from rag.evaluate.models.standing import FIGURES, SET, fits, stand
 from rag.settings import Settings
 
 QUESTIONS, ANSWERS = "questions.jsonl", "answers.jsonl"
 
 
 def compare(options: argparse.Namespace) -> int:
-    """Compare, print the table and write the files; 1 where a gate is given and no model passes it."""
+    """Compare, print the table and write the files; 1 where a gate is given and no model passes it, or where a
+    model could not be asked: what the others answered is kept."""
     settings = settings_of(options)
     bounds = gate.read(options.gate, names=FIGURES, lower=()) if options.gate else None
     if bounds:
@@ -34,7 +35,9 @@ def compare(options: argparse.Namespace) -> int:
     found = _again(options, folder, bounds) if options.again else _run(options, settings, folder, bounds)
     report.write(found, page.render(found), folder)
     _print(found, folder, options)
-    return FAILED if bounds and found.standing.smallest is None else OK
+    for name, why in found.failed.items():
+        say(f"{name} could not be asked, the others were: {why}")
+    return FAILED if found.failed or (bounds and found.standing.smallest is None) else OK
 
 
 def _run(options: argparse.Namespace, settings: Settings, folder: Path, bounds: gate.Gate | None) -> Comparison:
@@ -66,6 +69,8 @@ def _again(options: argparse.Namespace, folder: Path, bounds: gate.Gate | None) 
     if options.names or options.judge or options.maker:
         raise SettingsError("--again ranks the answers that are there; it asks no model. Leave the models out.")
     questions = reading.golden(options.questions or folder / QUESTIONS)
+    if bounds:
+        fits(bounds, questions)
     entries = report.recorded(folder / ANSWERS, questions)
     return Comparison(
         standing=stand(entries, gate=bounds),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from importlib.resources import files
 from pathlib import Path
@@ -21,7 +22,7 @@ from rag.evaluate import cost, plots
 from rag.evaluate.cost import Cost, Usage
 from rag.evaluate.models.machine import measured
 from rag.metrics import Metrics
-from rag.ports import Delta, Generation, Message
+from rag.ports import Delta, Generation, LanguageModel, Message
 from rag.settings import Settings
 from rag.writers import Writers
 
@@ -44,7 +45,7 @@ def tell(options: argparse.Namespace) -> int:
         )
     prices = cost.prices(options.prices) if options.prices else []
     usage = _usage(options, settings)
-    found = cost.reckon(settings.cost, usage, slots=settings.slots, prices=prices)
+    found = cost.reckon(settings.cost, usage, prices=prices)
     if options.out:
         filing.write(options.out, page(settings.cost.currency, usage, found))
     if options.json:
@@ -82,37 +83,44 @@ def _of_service(way: Door) -> Usage:
 
 
 def _measured(settings: Settings) -> Usage:
-    """A few answers of the settings' own model to prompts of the usual size, each another one."""
+    """A few answers of the settings' own model to prompts of the usual size, each another one; as many at the same time
+    as the service would have written, for beside each other each is slower."""
+    at_once = settings.slots
+    count = max(_ANSWERS, at_once)
     writers = Writers(settings, Metrics(version=__version__))
     try:
         model = writers.get()
         if model is None:
             raise ModelUnavailable(f"There is no model to measure. {writers.problem}".strip())
-        output.err.print(f"[dim]Measuring {_ANSWERS} answers of {output.safe(model.info.name)} …[/]")
+        output.err.print(f"[dim]Measuring {count} answers of {output.safe(model.info.name)} …[/]")
         room = settings.retrieval.prompt_tokens or _USUAL_TOKENS
-        read = wrote = 0
+        generation = Generation(max_tokens=settings.llm.max_answer_tokens, schema=prompt.SCHEMA)
         began = time.perf_counter()
-        with measured(own_memory=False) as used:
-            for number in range(_ANSWERS):
-                messages = _prompt(number, room)
-                generation = Generation(max_tokens=settings.llm.max_answer_tokens, schema=prompt.SCHEMA)
-                pieces = list(model.stream(messages, generation))
-                told = pieces[-1].usage
-                read += (told.prompt_tokens if told else None) or model.count_tokens(messages)
-                wrote += (told.output_tokens if told else None) or _pieces(pieces)
-        seconds = (time.perf_counter() - began) / _ANSWERS
+        with measured(own_memory=False) as used, ThreadPoolExecutor(at_once) as beside:
+            tokens = list(beside.map(lambda number: _one(model, _prompt(number, room), generation), range(count)))
+        seconds = (time.perf_counter() - began) / count
         joules = (
             used.energy_j if model.info.runtime == "embedded" else None
         )  # a server, or its GPU, is not counted here
     finally:
         writers.close()
     return Usage(
-        tokens_in=read / _ANSWERS,
-        tokens_out=wrote / _ANSWERS,
+        tokens_in=sum(read for read, _ in tokens) / count,
+        tokens_out=sum(wrote for _, wrote in tokens) / count,
         seconds=seconds,
-        source=f"a short measurement of {model.info.name}, {_ANSWERS} answers",
-        joules=(joules or 0.0) / _ANSWERS,
+        source=f"a short measurement of {model.info.name}, {count} answers"
+        + (f", {at_once} at the same time" if at_once > 1 else ""),
+        joules=(joules or 0.0) / count,
+        at_once=at_once,
     )
+
+
+def _one(model: LanguageModel, messages: list[Message], generation: Generation) -> tuple[int, int]:
+    """Tokens read and written of one answer."""
+    pieces = list(model.stream(messages, generation))
+    told = pieces[-1].usage if pieces else None
+    read = (told.prompt_tokens if told else None) or model.count_tokens(messages)
+    return read, (told.output_tokens if told else None) or _pieces(pieces)
 
 
 def _pieces(deltas: list[Delta]) -> int:
@@ -158,9 +166,14 @@ def _lines(currency: str, usage: Usage, found: Cost) -> list[str]:
         f"At capacity ({found.capacity_per_day:,.0f} answers a day): "
         f"{found.thousand(found.capacity_per_day):.2f} {currency} for a thousand answers.",
     ]
+    if not usage.at_once:
+        lines.append("That is one answer after the other; where several are written at the same time, it is more.")
     if usage.per_day:
         a_day = f"{usage.per_day:,.{0 if usage.per_day >= 10 else 1}f}"
-        lines.append(f"Now ({a_day} answers a day): {found.thousand(usage.per_day):.2f} {currency} for a thousand.")
+        beyond = ", more than this machine writes" if usage.per_day > found.capacity_per_day else ""
+        lines.append(
+            f"Now ({a_day} answers a day{beyond}): {found.thousand(usage.per_day):.2f} {currency} for a thousand."
+        )
     else:
         lines.append("How many answers there are now is not known: give --per-day, or have `rag serve` run meanwhile.")
     return lines

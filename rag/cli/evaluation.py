@@ -23,6 +23,7 @@ from rag.evaluate.summary import Summary
 from rag.settings import Settings
 from rag.store.backup import CALIBRATION
 
+_NAMED = 5
 _CALIBRATE, _FEEDBACK = "calibrate", "feedback"
 
 
@@ -85,6 +86,12 @@ def _earlier(path: Path, asked: Sequence[QuestionSet]) -> dict[str, list[dict[st
 
 
 def _measured(asked: QuestionSet, settings: Settings, options: argparse.Namespace, bar: output.Bar) -> Summary:
+    def lacking(names: Sequence[str]) -> None:
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        many = output.counted(len(names), "right document")
+        told = f"{asked.place}: {many} not indexed here, counted as not found: {', '.join(names[:_NAMED])}{more}."
+        output.err.print(f"[yellow]{output.safe(told)}[/]")
+
     return report.measure(
         asked,
         settings,
@@ -93,6 +100,7 @@ def _measured(asked: QuestionSet, settings: Settings, options: argparse.Namespac
         answers=options.answers,
         baselines=options.baselines,
         progress=bar.one,
+        lacking=lacking,
     )
 
 

@@ -252,7 +252,8 @@ def _print(
     server = urlsplit(settings.server_of("ollama")).hostname or ""
     if any(verdict.candidate.runtime == "ollama" for verdict in verdicts) and not is_local(server):
         output.out.print(output.safe(f"Ollama runs on {server}; what is said of its models holds for this machine."))
-    output.out.print(_recommendation(chosen, here, context))
+    if verdicts or not problems:  # where nothing could be judged, nothing can be advised
+        output.out.print(_recommendation(chosen, here, context))
 
 
 def _cells(verdict: Verdict) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from rag.evaluate.intervals import Counts, Figure, Numbers, mean, of_two
+from rag.evaluate.intervals import Counts, Figure, Numbers, of_two, share
 
 _ALLOWED = 0.1
 """Share of wrong refusals at which false answers are counted."""
@@ -86,12 +86,12 @@ def curve(answerable: Sequence[float], unanswerable: Sequence[float]) -> list[Po
 
 def refused(evidence: Sequence[float], threshold: float) -> Figure | None:
     """Share of questions that a threshold refuses: of answerable ones, the wrong refusals."""
-    return mean([float(value < threshold) for value in evidence])
+    return share([float(value < threshold) for value in evidence])
 
 
 def answered(evidence: Sequence[float], threshold: float) -> Figure | None:
     """Share of questions that a threshold lets be answered: of unanswerable ones, the false answers."""
-    return mean([float(value >= threshold) for value in evidence])
+    return share([float(value >= threshold) for value in evidence])
 
 
 def thinned(points: Sequence[Point], most: int = 200) -> list[Point]:

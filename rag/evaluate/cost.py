@@ -8,6 +8,7 @@ falls with their number, while a price per token does not: where the two meet is
 from __future__ import annotations
 
 import csv
+import math
 import re
 import tomllib
 from collections.abc import Sequence
@@ -24,8 +25,10 @@ _JOULES_A_KWH = 3.6e6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """What an answer takes, on average: tokens read and written, seconds of the model, and how it is known. `per_day`
-    is how many there are now, 0 where it is not known; `joules` what one draws, 0 where it was not measured."""
+    """What an answer takes, on average: tokens read and written, seconds of the machine, and how it is known. `per_day`
+    is how many there are now, 0 where it is not known; `joules` what one draws, 0 where it was not measured. `at_once`
+    were written beside each other: the seconds are then those of all of them, shared; 0 where it is not known, and the
+    seconds are each answer's own, at most what the machine takes for one."""
 
     tokens_in: float
     tokens_out: float
@@ -33,6 +36,7 @@ class Usage:
     source: str
     per_day: float = 0.0
     joules: float = 0.0
+    at_once: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,17 +79,17 @@ def missing(settings: CostSettings) -> list[str]:
     return [f"cost.{key}" for key in needed if getattr(settings, key) <= 0]
 
 
-def reckon(settings: CostSettings, usage: Usage, *, slots: int = 1, prices: Sequence[Price] = ()) -> Cost:
-    """What answers cost. `slots` are written at the same time."""
+def reckon(settings: CostSettings, usage: Usage, *, prices: Sequence[Price] = ()) -> Cost:
+    """What answers cost."""
     hours = settings.hours_per_day
     fixed = (
         settings.hardware_price / (settings.lifetime_years * _DAYS_A_YEAR)
         + settings.watts_idle / 1000 * hours * settings.price_kwh
         + settings.staff_per_month / _DAYS_A_MONTH
     )
-    more = max(0.0, settings.watts_busy - settings.watts_idle) * usage.seconds / slots
+    more = max(0.0, settings.watts_busy - settings.watts_idle) * usage.seconds
     each = (usage.joules or more) / _JOULES_A_KWH * settings.price_kwh
-    capacity = hours * 3600 / max(usage.seconds, 1e-9) * slots
+    capacity = hours * 3600 / max(usage.seconds, 1e-9)
     own = Cost(fixed_per_day=fixed, per_answer=each, capacity_per_day=capacity)
     return Cost(
         fixed_per_day=fixed,
@@ -118,25 +122,41 @@ def prices(path: Path) -> list[Price]:
     try:
         text = path.read_text(encoding="utf-8-sig")
         if path.suffix.lower() == ".csv":
-            rows = [dict(row) for row in csv.DictReader(text.splitlines())]
+            heading = text.partition("\n")[0]
+            between = ";" if heading.count(";") > heading.count(",") else ","
+            rows = [dict(row) for row in csv.DictReader(text.splitlines(), delimiter=between)]
         else:
             rows = tomllib.loads(text).get("prices", [])
         found = [_price(row) for row in rows]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise SettingsError(
-            f"The price table {path} cannot be used ({type(error).__name__}: {error}). Each entry needs name, "
-            f"input and output: the price of a million tokens read and written."
-        ) from error
+    except KeyError as error:
+        raise _unusable(path, f"an entry without {error}") from error
+    except OSError as error:
+        raise _unusable(path, f"{error.strerror}") from error
+    except (ValueError, TypeError, AttributeError) as error:
+        raise _unusable(path, str(error)) from error
     if not found:
         raise SettingsError(f"The price table {path} is empty: write [[prices]] with name, input and output.")
     return found
 
 
+def _unusable(path: Path, why: str) -> SettingsError:
+    return SettingsError(
+        f"The price table {path} cannot be used: {why}. Each entry needs name, input and output: the price of a "
+        f"million tokens read and written."
+    )
+
+
 def _price(row: dict[str, object]) -> Price:
-    price = Price(name=str(row["name"]), input=float(str(row["input"])), output=float(str(row["output"])))
-    if min(price.input, price.output) < 0 or price.input != price.input or price.output != price.output:
-        raise ValueError("a price is below 0")
+    price = Price(name=str(row["name"]), input=_amount(row["input"]), output=_amount(row["output"]))
+    if not all(math.isfinite(amount) and amount >= 0 for amount in (price.input, price.output)):
+        raise ValueError(f"{price.name} costs {row['input']} and {row['output']}; a price is 0 or more")
     return price
+
+
+def _amount(written: object) -> float:
+    """A price as a table program writes it: with a comma for decimals, too."""
+    text = str(written).strip()
+    return float(text.replace(",", ".") if text.count(",") == 1 and "." not in text else text)
 
 
 _SAMPLE = re.compile(r"^archivar_(\w+?)(?:\{([^}]*)\})? ([0-9.eE+-]+)$", re.MULTILINE)
@@ -169,4 +189,5 @@ def measured(text: str, *, now: float) -> Usage:
         seconds=sample("answer_stage_seconds_sum", 'stage="model"') / answers,
         source=f"counted by the service over {answers:.0f} answers" + (f" in {days:.1f} days" if days else ""),
         per_day=answers / days if days else 0.0,
+        at_once=0,
     )

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
@@ -112,6 +113,8 @@ def _bound(
     unknown = ends.keys() - set(_ENDS)
     if unknown or not ends or not all(_is_number(value) for value in ends.values()):
         raise _error(path, line, f'"{figure}" is a number, or {{ least = NUMBER, most = NUMBER }}, not {wanted!r}')
+    if ends.get("least", -math.inf) > ends.get("most", math.inf):
+        raise _error(path, line, f'"{figure}" can be nothing: at least {ends["least"]:g} and at most {ends["most"]:g}')
     return Bound(set=name, figure=figure, least=ends.get("least"), most=ends.get("most"), line=line)
 
 
@@ -132,7 +135,7 @@ def _why(figure: str) -> str:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _error(path: Path, line: int | None, what: str) -> SettingsError:

@@ -7,7 +7,7 @@ Evaluation Metrics based on the Bootstrap", SIGIR 2006, does for retrieval.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,6 +17,7 @@ RESAMPLES = 2000
 _SEED = 7
 _AT_ONCE = 100
 _ENDS = (2.5, 97.5)
+_TAIL = 0.025
 
 Numbers: TypeAlias = NDArray[np.float64]
 Counts: TypeAlias = NDArray[np.int64]  # how often each of n cases was drawn
@@ -46,10 +47,21 @@ def mean(values: Sequence[float]) -> Figure | None:
     return _figure(float(data.mean()), np.concatenate(means), data.size)
 
 
-def of_two(statistic: Callable[[Counts, Counts], float], sizes: tuple[int, int]) -> Figure | None:
-    """A statistic of two groups of cases, each drawn anew by itself; None where one of them is empty.
+def share(values: Sequence[float]) -> Figure | None:
+    """The mean of values that are shares, 0 to 1. Where all are 0, or all 1, drawing them anew shows no doubt, and the
+    fewer there are the more there is: the interval is then the exact one of so many cases.
 
-    `statistic` is given how often each case of either group counts.
+    Source: Clopper and Pearson, "The Use of Confidence or Fiducial Limits", Biometrika 26(4), 1934.
+    """
+    figure = mean(values)
+    return figure and _exact(figure, len(values))
+
+
+def of_two(statistic: Callable[[Counts, Counts], float], sizes: tuple[int, int]) -> Figure | None:
+    """A statistic of two groups of cases, 0 to 1, each drawn anew by itself; None where one of them is empty.
+
+    `statistic` is given how often each case of either group counts. Where every draw gives 0, or every one 1, the
+    interval is that of as many cases as the smaller group has.
     """
     if 0 in sizes:
         return None
@@ -60,7 +72,7 @@ def of_two(statistic: Callable[[Counts, Counts], float], sizes: tuple[int, int])
         for _ in range(RESAMPLES)
     ]
     whole = statistic(*(np.ones(size, np.int64) for size in sizes))
-    return _figure(whole, np.asarray(drawn), sum(sizes))
+    return _exact(_figure(whole, np.asarray(drawn), sum(sizes)), min(sizes))
 
 
 def _draws(generator: np.random.Generator, size: int) -> Iterator[NDArray[np.int64]]:
@@ -72,3 +84,11 @@ def _draws(generator: np.random.Generator, size: int) -> Iterator[NDArray[np.int
 def _figure(value: float, drawn: Numbers, n: int) -> Figure:
     low, high = (float(end) for end in np.percentile(drawn, _ENDS))
     return Figure(value=value, low=min(low, value), high=max(high, value), n=n)
+
+
+def _exact(figure: Figure, cases: int) -> Figure:
+    """The interval of so many cases that were all alike, where it has no width at 0 or 1; else as it is."""
+    if figure.low == figure.high and figure.value in (0.0, 1.0):
+        reach = 1 - _TAIL ** (1 / cases)
+        return replace(figure, high=reach) if figure.value == 0.0 else replace(figure, low=1 - reach)
+    return figure

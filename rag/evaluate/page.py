@@ -93,7 +93,7 @@ def _set(number: int, summary: Summary) -> _Set:
         anchor=f"set-{number}",
         rows=[(name, WORDS[name], figure, _form(name)) for name, figure in summary.figures.items()],
         groups={metric: _groups(summary, metric) for metric in ("ndcg@10", "recall@5") if metric in summary.figures},
-        beside=_beside(summary) if summary.baselines else None,
+        beside=_beside(summary) if any(summary.baselines.values()) else None,
         abstention=_abstention(summary) if summary.curve else None,
         times=plots.histogram(f"Time of a search, {summary.name}", times, unit="ms") if times else None,
         worst=sorted((one for one in right if one.scores()["ndcg@10"] < 1), key=_quality)[:WORST],

@@ -6,12 +6,14 @@ Every reader names the file and the line of what it cannot use.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from rag.errors import SettingsError
+from rag.question import readable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,13 +102,16 @@ def corpus(path: Path) -> Iterator[CorpusLine]:
         if name in seen:
             raise _unusable(path, number, f'"{name}" was a document before')
         seen.add(name)
-        yield CorpusLine(name, title, text)
+        yield CorpusLine(name, _whole(title), _whole(text))
 
 
 def _question(path: Path, number: int, entry: dict[str, Any], needs: tuple[frozenset[str], ...]) -> Question:
     name, text = entry.get("id", entry.get("_id")), entry.get("text")
     if not (isinstance(name, str) and name and isinstance(text, str) and text.strip()):
         raise _unusable(path, number, 'not a question; a line is {"id": "…", "text": "…", …}')
+    text = readable(text)
+    if not text:
+        raise _unusable(path, number, f'the text of "{name}" holds nothing that can be read')
     kind, language = entry.get("kind") or "", entry.get("lang") or ""
     answerable = entry.get("answerable", bool(needs))
     if not (isinstance(kind, str) and isinstance(language, str) and isinstance(answerable, bool)):
@@ -154,7 +159,7 @@ def _entries(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             continue
         try:
             entry = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise _unusable(path, number, f"not JSON ({error})") from error
         if not isinstance(entry, dict):
             raise _unusable(path, number, "not a JSON object")
@@ -180,12 +185,16 @@ def _distinct(path: Path, questions: list[Question]) -> list[Question]:
     return questions
 
 
+def _whole(text: str) -> str:
+    """Halves of characters, which JSON can hold and no index, become question marks."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 def _is_number(text: str) -> bool:
     try:
-        float(text)
+        return math.isfinite(float(text))
     except ValueError:
         return False
-    return True
 
 
 def _unusable(path: Path, number: int, what: str) -> SettingsError:

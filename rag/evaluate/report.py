@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -62,15 +62,17 @@ def measure(
     answers: bool = False,
     baselines: bool = False,
     progress: Progress = lambda what, done, total: None,
+    lacking: Callable[[Sequence[str]], None] = lambda names: None,
 ) -> Summary:
-    """The figures of one set, asked of the home or of an index made for it.
+    """The figures of one set, asked of the home or of an index made for it. `lacking` is told of right documents that
+    are not indexed: no search can find them.
 
     Raises:
         SettingsError: nothing that the questions are about is indexed.
     """
     with homes.opened(asked, settings, opening=opening, keep=keep, progress=progress) as app:
-        if asked.form is Form.HOME:
-            runs.check_indexed(app, asked)
+        if asked.form is Form.HOME and (names := runs.check_indexed(app, asked)):
+            lacking(names)
         results = runs.run(
             app,
             asked.questions,

@@ -97,8 +97,8 @@ def run(
     return results
 
 
-def check_indexed(app: App, asked: QuestionSet) -> None:
-    """See that the home holds at least one of the documents that the questions are about.
+def check_indexed(app: App, asked: QuestionSet) -> list[str]:
+    """See that the home holds at least one of the documents that the questions are about; returns those it lacks.
 
     Raises:
         SettingsError: it holds none; figures would tell of the home, not of the search.
@@ -110,6 +110,7 @@ def check_indexed(app: App, asked: QuestionSet) -> None:
             f"None of the {len(right)} documents that {asked.place} is about is indexed in {app.settings.home}. "
             f"Run `rag ingest FOLDER` with the folder they lie in, or give its home with --home."
         )
+    return sorted(right - held)
 
 
 def masked(app: App, question: Question, principal: Principal) -> Result:

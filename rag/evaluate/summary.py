@@ -97,7 +97,7 @@ def _gain(result: Result, of: str) -> float:
 
 def _retrieval(right: Sequence[Result]) -> dict[str, Figure]:
     seen = [float(result.passage_rank is not None and result.passage_rank <= SEEN) for result in right]
-    return _means([result.scores() for result in right]) | _present({f"seen@{SEEN}": intervals.mean(seen)})
+    return _means([result.scores() for result in right]) | _present({f"seen@{SEEN}": intervals.share(seen)})
 
 
 def _grouped(right: Sequence[Result], of: Callable[[Result], str]) -> dict[str, dict[str, Figure]]:
@@ -107,7 +107,7 @@ def _grouped(right: Sequence[Result], of: Callable[[Result], str]) -> dict[str, 
 
 
 def _means(scores: Sequence[Mapping[str, float]]) -> dict[str, Figure]:
-    return _present({name: intervals.mean([own[name] for own in scores]) for name in METRICS})
+    return _present({name: intervals.share([own[name] for own in scores]) for name in METRICS})
 
 
 def _evidence(results: Sequence[Result]) -> tuple[list[float], list[float]]:
@@ -140,11 +140,11 @@ def _answers(results: Sequence[Result]) -> dict[str, Figure]:
     times = {f"{s}_ms_median": _spread([a.timing_ms[s] for a in everyone if s in a.timing_ms], 50) for s in stages}
     return _present(
         {
-            "support": intervals.mean([one.supported / one.sentences for one in everyone if one.sentences]),
-            "citation_precision": intervals.mean([o.of_right_document / o.citations for o in right if o.citations]),
-            "verbatim": intervals.mean([one.verbatim / one.citations for one in everyone if one.citations]),
-            "answered": intervals.mean([float(one.given) for one in right]),
-            "answered_wrongly": intervals.mean([float(one.given) for one in wrong]),
+            "support": intervals.share([one.supported / one.sentences for one in everyone if one.sentences]),
+            "citation_precision": intervals.share([o.of_right_document / o.citations for o in right if o.citations]),
+            "verbatim": intervals.share([one.verbatim / one.citations for one in everyone if one.citations]),
+            "answered": intervals.share([float(one.given) for one in right]),
+            "answered_wrongly": intervals.share([float(one.given) for one in wrong]),
             **times,
         }
     )

@@ -200,13 +200,23 @@ def test_a_place_is_a_folder_a_file_or_a_pattern(place: str, path: str, inside: 
 
 
 @pytest.mark.parametrize(
-    ("typed", "day"), [("2024-03-01", date(2024, 3, 1)), ("2024-3", date(2024, 3, 1)), ("2024", date(2024, 1, 1))]
+    ("typed", "day"),
+    [
+        ("2024-03-01", date(2024, 3, 1)),
+        ("2024-3", date(2024, 3, 1)),
+        ("2024", date(2024, 1, 1)),
+        ("24.12.2024", date(2024, 12, 24)),
+        ("1. 3. 2024", date(2024, 3, 1)),
+        ("03.2024", date(2024, 3, 1)),
+    ],
 )
 def test_since_takes_a_day_a_month_or_a_year(typed: str, day: date) -> None:
     assert parse(since=typed).since == day
 
 
-@pytest.mark.parametrize("typed", ["gestern", "2024-13", "2024-02-30", "24", "2024-03-01T10:00", "0000"])
+@pytest.mark.parametrize(
+    "typed", ["gestern", "2024-13", "2024-02-30", "24", "2024-03-01T10:00", "0000", "31.02.2024", "12.24.2024"]
+)
 def test_what_is_no_date_is_refused(typed: str) -> None:
     with pytest.raises(SettingsError, match="is no date; write 2024-03-01"):
         parse(since=typed)

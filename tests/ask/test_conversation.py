@@ -37,7 +37,8 @@ def rewrite(text: str) -> ScriptedModel:
 @pytest.mark.parametrize(
     "question",
     ["Und für Azubis?", "And in Leeds?", "Und wie lange gilt das?", "Does it apply to trainees?", "Warum?", "Und 2022?",
-     "What about part-time staff?", "Gilt das auch in der Probezeit?", "Wer genehmigt ihn?"],
+     "What about part-time staff?", "Gilt das auch in der Probezeit?", "Wer genehmigt ihn?",
+     "Sie verfallen wann?", "Wann verfallen sie?"],
 )  # fmt: skip
 def test_a_question_that_leans_on_the_one_before_is_noticed(words: WordIndex, question: str) -> None:
     assert needs_context(question, words.stems)
@@ -46,6 +47,7 @@ def test_a_question_that_leans_on_the_one_before_is_noticed(words: WordIndex, qu
 @pytest.mark.parametrize(
     "question",
     ["Wie viele Urlaubstage haben Azubis?", "How long is the notice period in Leeds?",
+     "Können Sie mir sagen, wo Reisekosten eingereicht werden?", "Welche Unterlagen brauchen Sie für Reisekosten?",
      "Gibt es einen Zuschuss zum Mittagessen?", "Is there a canteen in Weilersbrunn?", "Kilometergeld Ausland Pkw"],
 )  # fmt: skip
 def test_a_question_that_stands_alone_is_left_alone_and_no_model_is_asked(words: WordIndex, question: str) -> None:

@@ -15,6 +15,10 @@ from rag.ask.figures import figures_of
         ("1.200,50 Euro", "1,200.50 euros"),
         ("1.234.567,89", "1,234,567.89"),
         ("1'200 Franken", "1200 francs"),
+        ("10 000 Euro", "10.000 Euro"),
+        ("1 234 567,89 €", "1.234.567,89 €"),
+        ("am 24.12.24.", "am 24. Dezember 2024"),
+        ("am 24. 12. 2024", "am 24.12.2024"),
         ("0,50 mm", "0.5 mm"),
         ("vier Tage", "four days"),
         ("4 Tage", "vier Tage"),
@@ -49,6 +53,8 @@ def test_two_spellings_of_the_same_are_the_same(one: str, other: str) -> None:
         ("am dritten Tag", "am vierten Tag"),
         ("14:30", "14:03"),
         ("24.12.2024", "12.24.2024"),
+        ("10 000 Euro", "10 Euro"),
+        ("2024 120 Leute", "2024120 Leute"),
     ],
 )
 def test_two_different_figures_are_different(one: str, other: str) -> None:

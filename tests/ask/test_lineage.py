@@ -76,6 +76,13 @@ def test_a_newer_version_that_was_not_found_still_supersedes(own_shelf: Shelf) -
     ]
 
 
+def test_a_version_to_come_that_was_not_found_supersedes_nothing_yet(own_shelf: Shelf) -> None:
+    own_shelf.put("urlaub-2022.txt", urlaub(28))
+    own_shelf.put("urlaub-2024.txt", f"Gültig ab 1. Januar 2999. {urlaub(30)}")
+    answer, _ = ask(own_shelf, urlaub(28))
+    assert {one.superseded_by for one in answer.passages} == {None}
+
+
 def test_a_newer_version_the_reader_may_not_read_is_not_told(own_shelf: Shelf) -> None:
     own_shelf.put("urlaub-2022.txt", urlaub(28))
     own_shelf.put("urlaub-2024.txt", urlaub(30), readers=("user:chef",))

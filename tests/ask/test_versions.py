@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -87,3 +88,30 @@ def test_a_number_that_is_no_year_is_no_version() -> None:
     assert series_of(DocumentId("s:a/qm-va-07.pdf"))[1] == ()
     kept = [passage("s:a/qm-va-07.pdf"), passage("s:a/qm-va-11.pdf")]
     assert speaking(kept, "?") == kept
+
+
+TODAY = datetime(2024, 11, 26, tzinfo=UTC)
+CURRENT, COMING = passage("hr/urlaub-2024.pdf"), passage("hr/urlaub-2025.pdf")
+
+
+def superseding(passages: list[Passage], beginnings: dict[str, str]) -> dict[str, str | None]:
+    keyed = [replace(one, key=one.title) for one in passages]
+    return {one.title: one.superseded_by for one in superseded(keyed, beginnings, {}, today=TODAY)}
+
+
+@pytest.mark.parametrize(
+    ("beginning", "by"),
+    [
+        ("", None),
+        ("Urlaubsrichtlinie, gültig ab 1. Januar 2025", None),
+        ("Urlaubsrichtlinie, gültig ab 1. Oktober 2024", COMING.title),
+    ],
+)
+def test_a_version_that_counts_from_a_day_to_come_takes_no_place_before(beginning: str, by: str | None) -> None:
+    found = superseding([CURRENT, COMING], {COMING.title: beginning})
+    assert found == {CURRENT.title: by, COMING.title: None}
+
+
+def test_between_what_was_and_what_is_to_come_the_current_one_takes_the_place() -> None:
+    found = superseding([passage("hr/urlaub-2022.pdf"), CURRENT, COMING], {})
+    assert found["hr/urlaub-2022.pdf"] == CURRENT.title

@@ -86,6 +86,18 @@ def test_a_gate_names_the_smallest_model_or_ends_with_1(asked: Line) -> None:
     assert compared(asked, "--gate", "gate.toml", code=1)["smallest_that_passes"] is None
 
 
+def test_what_the_others_answered_is_kept_where_a_models_file_is_broken(asked: Line) -> None:
+    (asked.folder / "broken.gguf").write_bytes(b"GGUF cut short")
+    typed = ("models", "compare", ONE, "embedded:broken.gguf", "--questions", "asked.jsonl", "--out", "kept", "--json")
+    done = asked.run(*typed)
+    assert done.returncode == 1
+    assert "embedded:broken.gguf could not be asked, the others were" in done.stderr
+    found = json.loads(done.stdout)
+    assert list(found["failed"]) == ["embedded:broken.gguf"]
+    assert [one["model"] for one in found["models"]] == [ONE]
+    assert (asked.folder / "kept/answers.jsonl").read_text().count(ONE) == 2
+
+
 @pytest.mark.parametrize(
     ("typed", "said"),
     [

@@ -52,3 +52,10 @@ def test_where_nothing_runs_two_answers_are_measured(priced: Line, said: Writer)
     used = priced.json("cost")["usage"]
     assert (used["tokens_out"], used["per_day"]) == (9, 0)
     assert len(said.prompts) == 2
+
+
+def test_as_many_are_measured_at_the_same_time_as_the_service_writes(priced: Line, said: Writer) -> None:
+    priced.config.write_text(priced.config.read_text() + "\n[server]\nslots = 3\n")
+    used = priced.json("cost")["usage"]
+    assert (used["at_once"], len(said.prompts)) == (3, 3)
+    assert "3 at the same time" in used["source"]

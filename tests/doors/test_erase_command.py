@@ -63,6 +63,16 @@ def test_nothing_is_erased_without_yes_and_everything_found_is_shown(office: Lin
     assert not (office.home / "certificates").exists()
 
 
+def test_who_is_shown_what_would_be_erased_of_a_person_is_recorded_before(office: Line) -> None:
+    found = office.json("erase", "--person", NAME)["found"]
+    recorded = office.json("audit", "show", "--user", NAME)["records"]
+    (shown,) = [one for one in recorded if one["event"] == "erasure_shown"]
+    assert {document["key"] for document in found} == {document["document"] for document in shown["links_documents"]}
+    office.run("erase", "--person", "Niemand Nirgendwo")
+    everything = office.json("audit", "show")["records"]
+    assert len([one for one in everything if one["event"] == "erasure_shown"]) == 1, "what shows nothing keeps no name"
+
+
 def test_a_person_is_erased_and_nothing_names_them_afterwards(office: Line) -> None:
     office.run("ask", f"Was verdient {NAME}?")
     done = office.json("erase", "--person", NAME, "--alias", "Herrn Müller-Lüdenscheidt", "--yes", "--language", "de")

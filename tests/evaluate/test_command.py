@@ -65,6 +65,13 @@ def test_a_missed_gate_is_exit_code_1_with_a_sentence_for_each_figure(asked: Lin
     assert (asked.folder / "again/eval.html").exists(), "what was measured was lost"
 
 
+def test_right_documents_that_are_not_indexed_are_named(asked: Line) -> None:
+    written(asked.folder / "partly", *QUESTIONS, question("gone", LEAVE, "gone.txt"))
+    done = asked.run("eval", "partly", "--json")
+    assert done.returncode == 0
+    assert "2 right documents not indexed here, counted as not found: gone.txt, nirgends.txt." in done.stderr
+
+
 @pytest.mark.parametrize(
     ("typed", "said"),
     [

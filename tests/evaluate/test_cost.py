@@ -73,6 +73,7 @@ def test_more_answers_never_cost_more_each(one: float, other: float) -> None:
     [
         ("prices.toml", '[[prices]]\nname = "cloud"\ninput = 2\noutput = 10.0\n'),
         ("prices.csv", "name,input,output\ncloud,2,10\n"),
+        ("prices.csv", "\ufeffname;input;output\r\ncloud;2,0;10,00\r\n"),
     ],
 )
 def test_the_price_table_is_toml_or_csv(name: str, content: str, tmp_path: Path) -> None:
@@ -85,6 +86,13 @@ def test_a_table_that_cannot_be_used_is_refused_by_its_name(content: str, tmp_pa
     (tmp_path / "prices.toml").write_text(content)
     with pytest.raises(SettingsError, match=r"prices\.toml"):
         cost.prices(tmp_path / "prices.toml")
+
+
+@pytest.mark.parametrize("amount", ["nan", "inf", "-1"])
+def test_a_price_that_is_no_price_is_refused_with_the_entry(amount: str, tmp_path: Path) -> None:
+    (tmp_path / "prices.csv").write_text(f"name,input,output\ncloud,{amount},1\n")
+    with pytest.raises(SettingsError, match=f"cloud costs {amount} and 1; a price is 0 or more"):
+        cost.prices(tmp_path / "prices.csv")
 
 
 # ---- tokens ----
@@ -106,6 +114,7 @@ def test_tokens_are_those_the_service_counted() -> None:
     )
     found = cost.measured(text, now=started + 2 * 86_400)
     assert (found.tokens_in, found.tokens_out, found.seconds, found.per_day) == (1500, 100, 12, 2)
+    assert found.at_once == 0, "how many were written beside each other is not counted"
 
 
 def test_who_waits_for_a_seat_and_who_needs_no_model_do_not_change_the_models_seconds() -> None:
@@ -169,6 +178,17 @@ def test_the_command_tells_both_sides_and_draws_them(written: list[str], tmp_pat
     html = page.read_text()
     assert "<svg" in html and "&lt;b&gt;cloud&lt;/b&gt;" in html and "<b>cloud" not in html
     assert "http://" not in html.replace("http://www.w3.org", "") and "<script" not in html
+
+
+def test_a_service_of_many_slots_is_not_taken_to_write_each_answer_as_fast_as_one_alone(
+    written: list[str], tmp_path: Path
+) -> None:
+    config = tmp_path / "rag.toml"
+    config.write_text(config.read_text() + "[server]\nslots = 4\n")
+    said = run([*written, "--per-day", "8000"]).stdout
+    assert "At capacity (7,200 answers a day)" in said, "86,400 seconds by 12"
+    assert "one answer after the other" in said
+    assert "8,000 answers a day, more than this machine writes" in said
 
 
 def test_without_a_table_only_the_own_side_is_told(written: list[str]) -> None:

@@ -49,6 +49,9 @@ def test_both_ends_may_be_written_out(tmp_path: Path) -> None:
     [
         ('[xquad-de]\n"ndcg@5" = 1', r'line 2: "ndcg@5" is no figure; there are recall@1'),
         ('[xquad-de]\n\n"ndcg@10" = "high"', r"line 3: .*is a number"),
+        ('[xquad-de]\n"ndcg@10" = nan', r"line 2: .*is a number"),
+        ('[xquad-de]\n"ndcg@10" = {least = -inf}', r"line 2: .*is a number"),
+        ('[xquad-de]\n"ndcg@10" = {least = 0.9, most = 0.1}', r"line 2: .*at least 0.9 and at most 0.1"),
         ('[xquad-de]\n"ndcg@10" = true', r"line 2: .*is a number"),
         ('[xquad-de]\n"ndcg@10" = {about = 1}', r"line 2: .*least = NUMBER"),
         ('[xquad-de]\n"ndcg@10" = {}', r"line 2: .*least = NUMBER"),

@@ -31,6 +31,23 @@ def test_an_interval_is_as_wide_as_theory_says_and_the_same_every_time() -> None
     assert intervals.mean([0.0] * 200 + [1.0] * 200) == figure
 
 
+@pytest.mark.parametrize(("cases", "reach"), [(1, 0.975), (6, 0.459), (100, 0.036)])
+def test_few_cases_that_are_all_alike_leave_doubt(cases: int, reach: float) -> None:
+    never, always = intervals.share([0.0] * cases), intervals.share([1.0] * cases)
+    assert never is not None and always is not None
+    assert (never.value, never.low, never.high) == (0.0, 0.0, pytest.approx(reach, abs=1e-3))
+    assert (always.value, always.low, always.high) == (1.0, pytest.approx(1 - reach, abs=1e-3), 1.0)
+    same = intervals.mean([0.0] * cases)
+    assert same is not None and same.high == 0.0, "differences that are all 0 are no share"
+
+
+def test_an_area_of_1_over_few_questions_leaves_doubt() -> None:
+    figure = abstention.auroc([0.9, 0.8, 0.7], [0.1, 0.2, 0.3, 0.4])
+    assert figure is not None
+    assert (figure.value, figure.high) == (1.0, 1.0)
+    assert figure.low == pytest.approx(0.292, abs=1e-3)
+
+
 def test_nothing_has_no_mean_and_one_kind_alone_no_area() -> None:
     assert intervals.mean([]) is None
     assert abstention.auroc([0.5], []) is None

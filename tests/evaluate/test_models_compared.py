@@ -20,7 +20,7 @@ from rag.errors import ContextOverflow, ModelUnavailable, SettingsError
 from rag.evaluate import gate
 from rag.evaluate.answering import Answered
 from rag.evaluate.models import cases, contest, page, report, trial
-from rag.evaluate.models.contestants import contestant, contestants
+from rag.evaluate.models.contestants import Contestant, contestant, contestants
 from rag.evaluate.models.machine import Meter
 from rag.evaluate.models.report import Comparison
 from rag.evaluate.models.scoring import Scored, states
@@ -121,6 +121,12 @@ def test_every_model_is_given_the_same_passages_letter_by_letter(shelf: Shelf) -
 def test_a_model_that_fails_is_told_from_one_that_abstains(shelf: Shelf, error: Exception) -> None:
     (scored,) = tried(shelf, ScriptedModel(error), [LEAVE])
     assert (scored.failure, scored.given, scored.worth, scored.said) == (type(error).__name__, False, 0.0, "")
+
+
+def test_a_model_that_fails_has_not_left_a_question_unanswered_rightly(shelf: Shelf) -> None:
+    (failed,) = tried(shelf, ScriptedModel(ModelUnavailable("gone")), [NOTHING])
+    (silent,) = tried(shelf, Knowing(), [NOTHING])
+    assert (failed.worth, silent.worth) == (0.0, 1.0)
 
 
 def test_the_time_of_a_prompt_counts_only_what_was_read_anew(shelf: Shelf) -> None:
@@ -283,6 +289,71 @@ def test_a_gate_for_another_figure_is_refused_with_its_line(tmp_path: Path) -> N
 def test_models_that_were_asked_other_questions_are_not_ranked() -> None:
     with pytest.raises(SettingsError, match="same questions"):
         stand([entry("one", [True] * 4), entry("other", [True] * 5)])
+
+
+def house(shelf: Shelf) -> object:
+    """As much of an App as a comparison uses."""
+    shelved = Shelved(shelf)
+    return SimpleNamespace(
+        ledger=shelf.ledger,
+        retriever=shelf.retriever,
+        audit=shelf.audit,
+        settings=shelved.settings,
+        rules=lambda model: shelf.answerer(None).rules,
+    )
+
+
+def test_a_model_that_cannot_be_had_costs_the_others_nothing_of_what_they_answered(shelf: Shelf) -> None:
+    def opening(wanted: Contestant) -> Knowing:
+        if wanted.model == "gone":
+            raise ModelUnavailable("its file is cut short")
+        return Knowing(Arbeitstage=says(TRUE))
+
+    plan = contest.Plan(models=contestants(["embedded:one", "embedded:gone", "embedded:other"]), questions=ASKED)
+    found = contest.compare(house(shelf), plan, principal=OWNER, opening=opening)  # type: ignore[arg-type]
+    assert {one.entry.name for one in found.standing.placed} == {"embedded:one", "embedded:other"}
+    assert found.as_json()["failed"] == {"embedded:gone": "its file is cut short"}
+    assert "its file is cut short" in page.render(found)
+    judged = contest.compare(
+        house(shelf),  # type: ignore[arg-type]
+        replace(plan, models=contestants(["embedded:one"]), judge=contestant("embedded:gone@sha256:" + "a" * 64)),
+        principal=OWNER,
+        opening=opening,
+    )
+    assert [one.entry.name for one in judged.standing.placed] == ["embedded:one"], "nor one that was to judge"
+    assert list(judged.failed) == ["embedded:gone (judge)"]
+    with pytest.raises(ModelUnavailable, match="embedded:gone: its file is cut short"):
+        contest.compare(
+            house(shelf),  # type: ignore[arg-type]
+            replace(plan, models=contestants(["embedded:gone"])),
+            principal=OWNER,
+            opening=opening,
+        )
+
+
+def test_a_gate_that_the_questions_cannot_tell_is_refused_before_any_model_is_asked(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    path = tmp_path / "gate.toml"
+    path.write_text("[models]\nhelpful = 0.1\ncareful = 0.9\n", encoding="utf-8")
+    bounds = gate.read(path, names=FIGURES, lower=())
+    opened: list[str] = []
+
+    def opening(wanted: Contestant) -> Knowing:
+        opened.append(wanted.model)
+        return Knowing()
+
+    plan = contest.Plan(models=contestants(["embedded:one"]), questions=(LEAVE, LUNCH), gate=bounds)
+    with pytest.raises(SettingsError, match=r"line 3.*careful.*no document answers"):
+        contest.compare(house(shelf), plan, principal=OWNER, opening=opening)  # type: ignore[arg-type]
+    assert not opened
+    told = contest.compare(
+        house(shelf),  # type: ignore[arg-type]
+        replace(plan, questions=ASKED),
+        principal=OWNER,
+        opening=opening,
+    )
+    assert told.standing.placed[0].missed, "who says nothing misses what it was to say"
 
 
 # ---- what is written ----

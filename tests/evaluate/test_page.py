@@ -15,6 +15,7 @@ from rag.evaluate import page, plots, report, runs, sets
 from rag.evaluate.abstention import curve
 from rag.evaluate.intervals import Figure
 from rag.evaluate.plots import Row
+from rag.evaluate.questions import Question
 from rag.evaluate.summary import Summary, summarise
 from tests.evaluate.house import OWNER, QUESTIONS, Shelved, question, written
 from tests.standins import Shelf
@@ -111,6 +112,14 @@ def test_a_histogram_loses_nobody() -> None:
     picture = plots.histogram("Bild", values, unit="ms")
     heights = numbers(picture, "//rect/@height")
     assert sum(heights) == pytest.approx(max(heights) * 100 / 60, rel=2e-3)
+
+
+def test_a_set_that_nothing_answers_has_a_page_with_baselines_too(shelf: Shelf) -> None:
+    app: Any = Shelved(shelf)
+    nothing = Question(id="n", text="Wie hoch ist der Turm?", answerable=False)
+    results = runs.run(app, [nothing], principal=OWNER, baselines=True)
+    made = report.assemble([summarise("nothing", results, threshold=0.25)], app.settings)
+    assert "Wie hoch ist der Turm?" in page.render(made) or not results[0].evidence >= 0.25
 
 
 def test_a_set_without_unanswerable_questions_has_no_curve(shelf: Shelf, tmp_path: Path) -> None:

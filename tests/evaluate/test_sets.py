@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rag.errors import SettingsError
-from rag.evaluate import sets
+from rag.evaluate import questions, sets
 from rag.evaluate.sets import Form
 from tests.evaluate.house import QUESTIONS, question, written
 
@@ -60,6 +60,17 @@ def test_any_gold_entry_is_enough_but_for_the_kind_multi(tmp_path: Path) -> None
     assert both.needs == (frozenset("a"), frozenset("b"))
 
 
+def test_halves_of_characters_and_controls_break_no_run(tmp_path: Path) -> None:
+    folder = corpus(
+        tmp_path / "beir",
+        documents=[{"id": "a", "title": "T\ud800", "text": "Ein \udfff Text."}, CORPUS[1]],
+        asked=[{"id": "q1", "text": "Was \ud800\u0000?"}, *ASKED[1:]],
+    )
+    assert sets.read(folder).questions[0].text == "Was ? ?"
+    first = next(questions.corpus(folder / "corpus.jsonl"))
+    assert (first.title, first.text) == ("T?", "Ein ? Text.")
+
+
 def test_two_folders_of_one_name_are_told_apart_by_the_folder_above(tmp_path: Path) -> None:
     places = [str(written(tmp_path / above / "fragen", *QUESTIONS)) for above in ("hr", "it")]
     assert [one.name for one in sets.read_all(places)] == ["hr-fragen", "it-fragen"]
@@ -75,6 +86,8 @@ def test_two_folders_of_one_name_are_told_apart_by_the_folder_above(tmp_path: Pa
         ('{"id": "a"}', "not a question"),
         ('{"id": 7, "text": "b"}', "not a question"),
         ('{"id": "a", "text": " "}', "not a question"),
+        ('{"id": "a", "text": "\\u0000"}', "nothing that can be read"),
+        ("[" * 200_000, "not JSON"),
         ('{"id": "a", "text": "b", "answerable": "no"}', "true or false"),
         ('{"id": "a", "text": "b", "answerable": true, "gold": 1}', "not a golden question"),
         ('{"id": "a", "text": "b", "gold": [{"page": 1}]}', "not a golden question"),

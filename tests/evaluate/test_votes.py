@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,28 @@ def test_every_vote_is_counted_once(tmp_path_factory: pytest.TempPathFactory, ch
     (duel,) = votes.count([path, path], key)
     assert duel.won + duel.lost + duel.alike == 2 * len(choices)
     assert duel.alike == 2 * choices.count("alike")
+
+
+@pytest.mark.parametrize(
+    "held", [[], {"ballot": "x", "pairings": []}, {"ballot": "x", "pairings": {"v1": {"left": "a"}}}]
+)
+def test_what_is_no_key_is_refused(tmp_path: Path, held: Any) -> None:
+    (tmp_path / "key.json").write_text(json.dumps(held))
+    with pytest.raises(SettingsError, match="no key of votes"):
+        votes.key_of(tmp_path / "key.json")
+
+
+def test_a_pairing_that_is_no_name_is_refused_with_its_line(tmp_path: Path) -> None:
+    key, path = key_and_winner(["left"], tmp_path)
+    path.write_text(json.dumps({"ballot": key["ballot"], "pairing": ["v1"], "choice": "left"}) + "\n")
+    with pytest.raises(SettingsError, match="line 1: no vote of this page"):
+        votes.count([path], key)
+
+
+def test_answers_to_other_questions_are_not_put_beside_each_other() -> None:
+    one, other = entries()
+    with pytest.raises(SettingsError, match="same questions"):
+        ballot.ballot([one, replace(other, scored=other.scored[:2])], {}, seed=3)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -89,3 +90,31 @@ def test_a_model_that_is_not_there_is_said_and_the_others_are_judged(model: Path
     assert code == 1
     assert "gone.gguf cannot be read" in err.replace("\n", " ")
     assert "small" in out
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"GGUF", "it is cut off"),
+        (b"GGUF" + struct.pack("<IQQ", 3, 0, 0), "it holds no model"),
+        (None, "there is no such file"),
+    ],
+)
+def test_a_file_that_holds_no_model_is_neither_recommended_nor_advised_on(
+    content: bytes | None, said: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "odd.gguf"
+    if content is not None:
+        path.write_bytes(content)
+    code, out, err = fit(path, "--config", settings(tmp_path, NOBODY))
+    assert code == 1
+    assert said in " ".join(err.split())
+    assert "Recommended" not in out and "Free memory" not in out
+
+
+def test_a_part_of_a_model_is_not_taken_for_the_whole(tmp_path: Path) -> None:
+    tensors = [("token_embd.weight", (4096, 1000), 12)]
+    part = write_gguf(tmp_path / "m-00001-of-00003.gguf", {**LLAMA, "split.count": 3}, tensors)
+    code, _, err = fit(part, "--config", settings(tmp_path, NOBODY))
+    assert code == 1
+    assert "one of 3 parts" in err

@@ -20,7 +20,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from rag.errors import SettingsError
-from rag.evaluate.models.standing import Entry
+from rag.evaluate.models.standing import Entry, same_questions
 from rag.texts import LANGUAGES, texts
 
 _MOST = 200
@@ -71,11 +71,12 @@ def ballot(entries: Sequence[Entry], known: Mapping[str, str], *, seed: int, mos
     → what the document says.
 
     Raises:
-        SettingsError: all models said the same everywhere.
+        SettingsError: all models said the same everywhere, or they were not asked the same questions.
     """
+    same_questions(entries)
     drawn = random.Random(seed)  # noqa: S311 - order, no secret
     found = []
-    for number, first in enumerate(entries[0].scored if entries else ()):
+    for number, first in enumerate(entries[0].scored):
         for one, other in combinations(entries, 2):
             sides = [(one.scored[number].said, one.name), (other.scored[number].said, other.name)]
             if sides[0][0] == sides[1][0]:

@@ -13,6 +13,7 @@ from rag.access import Principal
 from rag.app import App
 from rag.ask.answer import Answerer
 from rag.ask.course import Before
+from rag.errors import ModelError, ModelUnavailable
 from rag.evaluate import questions as reading
 from rag.evaluate.gate import Gate
 from rag.evaluate.models import cases, judge, making, report, trial, wording
@@ -20,7 +21,7 @@ from rag.evaluate.models.cases import Case
 from rag.evaluate.models.contestants import Contestant, Opening, opened, server_memory, size_of
 from rag.evaluate.models.machine import measured
 from rag.evaluate.models.report import Comparison, Speed, speed_of
-from rag.evaluate.models.standing import Entry, stand
+from rag.evaluate.models.standing import Entry, fits, stand
 from rag.evaluate.questions import Question
 from rag.ports import LanguageModel, Progress
 
@@ -43,12 +44,16 @@ def compare(
     opening: Opening | None = None,
     progress: Progress = lambda what, done, total: None,
 ) -> Comparison:
-    """Ask every model the same, one model after the other, so that none takes another's memory.
+    """Ask every model the same, one model after the other, so that none takes another's memory. One that cannot be had
+    is left out, with the reason; the others go on.
 
     Raises:
-        ModelError: a model cannot be had.
+        SettingsError: the questions cannot tell what the gate asks for.
+        ModelUnavailable: none of them can be had.
         StoreError: an answer could not be recorded.
     """
+    if plan.gate:
+        fits(plan.gate, plan.questions)
     start = opening or partial(opened, settings=app.settings)
     gathered = cases.gather(app, plan.questions, principal=principal)
     allowance = cases.allowance(
@@ -56,15 +61,25 @@ def compare(
     )
     entries: list[Entry] = []
     speeds: dict[str, Speed] = {}
+    failed: dict[str, str] = {}
     for one in plan.models:
-        entry, speed = _tried(app, one, gathered, allowance, principal, start, progress)
+        try:
+            entry, speed = _tried(app, one, gathered, allowance, principal, start, progress)
+        except ModelError as error:
+            failed[one.name] = str(error)
+            continue
         entries.append(entry)
         speeds[one.name] = speed
+    if not entries:
+        raise ModelUnavailable(" ".join(f"{name}: {why}" for name, why in failed.items()))
     standing = stand(entries, gate=plan.gate)
     verdicts = {}
     if plan.judge:
-        with closing(start(plan.judge)) as model:
-            verdicts = {one.entry.name: judge.judged(model, one.entry.scored) for one in standing.placed}
+        try:
+            with closing(start(plan.judge)) as model:
+                verdicts = {one.entry.name: judge.judged(model, one.entry.scored) for one in standing.placed}
+        except ModelError as error:
+            failed[f"{plan.judge.name} (judge)"] = str(error)
     return Comparison(
         standing=standing,
         asked=tuple(plan.questions),
@@ -72,6 +87,7 @@ def compare(
         speeds=speeds,
         judge=f"{plan.judge.name}@{plan.judge.digest}" if plan.judge else "",
         verdicts=verdicts,
+        failed=failed,
     )
 
 

@@ -55,7 +55,7 @@ def judged(model: LanguageModel, scored: Sequence[Scored]) -> Verdicts:
     given = [one for one in scored if one.given and one.question.facts]
     said = [_verdict(model, one) for one in given]
     known = [float(verdict) for verdict in said if verdict is not None]
-    return Verdicts(right=intervals.mean(known), unjudged=said.count(None))
+    return Verdicts(right=intervals.share(known), unjudged=said.count(None))
 
 
 def _verdict(model: LanguageModel, one: Scored) -> bool | None:

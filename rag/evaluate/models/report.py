@@ -60,7 +60,7 @@ class Speed:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """A whole comparison. `asked` are the questions; `passages` says how much of the passages each model was given;
-    `verdicts` are those of `judge`, by model."""
+    `verdicts` are those of `judge`, by model; `failed`: which model could not be had, and why."""
 
     standing: Standing
     asked: tuple[Question, ...]
@@ -68,6 +68,7 @@ class Comparison:
     speeds: Mapping[str, Speed] = field(default_factory=dict)
     judge: str = ""
     verdicts: Mapping[str, Verdicts] = field(default_factory=dict)
+    failed: Mapping[str, str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """The public form, without times."""
@@ -81,6 +82,8 @@ class Comparison:
             "resamples": self.standing.resamples,
             "models": [_placed(one) for one in self.standing.placed],
         }
+        if self.failed:
+            found["failed"] = dict(self.failed)
         if self.standing.gate:
             found |= {"gate": self.standing.gate, "smallest_that_passes": self.standing.smallest}
         if self.judge:

@@ -1,7 +1,8 @@
 """An answer to what it is worth, by rules alone: no model has a say. Pure.
 
 An answerable question is answered well as far as its answer is given, supported, cites a right document, says the fact
-asked for (where the question names one) and keeps the language; an unanswerable one where nothing is given.
+asked for (where the question names one) and keeps the language; an unanswerable one where nothing is given, and not
+because the model failed.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ class Scored:
     def worth(self) -> float:
         """0 to 1: of an answerable question how well it is answered, of another whether it was left unanswered."""
         if not self.question.answerable:
-            return float(not self.answer.given)
+            return float(not self.answer.given and not self.failure)
         if not self.given:
             return 0.0
         parts = [self.support, self.right_citations, self.right_fact, self.language_kept]

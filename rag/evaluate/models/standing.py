@@ -21,6 +21,7 @@ from rag.evaluate.comparison import sign_test
 from rag.evaluate.gate import Gate
 from rag.evaluate.intervals import Counts, Figure, Numbers
 from rag.evaluate.models.scoring import Scored, right, wrong
+from rag.evaluate.questions import Question
 
 FIGURES = ("quality", "helpful", "careful", "answered", "support", "right_citations", "right_fact", "language_kept")
 """The names of the figures; all are shares, higher is better. Gates use them under the set `models`."""
@@ -28,7 +29,17 @@ SET = "models"
 RESAMPLES = 20
 _SEED = 7
 _NOTHING = Figure(value=0.0, low=0.0, high=0.0, n=0)
-"""What a model has of a figure that the others have and it does not: it gave nothing to count."""
+"""What a model has of a figure that the questions allow and it does not have: it gave nothing to count."""
+_NEEDS = {
+    "quality": "questions",
+    "helpful": "questions that the documents answer",
+    "careful": "questions that no document answers",
+    "answered": "questions that the documents answer",
+    "support": "questions",
+    "right_citations": "questions that the documents answer",
+    "right_fact": "questions whose right answer is known (`facts`)",
+    "language_kept": "questions",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,13 +89,13 @@ def stand(entries: Sequence[Entry], *, gate: Gate | None = None, resamples: int 
     Raises:
         SettingsError: they were not asked the same questions, or the gate asks for what this run does not have.
     """
-    _same_questions(entries)
+    same_questions(entries)
     keys = _keys(entries, None)
     order = sorted(range(len(entries)), key=lambda place: (keys[place], entries[place].name))
     seeds = tuple(range(_SEED, _SEED + resamples))
     ranks = [_ranks(entries, seed) for seed in seeds]
     every = [figures_of(entry.scored) for entry in entries]
-    nothing = dict.fromkeys({name for found in every for name in found}, _NOTHING)
+    nothing = dict.fromkeys(possible([one.question for one in entries[0].scored]), _NOTHING)
     placed = []
     for rank, place in enumerate(order, 1):
         entry = entries[place]
@@ -117,14 +128,41 @@ def stand(entries: Sequence[Entry], *, gate: Gate | None = None, resamples: int 
     )
 
 
+def possible(questions: Sequence[Question]) -> frozenset[str]:
+    """The figures that answers to these questions can have."""
+    answerable = [question for question in questions if question.answerable]
+    there = {"questions"} if questions else set[str]()
+    there |= {_NEEDS["helpful"]} if answerable else set()
+    there |= {_NEEDS["careful"]} if len(answerable) < len(questions) else set()
+    there |= {_NEEDS["right_fact"]} if any(question.facts for question in answerable) else set()
+    return frozenset(name for name, needs in _NEEDS.items() if needs in there)
+
+
+def fits(gate: Gate, questions: Sequence[Question]) -> None:
+    """See that the questions can tell what a gate asks for, before hours are spent on the models.
+
+    Raises:
+        SettingsError: they cannot; names the line.
+    """
+    gate.fits([SET])
+    there = possible(questions)
+    for bound in gate.bounds:
+        if bound.figure not in there:
+            where = f"{gate.path}, line {bound.line}" if bound.line else str(gate.path)
+            raise SettingsError(
+                f'{where}: these questions cannot tell "{bound.figure}"; it needs {_NEEDS[bound.figure]}.',
+                line=bound.line,
+            )
+
+
 def figures_of(scored: Sequence[Scored]) -> dict[str, Figure]:
     """Every figure these answers allow; what there is nothing to count for is left out."""
     helpful, careful = _worths(right(scored)), _worths(wrong(scored))
     found = {
         "quality": _quality(helpful, careful),
-        "helpful": intervals.mean(helpful.tolist()),
-        "careful": intervals.mean(careful.tolist()),
-        "answered": intervals.mean([float(one.given) for one in right(scored)]),
+        "helpful": intervals.share(helpful.tolist()),
+        "careful": intervals.share(careful.tolist()),
+        "answered": intervals.share([float(one.given) for one in right(scored)]),
         "support": _known(scored, lambda one: one.support),
         "right_citations": _known(scored, lambda one: one.right_citations),
         "right_fact": _known(scored, lambda one: one.right_fact),
@@ -141,7 +179,7 @@ def harmonic(one: float, other: float) -> float:
 def _quality(helpful: Numbers, careful: Numbers) -> Figure | None:
     """With questions of one kind only, that kind's mean."""
     if not helpful.size or not careful.size:
-        return intervals.mean([*helpful.tolist(), *careful.tolist()])
+        return intervals.share([*helpful.tolist(), *careful.tolist()])
     return intervals.of_two(partial(_drawn_quality, helpful, careful), (helpful.size, careful.size))
 
 
@@ -199,12 +237,12 @@ def _worths(scored: Sequence[Scored]) -> Numbers:
 
 
 def _known(scored: Sequence[Scored], of: Callable[[Scored], float | None]) -> Figure | None:
-    return intervals.mean([float(value) for one in scored if (value := of(one)) is not None])
+    return intervals.share([float(value) for one in scored if (value := of(one)) is not None])
 
 
 def _by_language(scored: Sequence[Scored]) -> dict[str, Figure]:
     names = sorted({one.question.language for one in scored if one.question.language})
-    found = {name: intervals.mean([o.worth for o in right(scored) if o.question.language == name]) for name in names}
+    found = {name: intervals.share([o.worth for o in right(scored) if o.question.language == name]) for name in names}
     return {name: figure for name, figure in found.items() if figure is not None}
 
 
@@ -217,7 +255,12 @@ def _against(entry: Entry, other: Entry | None) -> tuple[int, int, float]:
     return better, worse, sign_test(better, worse)
 
 
-def _same_questions(entries: Sequence[Entry]) -> None:
+def same_questions(entries: Sequence[Entry]) -> None:
+    """See that all were asked the same, in the same order.
+
+    Raises:
+        SettingsError: they were not, or there are none.
+    """
     if not entries:
         raise SettingsError("There is no model to rank.")
     asked = [[one.question.id for one in entry.scored] for entry in entries]

@@ -61,7 +61,7 @@ def count(files: Sequence[Path], key: Mapping[str, Any]) -> list[Duel]:
     found = []
     for (one, other), values in sorted(won.items()):
         wins, losses = values.count(1.0), values.count(0.0)
-        share = intervals.mean(values)
+        share = intervals.share(values)
         if share is not None:
             found.append(
                 Duel(
@@ -85,9 +85,10 @@ def key_of(path: Path) -> dict[str, Any]:
     """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(found["ballot"], str) or not isinstance(found["pairings"], dict):
+        sides = [(one["left"], one["right"]) for one in found["pairings"].values()]
+        if not isinstance(found["ballot"], str) or not all(isinstance(name, str) for pair in sides for name in pair):
             raise ValueError("no key")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise SettingsError(f"{path} is no key of votes. `rag models vote DIR` writes it beside the page.") from error
     return dict(found)
 
@@ -113,6 +114,6 @@ def _vote(path: Path, number: int, line: str, key: Mapping[str, Any]) -> tuple[s
         raise SettingsError(f"{path}, line {number}: no vote.", line=number) from error
     if ballot != key["ballot"]:
         raise SettingsError(f"{path}, line {number}: a vote given on another page than this key is for.", line=number)
-    if pairing not in key["pairings"] or choice not in _CHOICES:
+    if not isinstance(pairing, str) or pairing not in key["pairings"] or choice not in _CHOICES:
         raise SettingsError(f"{path}, line {number}: no vote of this page.", line=number)
     return str(pairing), str(choice)

@@ -58,8 +58,10 @@ def read(path: Path) -> Head:
     """The head of a file.
 
     Raises:
-        ModelUnavailable: it is no GGUF file of version 2 or 3, or is cut off.
+        ModelUnavailable: it is no GGUF file of version 2 or 3, is cut off, or holds no whole model.
     """
+    if not path.is_file():  # a pipe would be waited for without end
+        raise ModelUnavailable(f"{path.name} cannot be read as a GGUF model: there is no such file.")
     try:
         with path.open("rb") as file:
             return _head(file, path.stat().st_size)
@@ -78,6 +80,11 @@ def _head(file: BinaryIO, size: int) -> Head:
         raise ValueError("it claims to hold more than any model does")
     metadata = {_text(file): _value(file, _one(file, "I")) for _ in range(entries)}
     found = [_place(file) for _ in range(tensors)]
+    if not found or not isinstance(metadata.get("general.architecture"), str):
+        raise ValueError("it holds no model")
+    parts = metadata.get("split.count", 1)
+    if isinstance(parts, int) and parts > 1:
+        raise ValueError(f"it is one of {parts} parts; put them together with llama-gguf-split --merge")
     align = max(1, int(metadata.get("general.alignment", 32)))
     begins = -(-file.tell() // align) * align
     if any(begins + place + bytes_ > size for _, _, _, place, bytes_ in found):
@@ -123,7 +130,7 @@ def _unknown(kind: int) -> str:
 
 
 def _one(file: BinaryIO, form: str) -> Any:
-    return struct.unpack(f"<{form}", file.read(struct.calcsize(f"<{form}")))[0]
+    return struct.unpack(f"<{form}", _read(file, struct.calcsize(f"<{form}")))[0]
 
 
 def _text(file: BinaryIO) -> str:
