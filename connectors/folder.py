@@ -1,6 +1,6 @@
 """A tree of files: list and fetch. Links never lead out, devices never block, names are bytes-safe.
 
-Nothing is ever written into a source from here (`rag.uploads` does, into one that takes uploads).
+Nothing is ever written into a source from here (`rag.files.uploads` does, into one that takes uploads).
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from connectors.rules import Rule, Rules
 from rag.access import NOBODY, Acl, Confidentiality
 from rag.documents import DocumentId, DocumentRef, Listing, RawDocument, Shut
 from rag.errors import ChangingDocument, DocumentVanished, SourceUnavailable
-from rag.patterns import matcher
 from rag.ports import Watching
+from rag.text.patterns import matcher
 
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 

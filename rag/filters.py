@@ -63,7 +63,8 @@ _DAY: Final = re.compile(r"(\d{4})(?:-(\d\d?)(?:-(\d\d?))?)?")
 class Filters:
     """One kind narrows another, within a kind one is enough. None or nothing narrows nothing; no source at all finds
     nothing. `languages` as the store has them, `types` are media types, `since` the first day (UTC) of a document's own
-    date, `paths` as `rag.patterns.within` takes them. `classes` is never typed: what the channel may carry at all."""
+    date, `paths` as `rag.text.patterns.within` takes them. `classes` is never typed: what the channel may carry at
+    all."""
 
     sources: frozenset[str] | None = None
     languages: frozenset[str] = frozenset()

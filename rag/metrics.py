@@ -54,7 +54,7 @@ Reading = Callable[[], Iterable[Sample]]
 
 
 class Traced(Protocol):
-    """What is told of the same events, one by one (`rag.telemetry`)."""
+    """What is told of the same events, one by one (`rag.app.telemetry`)."""
 
     def ended(self, outcome: str, timing_ms: Mapping[str, float]) -> None:
         """A question ended now."""

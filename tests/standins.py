@@ -26,12 +26,12 @@ from rag.ask.retrieve import Retriever
 from rag.ask.rules import Rules
 from rag.documents import DocumentId, DocumentRef, Parsed, RawDocument, Section, Span
 from rag.ingest.one import Pipeline
-from rag.language import language_of
 from rag.ports import Delta, Generation, Message, TokenVectors, Usage, Vector, Vectors
 from rag.store.audit import AuditLog
 from rag.store.ledger import Ledger
 from rag.store.vectors import VectorIndex
 from rag.store.words import WordIndex
+from rag.text.language import language_of
 
 DIMENSION = 96
 

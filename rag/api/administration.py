@@ -15,7 +15,6 @@ from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
 import rag
-from rag.advice import kind_of
 from rag.api.caller import AdminOf, AppOf
 from rag.api.desk import Desk
 from rag.api.forms import json_response
@@ -25,9 +24,10 @@ from rag.app import App
 from rag.errors import ModelError, RagError
 from rag.govern import egress
 from rag.models import catalogue
-from rag.service import Service
+from rag.service.operations import Service
 from rag.store import listing
-from rag.texts import texts
+from rag.text.advice import kind_of
+from rag.text.sentences import texts
 
 router = APIRouter(prefix="/api", tags=["administration"])
 

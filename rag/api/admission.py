@@ -12,7 +12,7 @@ from enum import StrEnum
 from rag.access import Channel
 from rag.api.problems import Problem, Refused
 from rag.api.rates import Rates
-from rag.settings_limits import LimitsSettings
+from rag.settings.limits import LimitsSettings
 
 _USUAL_S = 5.0
 """How long an answer is taken to be before the first one was measured."""

@@ -32,7 +32,7 @@ from rag.api.rights import searched
 from rag.api.streams import unless_gone
 from rag.app import App
 from rag.filters import NONE, Filters
-from rag.language import language_of_question
+from rag.text.language import language_of_question
 
 router = APIRouter(prefix="/v1", tags=["OpenAI-compatible"])
 

@@ -16,7 +16,7 @@ from rag.answers import Answer, Citation, Outcome, Sentence
 from rag.api.chat_request import SOURCES_MARK
 from rag.api.forms import citation_form
 from rag.ask.course import printed
-from rag.texts import texts
+from rag.text.sentences import texts
 
 _ACTIVE: Final = re.compile(r"(?<=!)(?=\[)|(?<=\])(?=[(:])|(?<=<)(?=[a-zA-Z/!?])")
 

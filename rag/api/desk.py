@@ -28,7 +28,7 @@ from rag.api.line import Line, Waiting
 from rag.api.problems import Refused
 from rag.api.watchman import Watchman
 from rag.models.seats import Seats
-from rag.settings_limits import LimitsSettings, ServerSettings
+from rag.settings.limits import LimitsSettings, ServerSettings
 from rag.store.ledger import Ledger
 
 _BEAT_S = 0.5

@@ -10,8 +10,8 @@ from starlette.responses import Response
 
 from rag.api.caller import AdminOf, AppOf
 from rag.api.desk import Desk
-from rag.figures import readings
 from rag.metrics import CONTENT_TYPE, Sample
+from rag.service.figures import readings
 
 router = APIRouter(tags=["status"])
 

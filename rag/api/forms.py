@@ -8,14 +8,14 @@ from typing import Any
 
 from starlette.responses import Response
 
-from rag.advice import kind_of
 from rag.answers import Answer, AnswerEvent, Citation, Done, Found, Passage, Sentence, Thinking
 from rag.api.line import Waiting
 from rag.documents import Document, Section
 from rag.filters import name_of
 from rag.store.listing import Listed
 from rag.store.rows import Entry
-from rag.texts import texts
+from rag.text.advice import kind_of
+from rag.text.sentences import texts
 
 
 def passage_form(passage: Passage) -> dict[str, Any]:

@@ -42,8 +42,8 @@ from rag.api.resolver import Resolver
 from rag.api.streams import HEARTBEAT_S
 from rag.app import App
 from rag.credentials.key_sessions import KeySessions
-from rag.readiness import Readiness
-from rag.settings_limits import LimitsSettings, ServerSettings
+from rag.service.readiness import Readiness
+from rag.settings.limits import LimitsSettings, ServerSettings
 
 _THIS_MACHINE = ("localhost", "127.0.0.1", "[::1]")
 

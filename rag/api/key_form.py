@@ -26,7 +26,7 @@ from rag.api.page_templates import TEMPLATES
 from rag.api.problems import NOT_FOUND, Refused
 from rag.api.resolver import Resolver
 from rag.credentials.login import safe_path
-from rag.texts import texts
+from rag.text.sentences import texts
 
 _log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from rag.texts import LANGUAGES
+from rag.text.sentences import LANGUAGES
 
 COOKIE = "archivar_language"
 _YEAR_S = 365 * 24 * 3600

@@ -25,7 +25,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from rag.client import SOCKET, reach
 from rag.errors import RagError
-from rag.service import Service
+from rag.service.operations import Service
 
 _log = logging.getLogger(__name__)
 

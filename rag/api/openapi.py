@@ -15,7 +15,7 @@ from pydantic.json_schema import models_json_schema
 from rag.api.examples import ANSWERS, REQUESTS
 from rag.api.problems import MEDIA_TYPE
 from rag.api.schemas import answers, bots, chat, documents, problems, state
-from rag.texts import texts
+from rag.text.sentences import texts
 
 _REF: Final = "#/components/schemas/{model}"
 _BYTES: Final[dict[str, Any]] = {"schema": {"type": "string", "format": "binary"}}

@@ -18,7 +18,7 @@ from rag.api.ranges import Unsatisfiable, disposition, part_of
 from rag.api.rights import entry_of
 from rag.app import App
 from rag.errors import AccessError, ChangingDocument, DocumentError, DocumentVanished
-from rag.originals import Occupied, Original, PartNotGiven
+from rag.files.originals import Occupied, Original, PartNotGiven
 
 router = APIRouter(prefix="/api/documents", tags=["documents"])
 

@@ -23,7 +23,7 @@ from rag.api.page_templates import TEMPLATES
 from rag.api.rights import searched
 from rag.api.sign_in import signed_in
 from rag.question import MAX_QUESTION
-from rag.texts import texts
+from rag.text.sentences import texts
 
 router = APIRouter(include_in_schema=False)
 

@@ -16,7 +16,7 @@ from rag.api.rights import document_of, entry_of
 from rag.app import App
 from rag.documents import Span
 from rag.errors import DocumentError
-from rag.pages import PDF
+from rag.files.pages import PDF
 from rag.store.rows import Entry
 
 router = APIRouter(prefix="/api/documents", tags=["documents"])

@@ -23,7 +23,7 @@ from starlette.responses import Response
 from rag import errors
 from rag.api.language import language_of
 from rag.logs import REQUEST
-from rag.texts import texts
+from rag.text.sentences import texts
 
 _log = logging.getLogger(__name__)
 

@@ -32,7 +32,7 @@ from rag.credentials.login import CALLBACK, ENDED, Login, attempts_in, kept, saf
 from rag.credentials.sessions import Sessions
 from rag.credentials.sign_in import SignIn
 from rag.errors import AccessError, SignInUnavailable
-from rag.texts import texts
+from rag.text.sentences import texts
 
 _log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from rag.api.forms import json_response
 from rag.api.rights import carried
 from rag.app import App
 from rag.credentials.identified import ADMIN
-from rag.readiness import Part, Readiness, ready
+from rag.service.readiness import Part, Readiness, ready
 
 router = APIRouter(tags=["status"])
 

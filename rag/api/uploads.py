@@ -25,8 +25,8 @@ from rag.api.problems import NOT_FOUND, Problem, Refused
 from rag.api.rights import carried, entry_of
 from rag.app import App
 from rag.documents import DocumentId
+from rag.files.uploads import Incoming, NameNotPossible, NameTaken, NotTaken, Received
 from rag.store.rows import source_of
-from rag.uploads import Incoming, NameNotPossible, NameTaken, NotTaken, Received
 
 router = APIRouter(prefix="/api", tags=["documents"])
 

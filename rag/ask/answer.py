@@ -32,11 +32,11 @@ from rag.ask.speed import SPEEDS, ReadingSpeeds
 from rag.ask.versions import newest_first
 from rag.ask.writing import Writing
 from rag.filters import NONE, Filters
-from rag.house_prompts import HousePrompt
-from rag.language import language_of_question
 from rag.models.seats import Seats
 from rag.ports import LanguageModel
 from rag.store.audit import AuditLog
+from rag.text.house_prompts import HousePrompt
+from rag.text.language import language_of_question
 
 _POINTERS = 5
 """What may only be pointed at is named so often at most."""

@@ -13,7 +13,7 @@ from rag.ask.names import identifiers_of
 from rag.ask.ordinary import LITTLE
 from rag.ask.quantities import Day, Quantity, contradicts, counted_by, days_of, kinds_of, quantities_of
 from rag.ask.visible import visible
-from rag.language import language_of, language_of_question
+from rag.text.language import language_of, language_of_question
 
 Stems = Callable[[str], frozenset[str]]
 """Content words of a text as stems."""

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from rag.answers import Answer, Citation, Disagreement, Done, ModelInfo, Outcome, Passage, Pointer, Reason, Sentence
 from rag.ask import prompt
 from rag.ask.budget import Given
-from rag.house_prompts import HousePrompt, labels
 from rag.ports import Generation, LanguageModel
 from rag.store.audit import AuditLog, Making
-from rag.texts import texts
+from rag.text.house_prompts import HousePrompt, labels
+from rag.text.sentences import texts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,8 +14,8 @@ from rag.ask.rules import Rules
 from rag.ask.searched import Retrieved
 from rag.ask.speed import SPEEDS, ReadingSpeeds
 from rag.ask.versions import speaking as speaking_of
-from rag.house_prompts import HousePrompt, prompts_of
 from rag.ports import LanguageModel, Message
+from rag.text.house_prompts import HousePrompt, prompts_of
 
 _WORDS_WEIGH = 0.15
 """What holding all words of the question is worth beside a cosine."""

@@ -14,8 +14,8 @@ from typing import Any
 
 from rag.answers import Passage
 from rag.ask.fence import harmless
-from rag.house_prompts import HousePrompt
 from rag.ports import Message
+from rag.text.house_prompts import HousePrompt
 
 SCHEMA: Mapping[str, Any] = {
     "type": "object",

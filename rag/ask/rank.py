@@ -15,8 +15,8 @@ from rag.ask.late import Agreement, Read, agreements
 from rag.ask.neutral import Languages
 from rag.documents import ChunkId
 from rag.errors import RagError
-from rag.language import language_of_question
 from rag.ports import Embedder, Reranker
+from rag.text.language import language_of_question
 
 _log = logging.getLogger(__name__)
 

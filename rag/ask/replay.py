@@ -26,9 +26,9 @@ from rag.ask.searched import Retrieved
 from rag.documents import Span
 from rag.errors import ModelError, SettingsError
 from rag.filters import NONE
-from rag.house_prompts import labels
 from rag.ports import Generation
 from rag.store.audit import AuditLog
+from rag.text.house_prompts import labels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,12 +24,12 @@ from rag.ask.variety import distinct, varied
 from rag.documents import ChunkId
 from rag.errors import IndexDamaged, StoreError
 from rag.filters import NONE, Filters
-from rag.phrases import holds, phrases_of
 from rag.ports import Embedder, Reranker, Vector, Vectors
 from rag.store.ledger import Ledger
 from rag.store.ties import steady
 from rag.store.vectors import VectorIndex
 from rag.store.words import WordIndex
+from rag.text.phrases import holds, phrases_of
 
 _log = logging.getLogger(__name__)
 

@@ -18,7 +18,6 @@ from urllib.parse import quote
 from uuid import uuid4
 
 from rag.access import ChannelKind
-from rag.advice import to_install
 from rag.bots.adapter import (
     Account,
     ChatAdapter,
@@ -37,8 +36,9 @@ from rag.bots.matrix_text import content, edit, threaded
 from rag.egress.endpoints import of_url
 from rag.errors import SettingsError
 from rag.secret_files import secret
-from rag.settings_bots import MatrixSettings
-from rag.texts import texts
+from rag.settings.bots import MatrixSettings
+from rag.text.advice import to_install
+from rag.text.sentences import texts
 
 if TYPE_CHECKING:
     from rag.bots.matrix_connection import Connection

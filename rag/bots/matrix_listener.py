@@ -32,7 +32,7 @@ from rag.bots.matrix_memory import Memory
 from rag.bots.matrix_rooms import server_of
 from rag.bots.matrix_text import notice
 from rag.bots.matrix_views import Views
-from rag.texts import LANGUAGES, texts
+from rag.text.sentences import LANGUAGES, texts
 
 _log = logging.getLogger(__name__)
 

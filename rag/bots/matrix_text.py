@@ -14,7 +14,7 @@ import unicodedata
 from typing import Any, Final
 
 from rag.bots.adapter import Reply, Source, Stage
-from rag.texts import texts
+from rag.text.sentences import texts
 
 MOST_BYTES: Final = 36_000
 """Of one content; an event may have 65,536 bytes, and encryption adds a third, an edit its frame."""

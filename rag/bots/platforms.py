@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
-from rag.advice import to_install
 from rag.bots.adapter import ChatAdapter
 from rag.errors import RagError, SettingsError
-from rag.settings_bots import BotsSettings
+from rag.text.advice import to_install
+
+if TYPE_CHECKING:
+    from rag.settings.bots import BotsSettings
 
 
 class ExtraMissing(RagError):

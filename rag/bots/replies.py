@@ -14,8 +14,8 @@ from rag.access import Audience
 from rag.bots.adapter import Asked, Reply, Source, Stage
 from rag.bots.links import defused, is_internal
 from rag.bots.told import Finished, Proof, Written
-from rag.language import language_of_question, told_by_question
-from rag.texts import LANGUAGES, texts
+from rag.text.language import language_of_question, told_by_question
+from rag.text.sentences import LANGUAGES, texts
 
 _SHOWING: Final = frozenset({"answered", "extracts", "unsupported", "incomplete"})
 """Outcomes whose text is shown. Whatever else there is, also one that this version does not know, shows no text."""

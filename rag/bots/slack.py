@@ -37,7 +37,7 @@ from rag.bots.slack_text import slack_words
 from rag.egress import is_local
 from rag.errors import RagError, SettingsError
 from rag.secret_files import secret
-from rag.settings_bots import SlackSettings
+from rag.settings.bots import SlackSettings
 
 _log = logging.getLogger(__name__)
 

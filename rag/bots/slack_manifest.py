@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from rag.bots.slack_http import PATH
-from rag.settings_bots import BotsSettings, SlackSettings
+from rag.settings.bots import BotsSettings, SlackSettings
 
 COMMAND: Final = "/frag"
 

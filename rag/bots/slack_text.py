@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Final
 
-from rag.texts import texts
+from rag.text.sentences import texts
 
 JOINER: Final = "\u2060"
 """Joins words without a gap and without being seen; a link's pattern does not go over it."""

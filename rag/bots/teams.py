@@ -55,8 +55,8 @@ from rag.bots.teams_rooms import Rooms
 from rag.bots.teams_sdk import api_of, app_of, routed
 from rag.bots.teams_settings import Checked, checked
 from rag.bots.teams_token import TokenCheck
-from rag.settings_bots import TeamsSettings
-from rag.texts import texts
+from rag.settings.bots import TeamsSettings
+from rag.text.sentences import texts
 
 if TYPE_CHECKING:
     from microsoft_teams.apps.routing.activity_context import ActivityContext

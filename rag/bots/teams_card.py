@@ -16,7 +16,7 @@ from microsoft_teams.api.models.entity.citation_entity import CitationEntity
 
 from rag.bots.adapter import Reply, Source, Stage, Verdict
 from rag.bots.teams_text import label, message
-from rag.texts import texts
+from rag.text.sentences import texts
 
 VERB: Final = "archivar.verdict"
 """What a press on our button is called when it comes back."""

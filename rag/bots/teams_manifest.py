@@ -19,8 +19,8 @@ from PIL import Image, ImageDraw
 from rag import __version__
 from rag.bots.teams_token import is_object_id
 from rag.errors import SettingsError
-from rag.settings_bots import BotsSettings
-from rag.texts import texts
+from rag.settings.bots import BotsSettings
+from rag.text.sentences import texts
 
 _VERSION: Final = "1.19"
 _SCHEMA: Final = f"https://developer.microsoft.com/json-schemas/teams/v{_VERSION}/MicrosoftTeams"

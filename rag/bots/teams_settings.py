@@ -9,7 +9,7 @@ from rag.bots.teams_token import is_object_id
 from rag.egress.endpoints import endpoint
 from rag.errors import SettingsError
 from rag.secret_files import secret
-from rag.settings_bots import TeamsSettings
+from rag.settings.bots import TeamsSettings
 
 _HTTPS: Final = 443
 

@@ -14,7 +14,7 @@ from rag.bots.entries import Entry, Posting
 from rag.bots.riding import PASSING
 from rag.bots.speaking import Means
 from rag.bots.told import AccountUnknown, RoomUnclear, ServiceRefused
-from rag.texts import LANGUAGES, texts
+from rag.text.sentences import LANGUAGES, texts
 
 _log = logging.getLogger(__name__)
 

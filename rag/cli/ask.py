@@ -12,9 +12,9 @@ from typing import Any
 from rag.cli import NOTHING, OK, output
 from rag.cli.door import Door, door, last, settings_of
 from rag.errors import SettingsError
-from rag.language import language_of_question
 from rag.question import question_of
-from rag.texts import texts
+from rag.text.language import language_of_question
+from rag.text.sentences import texts
 
 
 def ask(options: argparse.Namespace) -> int:

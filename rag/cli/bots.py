@@ -29,7 +29,7 @@ from rag.egress.lockdown import Mode
 from rag.errors import RagError, SettingsError
 from rag.secret_files import secret
 from rag.settings import Settings
-from rag.settings_bots import BotsSettings
+from rag.settings.bots import BotsSettings
 
 _EXAMINED_S: Final = 10.0
 _NO_KEY: Final = "make one with `rag keys add --bot {name} NAME` and name its file in bots.key_file"

@@ -14,7 +14,7 @@ from rag.egress.closing import close_in
 from rag.egress.endpoints import Endpoint, of_url
 from rag.egress.lockdown import Mode
 from rag.settings import Settings
-from rag.settings_operations import LogSettings
+from rag.settings.operations import LogSettings
 
 
 def run(options: argparse.Namespace) -> int:

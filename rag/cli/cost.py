@@ -22,9 +22,9 @@ from rag.evaluate import cost, plots
 from rag.evaluate.cost import Cost, Usage
 from rag.evaluate.models.machine import measured
 from rag.metrics import Metrics
+from rag.models_in_use.writers import Writers
 from rag.ports import Delta, Generation, LanguageModel, Message
 from rag.settings import Settings
-from rag.writers import Writers
 
 _ANSWERS = 2
 _USUAL_TOKENS = 540

@@ -13,20 +13,20 @@ from typing import TYPE_CHECKING, Any, Protocol
 from rag.cli import output
 from rag.errors import StoreOwned
 from rag.settings import Settings
-from rag.settings_file import load
+from rag.settings.file import load
 from rag.store.owner import owner_pid
 
 if TYPE_CHECKING:
     import argparse
 
     from rag.app import App
-    from rag.service import Service
+    from rag.service.operations import Service
 
 _PATIENCE_S = 20.0
 
 
 class Door(Protocol):
-    """Either `rag.service.Service` here or `rag.client.Client` to the owner."""
+    """Either `rag.service.operations.Service` here or `rag.client.Client` to the owner."""
 
     def call(self, operation: str, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Run one operation; events as they come."""
@@ -79,7 +79,7 @@ def owned(settings: Settings) -> Iterator[App]:
 def _finish_erasures(app: App) -> None:
     """What a crash interrupted is brought to its end before anything is found."""
     if app.ledger.erasures(unfinished=True):
-        from rag.erasing import Erasing
+        from rag.service.erasing import Erasing
 
         print("An erasure was interrupted; it is brought to its end …", file=sys.stderr)
         for _ in Erasing(app).finish():
@@ -97,7 +97,7 @@ def door(settings: Settings, *, listen: bool = False) -> Iterator[Door]:
     if _answers(settings.home / SOCKET):  # asked first: whoever goes through an owner loads no library of the index
         yield Client(settings.home, pid=owner_pid(settings.home))
         return
-    from rag.service import Service
+    from rag.service.operations import Service
 
     try:
         with _patiently(settings) as app:

@@ -20,8 +20,8 @@ from rag.models.fit.advice import Candidate, Place, Verdict
 from rag.models.licences import judge, named
 from rag.models.shown import of_answer
 from rag.models.weights import Weights, find
+from rag.models_in_use.writers import policy_of
 from rag.settings import Settings
-from rag.writers import policy_of
 
 _GIB = 2**30
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rag.cli import OK, filing, output
 from rag.errors import SettingsError
-from rag.settings_template import template
+from rag.settings.template import template
 
 
 def init(options: argparse.Namespace) -> int:

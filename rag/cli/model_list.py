@@ -13,10 +13,10 @@ from rag.models import inventory
 from rag.models.inventory import Listed
 from rag.models.licences import Policy, Use
 from rag.models.ollama import answers
-from rag.pinning import looked
+from rag.models_in_use.pinning import looked
+from rag.models_in_use.writers import policy_of
 from rag.settings import Settings
-from rag.texts import texts
-from rag.writers import policy_of
+from rag.text.sentences import texts
 
 _COLOUR = {Use.FREE: "green", Use.CONDITIONS: "yellow", Use.UNKNOWN: "yellow", Use.RESEARCH: "red"}
 

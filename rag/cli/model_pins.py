@@ -21,9 +21,9 @@ from rag.errors import ModelUnavailable, SettingsError
 from rag.models import inventory
 from rag.models.inventory import Listed
 from rag.models.pins import bare
+from rag.models_in_use.writers import policy_of
 from rag.settings import Settings
-from rag.toml_writing import with_value, write
-from rag.writers import policy_of
+from rag.settings.toml_writing import with_value, write
 
 _KEPT = "pins.json"
 

@@ -42,7 +42,7 @@ class Ingesting:
         self._live.stop()
 
     def take(self, event: dict[str, Any]) -> None:
-        """One event of `rag.ingestion`. What begins is drawn at once, however soon it ends."""
+        """One event of `rag.service.ingestion`. What begins is drawn at once, however soon it ends."""
         if "waiting" in event:
             self._line = "waiting …"
         elif "looking" in event:

@@ -21,7 +21,7 @@ from rag.govern.proof.trial import LEFT, NOT_RUN, PROVEN, surroundings
 from rag.models.catalogue import MODELS, Kind
 from rag.models.weights import find
 from rag.settings import Settings
-from rag.settings_models import EmbedderSettings
+from rag.settings.models import EmbedderSettings
 
 _PATIENCE_S: Final = 1800
 _CODES: Final = {PROVEN: OK, LEFT: FAILED, NOT_RUN: USAGE}

@@ -18,7 +18,7 @@ from rag.cli.door import owned, settings_of
 from rag.egress import is_local
 from rag.egress.closing import closed
 from rag.errors import SettingsError
-from rag.licensing import refuse_at_start
+from rag.models_in_use.licensing import refuse_at_start
 
 _log = logging.getLogger(__name__)
 
@@ -160,7 +160,7 @@ def _stopped_by_signals(server: uvicorn.Server) -> Iterator[None]:
 def _local_door(app: App) -> Iterator[Callable[[], None]]:
     """The owner's socket; gives what ends its ingest."""
     from rag.api.local import LocalDoor
-    from rag.service import Service
+    from rag.service.operations import Service
 
     service = Service(app)
     with LocalDoor(service, app.settings.home):
@@ -213,8 +213,8 @@ def _say_how_it_stands(app: App, address: str) -> None:
 @contextmanager
 def _purging(app: App) -> Iterator[None]:
     """The day before is sealed, and what is too old goes, once a day."""
-    from rag.auditing import Auditing
     from rag.govern.retention import Daily
+    from rag.service.auditing import Auditing
     from rag.store.audit import utc_now
 
     daily = Daily(Auditing(app).purge_now, clock=utc_now)

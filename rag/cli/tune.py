@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from rag import adapting
 from rag.access import OWNER
-from rag.auditing import reader
 from rag.cli import OK, output
 from rag.cli.door import owned, settings_of
 from rag.cli.evaluation import writable
@@ -15,6 +13,8 @@ from rag.evaluate import sets
 from rag.evaluate.models.report import interval, keep, lines
 from rag.evaluate.tuning import embedder, export
 from rag.evaluate.tuning.embedder import Found
+from rag.models_in_use import adapting
+from rag.service.auditing import reader
 
 _CALIBRATE = (
     "Then fit the evidence anew with `rag eval calibrate FOLDER`: a calibration made without the adapter is left out, "

@@ -10,7 +10,7 @@ from rag.cli.door import settings_of
 from rag.errors import LicenceRefused
 from rag.models.licences import named
 from rag.models.weights import fetch, find, known
-from rag.writers import policy_of
+from rag.models_in_use.writers import policy_of
 
 _SMALL_MEMORY_BYTES = 6 * 1024**3
 

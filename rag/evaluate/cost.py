@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rag.errors import SettingsError
-from rag.settings_cost import CostSettings
+from rag.settings.cost import CostSettings
 
 _DAYS_A_YEAR, _DAYS_A_MONTH = 365.25, 30.4375
 _SECONDS_A_DAY = 86_400

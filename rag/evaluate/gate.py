@@ -19,7 +19,7 @@ from typing import Any
 from rag.errors import SettingsError
 from rag.evaluate.intervals import Figure
 from rag.evaluate.summary import ABSTENTION, ANSWER_TIMES, ANSWERS, LOWER, NAMES
-from rag.toml_lines import line_of
+from rag.text.toml_lines import line_of
 
 _ENDS = ("least", "most")
 

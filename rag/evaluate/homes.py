@@ -27,11 +27,11 @@ from rag.evaluate.questions import CorpusLine
 from rag.evaluate.sets import Form, QuestionSet
 from rag.ingest.draft import Draft
 from rag.ingest.one import Pipeline
-from rag.language import language_of
 from rag.ports import Progress, Step, Vector
 from rag.settings import Settings
 from rag.store.ledger import Ledger
 from rag.store.rows import content_hash
+from rag.text.language import language_of
 
 Opening: TypeAlias = Callable[[Settings], AbstractContextManager[App]]
 

@@ -17,7 +17,7 @@ from rag.govern.page import listed, page, table
 from rag.store import copies, journal, schema
 from rag.store.home_key import HomeKey
 from rag.store.tombstones import Erasure, Tombstone
-from rag.texts import texts
+from rag.text.sentences import texts
 
 DIRECTORY = "certificates"
 _NOT_LOOKED_AT = ("sources", "backups", "disk", "memory", "ids", "audit")

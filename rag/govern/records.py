@@ -15,9 +15,9 @@ import rag
 from rag.access import EVERYONE
 from rag.govern.standing import Standing, standings
 from rag.settings import Settings
-from rag.settings_models import EmbedderSettings
+from rag.settings.models import EmbedderSettings
 from rag.store.ledger import Ledger
-from rag.texts import texts
+from rag.text.sentences import texts
 
 MEASURES: Final = {
     "rights": "rag why USER DOCUMENT; tests/access/test_rights.py, tests/ask/test_retrieve.py",

@@ -14,10 +14,10 @@ from rag.documents import Span
 from rag.govern.blacken import blacken
 from rag.govern.page import page
 from rag.govern.person import Person, person_of, surname_of
-from rag.language import language_of_question
 from rag.store.ledger import Ledger
 from rag.store.rows import Entry, source_of
-from rag.texts import texts
+from rag.text.language import language_of_question
+from rag.text.sentences import texts
 
 _LONGEST = 600  # code points of a sentence; a table row or a list without ends is cut round the name
 

@@ -26,7 +26,7 @@ from rag.models.licence_terms import (
     Use,
     plain,
 )
-from rag.texts import LANGUAGES, texts
+from rag.text.sentences import LANGUAGES, texts
 
 __all__ = ["Licence", "Origin", "Policy", "Use", "Verdict", "judge", "named"]
 

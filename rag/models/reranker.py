@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from rag.advice import to_install
 from rag.errors import ModelUnavailable
 from rag.ports import Reranker
+from rag.text.advice import to_install
 
 _BATCH = 16
 

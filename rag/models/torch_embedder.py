@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from rag.advice import to_install
 from rag.errors import ModelUnavailable
 from rag.models.e5_graph import READ
 from rag.models.tokens import PASSAGE_PREFIX, QUESTION_PREFIX, E5Tokens
 from rag.ports import TokenVectors, Vector, Vectors
+from rag.text.advice import to_install
 
 _MAX_TOKENS = 512
 _BATCH_GPU = 64

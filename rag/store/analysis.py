@@ -17,7 +17,7 @@ import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
 
-from rag.phrases import fold
+from rag.text.phrases import fold
 
 RUN = 5
 _WORD = re.compile(r"\w+(?:[-./]\w+)*")

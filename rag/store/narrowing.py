@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeAlias
 
 from rag.documents import DocumentId
 from rag.filters import Filters
-from rag.patterns import within
+from rag.text.patterns import within
 
 _KEPT = 16
 

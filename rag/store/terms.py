@@ -11,8 +11,8 @@ from typing import Final
 import tantivy
 from tantivy import Filter, TextAnalyzerBuilder, Tokenizer
 
-from rag.phrases import fold
 from rag.store.analysis import content_words, german, identifiers, normalise, runs
+from rag.text.phrases import fold
 
 REGISTERED: Final = ("exact", "spaced")
 """What tantivy itself cuts up by."""

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import tantivy
 
 from rag.documents import Chunk
-from rag.phrases import fold
 from rag.store.fields import FIELDS
 from rag.store.lengths import BLANK, MEANS, blanks
 from rag.store.rarity import ROW, marks
 from rag.store.rows import Facets
 from rag.store.terms import Terms
+from rag.text.phrases import fold
 
 
 def schema() -> tantivy.Schema:

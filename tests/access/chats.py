@@ -21,13 +21,13 @@ from typing import Any
 
 from starlette.testclient import TestClient
 
-import rag.perceiving
+import rag.models_in_use.perceiving
 from rag.access import Audience, ChannelKind, Confidentiality
 from rag.api.http import create_app
 from rag.app import App
 from rag.ask.release import Policy, Release
-from rag.settings_file import load
-from rag.settings_limits import LimitsSettings
+from rag.settings.file import load
+from rag.settings.limits import LimitsSettings
 from tests.access.canaries import canaries_in, canary
 from tests.access.house import InProcess
 from tests.access.parrot import Parrot
@@ -88,7 +88,7 @@ class Chats:
     def __init__(self, chance: random.Random) -> None:
         self.chance, self.parrot = chance, Parrot(chance)
         self.base = Path(tempfile.mkdtemp(prefix="chats-"))
-        self._pool, rag.perceiving.ParserPool = rag.perceiving.ParserPool, InProcess  # type: ignore[misc,assignment]
+        self._pool, rag.models_in_use.perceiving.ParserPool = rag.models_in_use.perceiving.ParserPool, InProcess  # type: ignore[misc,assignment]
         self.held = [
             Held(f"{secrecy}-{number}", 1 + 3 * place, 2 + 3 * place, 3 + 3 * place, secrecy, readers)
             for place, (secrecy, (number, readers)) in enumerate(product(range(4), enumerate(READERS)))
@@ -133,7 +133,7 @@ class Chats:
             self._client.__exit__(None, None, None)
             self.app.close()
         finally:
-            rag.perceiving.ParserPool = self._pool  # type: ignore[misc]
+            rag.models_in_use.perceiving.ParserPool = self._pool  # type: ignore[misc]
             shutil.rmtree(self.base)
 
     def forget(self) -> None:

@@ -17,15 +17,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import rag.perceiving
+import rag.models_in_use.perceiving
 from rag.access import Channel
 from rag.app import App
 from rag.documents import DocumentId, Parsed
+from rag.files.sources import Sources
 from rag.identity import Memberships
 from rag.ingest.parse.ocr import OFF, Ocr
 from rag.ingest.parse.profiles import Workbench, fingerprint
-from rag.settings_file import load
-from rag.sources import Sources
+from rag.settings.file import load
 from rag.system_accounts import Account
 from tests.access.papers import Paper, written
 from tests.access.parrot import Parrot
@@ -132,7 +132,7 @@ class House:
         self.secret: set[int] = set()
         self.names: set[int] = set()
         self.made, self.stamps = 0, 0
-        self._pool, rag.perceiving.ParserPool = rag.perceiving.ParserPool, InProcess  # type: ignore[misc,assignment]
+        self._pool, rag.models_in_use.perceiving.ParserPool = rag.models_in_use.perceiving.ParserPool, InProcess  # type: ignore[misc,assignment]
         for source, folders in FOLDERS.items():
             for folder in folders:
                 (self.base / source / folder).mkdir(parents=True, exist_ok=True)
@@ -147,7 +147,7 @@ class House:
         try:
             self.app.close()
         finally:
-            rag.perceiving.ParserPool = self._pool  # type: ignore[misc]
+            rag.models_in_use.perceiving.ParserPool = self._pool  # type: ignore[misc]
             shutil.rmtree(self.base)
             shutil.rmtree(self.home)
 

@@ -26,9 +26,9 @@ from rag.api.caller import Caller
 from rag.api.forms import event_form
 from rag.api.http import create_app
 from rag.errors import RagError
-from rag.forms import event_json
-from rag.service import Service
-from rag.settings_limits import LimitsSettings
+from rag.service.forms import event_json
+from rag.service.operations import Service
+from rag.settings.limits import LimitsSettings
 from tests.access.canaries import canaries_in
 from tests.access.house import House
 from tests.doors.http.signing import signed_in

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import connectors.folder_rights as folder_rights
+import rag.app.asking as asking
 import rag.ask.answer as answer
 import rag.ask.release as releasing
 import rag.ask.replay as replay
 import rag.ask.writing as writing
-import rag.asking as asking
 import rag.ingest.one as one
 import rag.ingest.sync as sync
 from connectors.rules import Rules
@@ -25,7 +25,7 @@ from rag.ask.recheck import Recheck
 from rag.ask.release import Release
 from rag.ask.retrieve import Retriever
 from rag.identity import Memberships
-from rag.lookup import Lookup
+from rag.service.lookup import Lookup
 from rag.store.audit import AuditLog
 from rag.store.ledger import Ledger
 from rag.store.places import Places

@@ -120,7 +120,7 @@ def test_the_log_tells_each_request_and_nothing_of_what_was_asked(doors: Doors) 
 
 def test_every_figure_an_alert_looks_at_is_one_that_is_told(doors: Doors) -> None:
     page = doors.http("local", LOOPBACK, "GET", "/metrics")
-    watched = (ROOT / "rag" / "figures.py").read_text()  # some are told only where sources are watched
+    watched = (ROOT / "rag" / "service" / "figures.py").read_text()  # some are told only where sources are watched
     rules = yaml.safe_load((ROOT / "deploy" / "alerts.yaml").read_text())["groups"][0]["rules"]
     assert len(rules) > 9
     for rule in rules:

@@ -20,10 +20,10 @@ from rag.documents import ChunkId, DocumentId
 from rag.errors import SettingsError
 from rag.filters import NONE, TYPES, Filters, parse
 from rag.ingest.parse import media
-from rag.patterns import within
 from rag.store import opening
 from rag.store.ledger import Ledger
 from rag.store.rows import Version
+from rag.text.patterns import within
 from tests.standins import DIMENSION, WordEmbedder
 from tests.store.makers import version
 

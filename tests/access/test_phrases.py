@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.access import Principal
-from rag.phrases import fold, holds, phrases_of
+from rag.text.phrases import fold, holds, phrases_of
 from tests.standins import Shelf
 
 ANNA = Principal(user="anna")

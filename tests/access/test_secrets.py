@@ -8,7 +8,7 @@ import pytest
 
 from rag.errors import SettingsError
 from rag.secret_files import secret
-from rag.settings_file import load
+from rag.settings.file import load
 from tests.doors.conftest import QUESTION, Line, config, ollama, papers, writer
 from tests.models.scripted_server import Exchange, ScriptedServer
 

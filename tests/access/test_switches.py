@@ -31,7 +31,7 @@ READ_BY = {
 ROOMS = (
     "rag.app", "rag.cli", "rag.cli.serve", "rag.api.http", "rag.llamaindex", "rag.store.vectors", "rag.store.words",
     "rag.models.openvino_embedder", "rag.models.ollama", "rag.models.embedded", "rag.ingest.parse.child",
-    "rag.evaluate.runs", "connectors", "rag.service", "rag.govern.proof.trial",
+    "rag.evaluate.runs", "connectors", "rag.service.operations", "rag.govern.proof.trial",
 )  # fmt: skip
 ASKED = """
 import json, os, sys

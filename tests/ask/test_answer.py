@@ -15,7 +15,7 @@ from rag.ask.rules import Unsupported
 from rag.errors import ModelChanged, ModelTimeout, ModelUnavailable, StoreError
 from rag.identity import person
 from rag.ports import Delta, Generation, Message, Usage
-from rag.texts import texts
+from rag.text.sentences import texts
 from tests.standins import ScriptedModel, Shelf, says
 
 ANNA = person("anna", {})

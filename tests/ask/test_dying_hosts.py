@@ -13,7 +13,7 @@ from rag.identity import person
 from rag.models.hosts import Hosts
 from rag.models.ollama import OllamaModel
 from rag.models.streaming import Limits
-from rag.texts import texts
+from rag.text.sentences import texts
 from tests.models.protocol_server import MODEL, tag
 from tests.models.scripted_server import Exchange, ScriptedServer
 from tests.standins import Shelf, says

@@ -17,8 +17,8 @@ from rag.ask.answer import Answerer
 from rag.ask.receipt import receipt_of
 from rag.ask.replay import replay
 from rag.errors import SettingsError
-from rag.house_prompts import HousePrompt, prompts_of
-from rag.settings_file import load
+from rag.settings.file import load
+from rag.text.house_prompts import HousePrompt, prompts_of
 from tests.ask.test_cite import passage
 from tests.standins import ScriptedModel, Shelf, says
 

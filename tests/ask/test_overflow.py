@@ -10,7 +10,7 @@ from rag.answers import Reason, Sentence
 from rag.ask.budget import GAP
 from rag.errors import ContextOverflow
 from rag.ports import Delta, Generation, Message
-from rag.texts import texts
+from rag.text.sentences import texts
 from tests.ask.test_answer import TRUE, asked, end
 from tests.standins import ScriptedModel, Shelf, says
 

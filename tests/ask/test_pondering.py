@@ -9,8 +9,8 @@ import pytest
 from rag.answers import AnswerEvent, Done, Found, Sentence, Thinking
 from rag.api.forms import event_form
 from rag.ask.pondering import Pondering
-from rag.forms import event_json
 from rag.ports import Delta
+from rag.service.forms import event_json
 from tests.ask.test_answer import TRUE, asked, end
 from tests.standins import ScriptedModel, Shelf, says
 

@@ -16,8 +16,8 @@ from rag.ask.release import SPELLED, STANDARD, Policy, Release, divide, release,
 from rag.documents import Chunk, ChunkId, DocumentId, Span
 from rag.errors import SettingsError
 from rag.filters import NONE
-from rag.settings_file import load
-from rag.settings_release import AMOUNTS
+from rag.settings.file import load
+from rag.settings.release import AMOUNTS
 
 FULL, LINK, BARE, NO = Release.FULL, Release.LINK_ONLY, Release.BARE_LINK, Release.REFUSE
 CHAT, CLOUD = ChannelKind.SELF_HOSTED_CHAT, ChannelKind.CLOUD_CHAT

@@ -14,7 +14,7 @@ from rag.answers import Answer, AnswerEvent, Done, Found, Sentence
 from rag.documents import DocumentId
 from rag.identity import person
 from rag.ports import Delta, Generation, Message
-from rag.texts import texts
+from rag.text.sentences import texts
 from tests.standins import ScriptedModel, Shelf, says
 
 ANNA = person("anna", {})

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from rag.answers import AnswerEvent
+from rag.app.observing import Counted
 from rag.ask.answer import Answerer
 from rag.ask.rules import Rules
-from rag.observing import Counted
 from tests.bench import made_up, scale
 from tests.bench.asking import Told, ask
 from tests.bench.machine import allow_sockets, whole

@@ -32,8 +32,8 @@ from rag.api.http import create_app
 from rag.app import App
 from rag.identity import person
 from rag.ports import Delta, Generation, Message, Usage
-from rag.settings_file import load
-from rag.settings_limits import LimitsSettings
+from rag.settings.file import load
+from rag.settings.limits import LimitsSettings
 from tests.bench.machine import ROOT, whole
 from tests.doors.http.house import House, Paper, cited, done, sentence
 from tests.doors.http.signing import signed_in

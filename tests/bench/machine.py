@@ -47,7 +47,7 @@ class Busy:
 def sample_app(**llm: object) -> Iterator[App]:
     """The sample company, indexed in a home of its own; keyword arguments change `[llm]`."""
     from rag.app import App
-    from rag.settings_file import load
+    from rag.settings.file import load
 
     with tempfile.TemporaryDirectory() as home:
         settings: Settings = load(config=None, home=Path(home), environ=os.environ)

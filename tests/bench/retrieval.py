@@ -23,7 +23,7 @@ from rag.evaluate.intervals import Figure
 from rag.evaluate.summary import Summary
 from rag.ports import Embedder, TokenVectors, Vector
 from rag.settings import Settings
-from rag.settings_file import load
+from rag.settings.file import load
 from tests.bench.machine import TESTDATA
 
 SETS = {

@@ -29,7 +29,7 @@ from rag.app import App
 from rag.documents import Listing
 from rag.ports import Vectors
 from rag.settings import Settings
-from rag.settings_file import load
+from rag.settings.file import load
 from tests.bench.machine import Cost, run, whole
 from tests.standins import WordEmbedder
 

@@ -22,7 +22,7 @@ from rag.ask.check import Checker
 from rag.ask.disagreement import conflicts
 from rag.ask.lineage import described
 from rag.ask.sentences import sentences
-from rag.language import language_of
+from rag.text.language import language_of
 from tests.ask.mutations import mutants
 from tests.bench.machine import ROOT, sample_app
 

@@ -19,7 +19,7 @@ import httpx
 
 from rag.bots.adapter import Account, Verdict
 from rag.bots.matrix import MatrixChat, adapter
-from rag.settings_bots import MatrixSettings
+from rag.settings.bots import MatrixSettings
 from tests.bots.contract import LIMIT_S, Room, Said, Shown
 from tests.bots.synapse import Homeserver, Member
 from tests.bots.wire import Wire, wire

@@ -20,7 +20,7 @@ import httpx
 from rag.bots.adapter import ChatAdapter, Take
 from rag.bots.platforms import PLATFORMS, Platform
 from rag.cli import run
-from rag.settings_bots import BotsSettings
+from rag.settings.bots import BotsSettings
 from tests.bots.room import RoomAdapter
 
 

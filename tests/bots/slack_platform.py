@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from rag.bots.adapter import Account, Verdict
 from rag.bots.slack import LOCAL_API, SlackAdapter, adapter
-from rag.settings_bots import SlackSettings
+from rag.settings.bots import SlackSettings
 from tests.bots.contract import Said, Shown
 from tests.bots.slack_server import ACK_S, SlackServer, event, knock, signed, slack_server, wire
 from tests.bots.slack_world import APP_TOKEN, BOT, BOT_TOKEN, PEOPLE, ROOMS, SECRET, TEAM, Row, World

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from rag.bots.inbox import waiting_in
-from rag.texts import texts
+from rag.text.sentences import texts
 from tests.bots.contract import Said
 from tests.bots.house import House, served
 from tests.bots.room import Message, Room

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from rag.bots.adapter import Reply, Source, Stage
 from rag.bots.matrix_text import MOST_BYTES, apart, content, edit, threaded
-from rag.texts import texts
+from rag.text.sentences import texts
 
 URL = "https://archivar.firma.example/?document=k7Qx&page=2#s=1"
 SOURCE = Source(marker=1, url=URL, title="Urlaub", place="S. 2")

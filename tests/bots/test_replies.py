@@ -15,7 +15,7 @@ from rag.bots.adapter import Account, Asked, Place, Stage
 from rag.bots.links import is_internal
 from rag.bots.replies import Replies, language_of_asked
 from rag.bots.told import Finished, Proof, Written
-from rag.texts import texts
+from rag.text.sentences import texts
 
 PAGE = "https://archivar.firma.example"
 DIRECT = Replies(language="de", audience=Audience.DIRECT, page=PAGE, most_chars=200)

@@ -18,7 +18,7 @@ from rag.bots.inbox import Bounds, Inbox
 from rag.bots.riding import Patience
 from rag.bots.runner import Limits, Runner
 from rag.bots.speaking import Patiences
-from rag.texts import texts
+from rag.text.sentences import texts
 from tests.bots.contract import Said, Shown
 from tests.bots.house import KEY, NOTHING, PAGE, House, served
 from tests.bots.room import Message, Room, RoomAdapter

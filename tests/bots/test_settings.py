@@ -9,8 +9,8 @@ import pytest
 from rag.bots.inbox import Bounds
 from rag.errors import SettingsError
 from rag.settings import Settings
-from rag.settings_file import load
-from rag.settings_template import template
+from rag.settings.file import load
+from rag.settings.template import template
 
 
 def read(folder: Path, text: str) -> Settings:

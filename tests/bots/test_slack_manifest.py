@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from rag.bots.slack_manifest import manifest, scopes
-from rag.settings_bots import BotsSettings, SlackSettings
+from rag.settings.bots import BotsSettings, SlackSettings
 
 ROOT = Path(__file__).parents[2]
 

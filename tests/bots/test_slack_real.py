@@ -20,7 +20,7 @@ import pytest
 from rag.errors import ModelUnavailable
 from rag.models.catalogue import default_directory
 from rag.models.weights import find
-from rag.texts import texts
+from rag.text.sentences import texts
 from tests.bots.contract import Said, Shown
 from tests.bots.slack_bot import SlackBot
 from tests.bots.slack_platform import SlackPlatform, slack_platform

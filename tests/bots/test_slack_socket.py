@@ -20,7 +20,7 @@ from rag.bots.slack_api import SlackApi
 from rag.bots.slack_hearing import Hearing
 from rag.bots.slack_socket import SocketMode
 from rag.errors import SettingsError
-from rag.settings_bots import SlackSettings
+from rag.settings.bots import SlackSettings
 from tests.bots.contract import LIMIT_S, Said, Taken, final, receiving
 from tests.bots.slack_platform import SlackPlatform, slack_platform
 from tests.bots.slack_world import BOT, BOT_ID, PEOPLE, SECRET, TEAM
@@ -231,7 +231,7 @@ def test_under_the_guard_it_connects_to_its_own_hosts_and_to_nothing_else(tmp_pa
         "from rag.bots.adapter import PlatformUnreachable\n"
         "from rag.egress import Guard\n"
         "from rag.errors import EgressDenied\n"
-        "from rag.settings_bots import SlackSettings\n"
+        "from rag.settings.bots import SlackSettings\n"
         "made = SlackAdapter(SlackSettings(team='T01'), token='xoxb-1', app_token='xapp-1', signing_secret='')\n"
         "guard = Guard(made.hosts)\n"
         "guard.install()\n"

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from rag.bots.adapter import Verdict
-from rag.texts import texts
+from rag.text.sentences import texts
 from tests.bots.contract import Said, Shown
 from tests.bots.house import PAGE, House, served
 from tests.bots.slack_bot import LIMIT_S, SlackBot

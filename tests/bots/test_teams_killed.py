@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from rag.texts import texts
+from rag.text.sentences import texts
 from tests.bots.contract import Room, Said, Shown
 from tests.bots.house import House, served
 from tests.bots.teams_bot import reached

@@ -14,7 +14,7 @@ from PIL import Image
 
 from rag.bots.teams_manifest import manifest
 from rag.errors import SettingsError
-from rag.settings_bots import BotsSettings, TeamsSettings
+from rag.settings.bots import BotsSettings, TeamsSettings
 
 APP = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
 SETTINGS = BotsSettings(page="https://archivar.firma.example/", teams=TeamsSettings(app_id=APP))

@@ -14,7 +14,7 @@ import pytest
 
 from rag.bots.teams_settings import checked
 from rag.errors import SettingsError
-from rag.settings_bots import TeamsSettings
+from rag.settings.bots import TeamsSettings
 
 TENANT, APP = "11111111-2222-3333-4444-55555555555A", "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
 
@@ -64,7 +64,7 @@ PROBE = """
 import os
 before = dict(os.environ)
 from rag.bots.teams import adapter
-from rag.settings_bots import TeamsSettings
+from rag.settings.bots import TeamsSettings
 made = adapter(TeamsSettings(tenant=TENANT, app_id=APP, client_secret_file=SECRET), environ={})
 assert dict(os.environ) == before, set(os.environ) ^ set(before)
 assert made._app.options.dangerously_allow_unauthenticated_requests is False

@@ -25,8 +25,8 @@ from rag.bots.runner import Limits, Runner
 from rag.errors import ModelUnavailable
 from rag.models.catalogue import default_directory
 from rag.models.weights import find
-from rag.settings_file import load
-from rag.texts import texts
+from rag.settings.file import load
+from rag.text.sentences import texts
 from tests.bots.contract import Said, Shown
 from tests.bots.teams_cloud import PEOPLE, TENANT, Cloud, teams
 from tests.doors.http.archive import Archive

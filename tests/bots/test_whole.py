@@ -17,7 +17,7 @@ from rag.bots.adapter import Verdict
 from rag.bots.client import Service
 from rag.bots.inbox import Inbox
 from rag.bots.runner import Limits, Runner
-from rag.texts import texts
+from rag.text.sentences import texts
 from tests.bots.contract import Said, Shown
 from tests.bots.room import Room, RoomAdapter
 from tests.doors.http.archive import Archive

@@ -10,9 +10,9 @@ import pytest
 
 from rag.access import EVERYONE, Confidentiality, Token
 from rag.errors import SettingsError, SourceUnavailable
+from rag.files.sources import Sources
 from rag.settings import Settings
-from rag.settings_sources import SourceSettings
-from rag.sources import Sources
+from rag.settings.sources import SourceSettings
 from rag.store.ledger import Ledger
 
 

@@ -14,8 +14,8 @@ import httpx
 import uvicorn
 
 from rag.api.http import create_app
-from rag.settings_auth import AuthSettings
-from rag.settings_sign_in import OidcSettings
+from rag.settings.auth import AuthSettings
+from rag.settings.sign_in import OidcSettings
 from tests.credentials.authority import AUDIENCE, PAGE, Authority, free_port
 from tests.doors.http.house import House, Paper
 

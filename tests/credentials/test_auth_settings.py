@@ -8,7 +8,7 @@ import pytest
 
 from rag.errors import SettingsError
 from rag.settings import Settings
-from rag.settings_file import load
+from rag.settings.file import load
 
 
 def loaded(folder: Path, text: str) -> Settings:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from rag.app.signing_in import directory_of, sign_in_of
 from rag.egress.endpoints import Endpoint
 from rag.errors import SettingsError
 from rag.settings import Settings
-from rag.settings_file import load
-from rag.settings_template import template
-from rag.signing_in import directory_of, sign_in_of
+from rag.settings.file import load
+from rag.settings.template import template
 
 OIDC = """[auth.oidc]
 issuer = "https://sso.firma.de/realms/firma"

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from rag.cli.arguments import parse
-from rag.settings_file import load
+from rag.settings.file import load
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "compose.yaml"

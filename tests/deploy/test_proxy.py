@@ -19,7 +19,7 @@ import pytest
 
 from rag.access import Audience, Channel, ChannelKind
 from rag.answers import AnswerEvent, Found, Passage
-from rag.settings_auth import AuthSettings
+from rag.settings.auth import AuthSettings
 from tests.deploy.server import certificate
 from tests.doors.http.conftest import LEAVE, served
 from tests.doors.http.house import House, done, sentence

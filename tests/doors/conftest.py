@@ -18,8 +18,8 @@ import pytest
 import rag
 from rag.api.local import LocalDoor
 from rag.app import App
-from rag.service import Service
-from rag.settings_file import load
+from rag.service.operations import Service
+from rag.settings.file import load
 from tests.models.scripted_server import Exchange, ScriptedServer
 from tests.standins import says, vector_of
 

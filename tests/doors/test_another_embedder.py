@@ -13,10 +13,10 @@ from rag.app import App
 from rag.errors import ModelUnavailable
 from rag.models.catalogue import default_directory
 from rag.models.weights import find
-from rag.service import Service
+from rag.service.operations import Service
 from rag.settings import Settings
-from rag.settings_file import load
-from rag.settings_models import EmbedderSettings
+from rag.settings.file import load
+from rag.settings.models import EmbedderSettings
 from tests.doors.conftest import QUESTION, TRUE, Line, papers
 
 pytestmark = pytest.mark.models

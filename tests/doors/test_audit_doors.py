@@ -19,12 +19,12 @@ from rag.access import LOOPBACK
 from rag.api.http import create_app
 from rag.api.local import LocalDoor
 from rag.app import App
-from rag.auditing import Auditing
 from rag.errors import AccessError, RagError, SettingsError, StoreError
 from rag.govern.retention import Daily
 from rag.llamaindex import ArchivarRetriever
-from rag.service import Service
-from rag.settings_file import load
+from rag.service.auditing import Auditing
+from rag.service.operations import Service
+from rag.settings.file import load
 from tests.doors.conftest import QUESTION, TRUE, Line
 from tests.store.test_tampering import Clock
 

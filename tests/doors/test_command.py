@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from rag.api.local import LocalDoor
-from rag.service import Service
+from rag.service.operations import Service
 from tests.doors.conftest import QUESTION, TRUE, Line, Writer, owner, papers
 
 pytestmark = pytest.mark.usefixtures("said")

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rag import adapting
 from rag.app import App
 from rag.ask.calibration import SHIPPED
 from rag.models.adapter import Adapter
-from rag.service import Service
+from rag.models_in_use import adapting
+from rag.service.operations import Service
 from rag.settings import Settings
-from rag.settings_file import load
+from rag.settings.file import load
 from rag.store.backup import CALIBRATION
 from tests.doors.conftest import QUESTION, TRUE, Line, papers
 

@@ -15,8 +15,8 @@ from rag.app import App
 from rag.credentials.identified import INTRANET
 from rag.credentials.keys import Keys
 from rag.credentials.suspensions import Suspensions
-from rag.erasing import Erasing
 from rag.errors import StoreFull
+from rag.service.erasing import Erasing
 from rag.store.feedback import Feedback
 from rag.store.ledger import Ledger
 from rag.store.people import People

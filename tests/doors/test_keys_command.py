@@ -15,7 +15,7 @@ import pytest
 from rag.app import App
 from rag.cli import run
 from rag.errors import RagError
-from rag.service import Service
+from rag.service.operations import Service
 from tests.doors.conftest import Line, owner, papers
 from tests.doors.http.test_tls import pair
 

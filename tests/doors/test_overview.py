@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 
-from rag.advice import advice
 from rag.api.local import LocalDoor
 from rag.cli.ingest import print_plan, print_report
 from rag.cli.overview import documents, status
-from rag.service import Service
+from rag.service.operations import Service
+from rag.text.advice import advice
 from tests.doors.conftest import TRUE, Line, owner
 from tests.doors.test_ingest_command import many
 

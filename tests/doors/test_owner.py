@@ -20,7 +20,7 @@ import pytest
 from rag.api.local import LocalDoor
 from rag.client import SOCKET, Client
 from rag.errors import ModelUnavailable, RagError, SettingsError, StoreError, StoreOwned
-from rag.service import Service
+from rag.service.operations import Service
 from rag.store.owner import Ownership
 from tests.doors.conftest import QUESTION, ROOT, TRUE, Line, Writer, owner, papers
 from tests.standins import says

@@ -10,7 +10,7 @@ import pytest
 
 from rag.access import LOOPBACK
 from rag.app import App
-from rag.settings_file import load
+from rag.settings.file import load
 from tests.doors.conftest import Line, owner
 from tests.models.scripted_server import Exchange, ScriptedServer
 from tests.models.test_reranker import tiny_cross_encoder

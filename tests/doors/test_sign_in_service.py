@@ -10,7 +10,7 @@ import pytest
 
 from rag.app import App
 from rag.errors import AccountClosed
-from rag.settings_file import load
+from rag.settings.file import load
 from tests.credentials.authority import AUDIENCE, PAGE, Authority
 from tests.credentials.site import Browser, own_url
 from tests.credentials.slapd import PASSWORD, PEOPLE, READER, Slapd, group, in_group, person

@@ -16,7 +16,7 @@ import pytest
 from rag.api.local import LocalDoor
 from rag.client import Client
 from rag.ingest.report import Report
-from rag.service import Service
+from rag.service.operations import Service
 from tests.doors.conftest import Line, embed, show, tag
 from tests.doors.test_ingest_command import many, source_of
 from tests.models.scripted_server import Exchange, ScriptedServer

@@ -18,7 +18,7 @@ from rag.evaluate import cost
 from rag.evaluate.cost import Price, Usage
 from rag.metrics import Metrics
 from rag.models.catalogue import MODELS, default_directory
-from rag.settings_cost import CostSettings
+from rag.settings.cost import CostSettings
 
 ROOT = Path(__file__).parents[2]
 OWN = CostSettings(hardware_price=3652.5, lifetime_years=5, watts_idle=50, watts_busy=150, price_kwh=0.30)

@@ -11,9 +11,9 @@ import pytest
 from rag.access import LOOPBACK, Principal
 from rag.answers import Done
 from rag.ask.answer import Answerer
-from rag.auditing import Reader
 from rag.errors import SettingsError
 from rag.evaluate.tuning import export
+from rag.service.auditing import Reader
 from rag.store.feedback import Feedback, Verdict
 from rag.store.people import People
 from tests.standins import ScriptedModel, Shelf, says

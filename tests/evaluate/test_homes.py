@@ -12,8 +12,8 @@ from rag.access import LOOPBACK
 from rag.errors import SettingsError
 from rag.evaluate import homes, report, sets
 from rag.settings import Settings
-from rag.settings_file import load
-from rag.settings_sources import SourceSettings
+from rag.settings.file import load
+from rag.settings.sources import SourceSettings
 from tests.evaluate.house import OWNER, QUESTIONS, written
 from tests.evaluate.test_sets import corpus
 from tests.models.scripted_server import ScriptedServer

@@ -22,7 +22,7 @@ from rag.evaluate.models.scoring import Scored
 from rag.evaluate.questions import Question
 from rag.models.running import memory_bytes, size_bytes
 from rag.settings import Settings
-from rag.settings_models import EmbedderSettings, LicencesSettings, LlmSettings
+from rag.settings.models import EmbedderSettings, LicencesSettings, LlmSettings
 from tests.models.scripted_server import Exchange, ScriptedServer
 from tests.standins import ScriptedModel
 

@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag import adapting
 from rag.ask.neutral import languages_of
 from rag.ask.retrieve import Retriever
 from rag.errors import ModelUnavailable, SettingsError
@@ -27,6 +26,7 @@ from rag.evaluate.tuning.fitting import Asked, Chunks
 from rag.evaluate.tuning.pairs import Pair
 from rag.ingest.spaces import Spaces
 from rag.models.adapter import Adapted, Adapter, adapter_of, passages_of
+from rag.models_in_use import adapting
 from rag.ports import Embedder, Vector, Vectors
 from tests.evaluate.house import OWNER, Shelved
 from tests.standins import DIMENSION, Shelf, WordEmbedder, vector_of

@@ -18,7 +18,7 @@ from rag.evaluate.models import ballot, votes
 from rag.evaluate.models.scoring import Scored
 from rag.evaluate.models.standing import Entry
 from rag.evaluate.questions import Question
-from rag.texts import texts
+from rag.text.sentences import texts
 
 NAMES = ("embedded:large", "ollama:small")
 

@@ -21,7 +21,7 @@ from rag.ingest.parse.profiles import PROFILES
 from rag.kernel import landlock
 from rag.models.catalogue import default_directory
 from rag.models.weights import find
-from rag.texts import texts
+from rag.text.sentences import texts
 
 ROOT = Path(__file__).parents[2]
 MODELS = default_directory(os.environ)

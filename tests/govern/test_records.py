@@ -8,7 +8,7 @@ import pytest
 
 from rag.govern.records import MEASURES, facts, page
 from rag.settings import Settings
-from rag.settings_file import load
+from rag.settings.file import load
 from rag.store.ledger import Ledger
 
 ROOT = Path(__file__).parents[2]

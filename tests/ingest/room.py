@@ -20,11 +20,11 @@ from rag.errors import EmptyDocument, UnreadableDocument
 from rag.ingest.one import Pipeline
 from rag.ingest.report import Report
 from rag.ingest.sync import sync
-from rag.language import language_of
 from rag.ports import Vector, Vectors
 from rag.store.ledger import Ledger
 from rag.store.vectors import VectorIndex
 from rag.store.words import WordIndex
+from rag.text.language import language_of
 
 DIMENSION = 48
 ANNA = Principal(user="anna")

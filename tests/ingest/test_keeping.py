@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from rag.app.keeping import Keeping
 from rag.errors import SourceUnavailable
 from rag.ingest.watch import Watch
-from rag.keeping import Keeping
 from rag.metrics import Metrics
-from rag.settings_ingest import IngestSettings
+from rag.settings.ingest import IngestSettings
 from tests.ingest.room import Counted, Room, folder
 
 SETTLE_S = 0.3

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from rag.errors import LicenceRefused, ModelUnavailable
-from rag.licensing import in_use, refuse_at_start
 from rag.models.describer import OllamaDescriber
 from rag.models.licences import Policy
-from rag.settings import IngestSettings, LicencesSettings, LlmSettings, Settings
+from rag.models_in_use.licensing import in_use, refuse_at_start
+from rag.settings import Settings
+from rag.settings.ingest import IngestSettings
+from rag.settings.models import LicencesSettings, LlmSettings
 from tests.models.scripted_server import Exchange, ScriptedServer
 
 SEEN = "Ein Gabelstapler steht vor dem Lager."

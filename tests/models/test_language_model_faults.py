@@ -16,10 +16,10 @@ from rag.metrics import Metrics
 from rag.models.ollama import OllamaModel, answers, first_model
 from rag.models.openai_compatible import OpenAiCompatibleModel
 from rag.models.streaming import Limits
+from rag.models_in_use.writers import Writers
 from rag.ports import Delta, Generation, LanguageModel, Message, Usage
 from rag.settings import Settings
-from rag.settings_models import LlmSettings
-from rag.writers import Writers
+from rag.settings.models import LlmSettings
 from tests.models.protocol_server import DIGEST, MODEL, tag
 from tests.models.scripted_server import Exchange, ScriptedServer
 

@@ -17,7 +17,7 @@ from rag.models.catalogue import MODELS
 from rag.models.families import known
 from rag.models.licence_terms import FIELDS, LICENCES, STRICTNESS
 from rag.models.licences import Origin, Policy, Use, judge, named
-from rag.texts import LANGUAGES, texts
+from rag.text.sentences import LANGUAGES, texts
 
 SHOWN = Path(__file__).parent / "shown"
 FREE, CONDITIONS, RESEARCH = Use.FREE, Use.CONDITIONS, Use.RESEARCH

@@ -16,7 +16,7 @@ from rag.models.openai_compatible import OpenAiCompatibleModel
 from rag.models.streaming import Limits
 from rag.models.thinking import without_thinking
 from rag.ports import Delta, Generation, LanguageModel, Message, Usage
-from rag.settings_models import LlmSettings
+from rag.settings.models import LlmSettings
 from tests.models.protocol_server import MODEL
 from tests.models.scripted_server import Exchange, ScriptedServer
 from tests.models.test_language_model_faults import OLLAMA, OPENAI, ollama_end, ollama_text, openai_end, openai_text

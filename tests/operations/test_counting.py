@@ -10,12 +10,12 @@ import pytest
 
 from rag import errors
 from rag.answers import Answer, AnswerEvent, Done, Found, Outcome
+from rag.app.observing import Counted
 from rag.errors import ModelTimeout, StoreError
 from rag.ingest.watch import Watch
 from rag.metrics import OTHER, UNEXPECTED, Metrics, reason
 from rag.models import chat_completions
 from rag.models.metered import Metered
-from rag.observing import Counted
 from rag.ports import Delta, Generation, Usage
 from rag.store.audit import AuditLog
 from tests.standins import ScriptedModel

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from rag import figures
 from rag.errors import LicenceRefused
 from rag.metrics import Metrics
 from rag.models.seats import Seats
+from rag.models_in_use.writers import Writers
+from rag.service import figures
 from rag.settings import Settings
-from rag.settings_limits import ServerSettings
-from rag.settings_models import LicencesSettings, LlmSettings
-from rag.writers import Writers
+from rag.settings.limits import ServerSettings
+from rag.settings.models import LicencesSettings, LlmSettings
 from tests.models.protocol_server import MODEL
 from tests.models.test_hosts import Served, told
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from rag.pinning import PinWatch, looked
+from rag.models_in_use.pinning import PinWatch, looked
 from rag.settings import Settings
-from rag.settings_models import EmbedderSettings, LlmSettings
+from rag.settings.models import EmbedderSettings, LlmSettings
 from tests.models.protocol_server import DIGEST, MODEL, tag
 from tests.models.scripted_server import Exchange, ScriptedServer
 

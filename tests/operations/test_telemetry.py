@@ -18,9 +18,9 @@ from starlette.testclient import TestClient
 
 from rag.answers import Answer, AnswerEvent, Done, Found, Outcome, Passage
 from rag.api.http import create_app
+from rag.app.telemetry import Traces
 from rag.metrics import OUTCOMES, Metrics
-from rag.settings_file import load
-from rag.telemetry import Traces
+from rag.settings.file import load
 from tests.doors.http.conftest import CLOSED, LEAVE, SICK
 from tests.doors.http.house import House
 
@@ -189,7 +189,7 @@ def test_nothing_of_it_is_loaded_unless_a_collector_is_named() -> None:
         "home = Path(tempfile.mkdtemp())\n"
         "rag.app.App(Settings(home=home, models=home)).close()\n"
         "import threading\n"
-        "print('rag.telemetry' in sys.modules, 'telemetry' in [t.name for t in threading.enumerate()])"
+        "print('rag.app.telemetry' in sys.modules, 'telemetry' in [t.name for t in threading.enumerate()])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]

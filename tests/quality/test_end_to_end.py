@@ -12,9 +12,9 @@ from rag.answers import Answer, Done
 from rag.app import App
 from rag.ask import cite
 from rag.settings import Settings
-from rag.settings_answers import RetrievalSettings
-from rag.settings_ingest import IngestSettings
-from rag.settings_models import LlmSettings
+from rag.settings.answers import RetrievalSettings
+from rag.settings.ingest import IngestSettings
+from rag.settings.models import LlmSettings
 
 pytestmark = pytest.mark.models
 

@@ -12,10 +12,10 @@ import pytest
 from rag.access import Confidentiality
 from rag.errors import SettingsError
 from rag.settings import TABLES, Settings
-from rag.settings_file import load
-from rag.settings_models import EmbedderSettings, LlmSettings
-from rag.settings_sources import SourceSettings
-from rag.settings_template import template
+from rag.settings.file import load
+from rag.settings.models import EmbedderSettings, LlmSettings
+from rag.settings.sources import SourceSettings
+from rag.settings.template import template
 
 ONE = '[[sources]]\nname = "a"\npath = "/srv/a"\n'
 

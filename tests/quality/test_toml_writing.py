@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.errors import SettingsError
-from rag.settings_template import template
-from rag.toml_writing import with_value, write
+from rag.settings.template import template
+from rag.settings.toml_writing import with_value, write
 
 DIGEST = "sha256:" + "ab" * 32
 

@@ -21,7 +21,7 @@ from markupsafe import Markup
 
 from rag.errors import SettingsError
 from rag.evaluate.models.standing import Entry, same_questions
-from rag.texts import LANGUAGES, texts
+from rag.text.sentences import LANGUAGES, texts
 
 _MOST = 200
 _PAGE = Environment(

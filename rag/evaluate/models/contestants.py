@@ -13,9 +13,9 @@ from rag.errors import ModelUnavailable, SettingsError
 from rag.models.catalogue import MODELS
 from rag.models.llm import open_language_model
 from rag.models.running import memory_bytes, size_bytes
+from rag.models_in_use.writers import limits_of, policy_of
 from rag.ports import LanguageModel
 from rag.settings import Settings
-from rag.writers import limits_of, policy_of
 
 PROVIDERS = ("embedded", "ollama", "openai-compatible")
 _PINNED = re.compile(r"(?P<name>.+?)@sha256:(?P<digest>.*)")

@@ -19,7 +19,7 @@ from rag.access import Principal
 from rag.app import App
 from rag.ask.sentences import sentences
 from rag.errors import SettingsError
-from rag.language import language_of, language_of_question
+from rag.text.language import language_of, language_of_question
 
 COUNT = 24
 """Questions made where nobody says how many: half in the language of the document, a quarter across languages, a

@@ -17,7 +17,7 @@ from rag.ask.figures import figures_of
 from rag.errors import SettingsError
 from rag.evaluate.answering import Answered
 from rag.evaluate.questions import Question
-from rag.language import language_of, language_of_question
+from rag.text.language import language_of, language_of_question
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

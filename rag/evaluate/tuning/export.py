@@ -20,12 +20,12 @@ from rag.ask.answer import Answerer
 from rag.ask.receipt import receipt_of
 from rag.ask.replay import replay
 from rag.ask.statements import Statement, StatementStream
-from rag.auditing import Reader
 from rag.errors import ModelError, SettingsError
 from rag.models.wrapped import Wrapped
 from rag.ports import Delta, Generation, LanguageModel, Message
+from rag.service.auditing import Reader
 from rag.store.feedback import Judgement, Verdict
-from rag.texts import LANGUAGES, texts
+from rag.text.sentences import LANGUAGES, texts
 
 _SALT = re.compile(r"\A\([^()\n]*\)\n")
 _BASE = re.compile(r"[\w./:@-]+")

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from rag.errors import SettingsError
-from rag.texts import texts
+from rag.text.sentences import texts
 
 _KEY: Final = "proof.key"
 _KEY_BYTES: Final = 32

@@ -17,7 +17,7 @@ from rag.documents import Hidden, Parsed, Part, Section, Span
 from rag.errors import EmptyDocument, UnreadableDocument
 from rag.ingest.parse.concealed import plain, revealed, told, with_smuggled
 from rag.ingest.parse.dates import credible
-from rag.language import language_of
+from rag.text.language import language_of
 
 _SPACES = re.compile(r"[ \t\v\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+")
 _SPACED_NEWLINE = re.compile(r" ?\n ?")

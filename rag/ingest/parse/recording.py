@@ -14,7 +14,7 @@ from rag.errors import DocumentWaits, EmptyDocument, UnreadableDocument
 from rag.ingest.parse.draft import clean
 from rag.ingest.parse.sound import RATE, slices
 from rag.ingest.parse.speech import Speech
-from rag.language import language_of
+from rag.text.language import language_of
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel

@@ -19,7 +19,7 @@ from starlette.testclient import TestClient
 
 from rag.api.http import create_app
 from rag.app import App
-from rag.settings_file import load
+from rag.settings.file import load
 from tests.standins import WordEmbedder
 
 SAMPLE = Path(__file__).parents[3] / "data" / "sample"

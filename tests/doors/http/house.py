@@ -26,6 +26,9 @@ from rag.answers import (
     Sentence,
 )
 from rag.app import App
+from rag.app.keeping import Keeping
+from rag.app.observing import Counted
+from rag.app.signing_in import sign_in_of
 from rag.ask.conversation import Turn
 from rag.ask.course import printed
 from rag.ask.evidence import Features
@@ -36,27 +39,24 @@ from rag.credentials.keys import Keys
 from rag.credentials.sign_in import SignIn
 from rag.credentials.suspensions import Suspensions
 from rag.documents import Chunk, ChunkId, Document, DocumentId, DocumentRef, Section, Span
+from rag.files.originals import Originals
+from rag.files.pages import Pages
+from rag.files.sources import Sources
+from rag.files.uploads import Uploads
 from rag.filters import NONE, TYPES, Filters
 from rag.identity import Memberships, person
-from rag.keeping import Keeping
 from rag.metrics import Metrics
-from rag.observing import Counted
-from rag.originals import Originals
-from rag.pages import Pages
-from rag.pinning import PinWatch
+from rag.models_in_use.pinning import PinWatch
+from rag.models_in_use.writers import Writers
 from rag.settings import Settings
-from rag.settings_auth import AuthSettings
-from rag.settings_models import EmbedderSettings
-from rag.signing_in import sign_in_of
-from rag.sources import Sources
+from rag.settings.auth import AuthSettings
+from rag.settings.models import EmbedderSettings
 from rag.store.audit import AuditLog
 from rag.store.bot_messages import BotMessages
 from rag.store.feedback import Feedback
 from rag.store.ledger import Ledger
 from rag.store.rows import Version
-from rag.texts import texts
-from rag.uploads import Uploads
-from rag.writers import Writers
+from rag.text.sentences import texts
 
 NOBODY_ELSE = Token("user:somebody-else")
 

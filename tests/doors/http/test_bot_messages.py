@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from rag.auditing import Auditing
 from rag.errors import AccessError, SettingsError
-from rag.service import Service
+from rag.service.auditing import Auditing
+from rag.service.operations import Service
 from tests.doors.http.test_bots import ANNA, BEN, Desk, put
 
 PAPER = "offen:urlaub-offen.txt"

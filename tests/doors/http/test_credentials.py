@@ -22,7 +22,7 @@ from rag.api.caller import AdminOf, needs
 from rag.api.http import create_app
 from rag.api.way import Proxies
 from rag.credentials.identified import INTRANET, READING
-from rag.settings_auth import AuthSettings
+from rag.settings.auth import AuthSettings
 from tests.doors.http.conftest import CLOSED, LEAVE, SICK, served
 from tests.doors.http.house import House, Paper, answered, sentence
 

@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from rag.api.examples import ANSWERS, REQUESTS
 from rag.api.openapi import TABLE, codes, operations
-from rag.texts import LANGUAGES, texts
+from rag.text.sentences import LANGUAGES, texts
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from rag.api.line import Waiting
 from rag.api.problems import Refused
 from rag.identity import person
 from rag.models.seats import Seats
-from rag.settings_limits import LimitsSettings
+from rag.settings.limits import LimitsSettings
 from rag.store.ledger import Ledger
 from tests import loops
 

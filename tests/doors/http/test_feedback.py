@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from rag.auditing import Auditing
-from rag.erasing import Erasing
+from rag.service.auditing import Auditing
+from rag.service.erasing import Erasing
 from tests.doors.http.archive import Archive
 
 QUESTION = "Wie viele Werktage Urlaub gibt es?"

@@ -10,7 +10,7 @@ import pytest
 
 from rag.answers import Outcome
 from rag.filters import NONE, TYPES, Filters
-from rag.texts import LANGUAGES, texts
+from rag.text.sentences import LANGUAGES, texts
 from tests.doors.http.conftest import served
 from tests.doors.http.house import House, Paper, ending
 

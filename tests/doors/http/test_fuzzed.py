@@ -27,7 +27,7 @@ from schemathesis.specs.openapi.checks import (
 from starlette.testclient import TestClient
 
 from rag.api.http import create_app
-from rag.settings_limits import LimitsSettings
+from rag.settings.limits import LimitsSettings
 from tests.doors.http.conftest import CLOSED, LEAVE, SICK
 from tests.doors.http.house import House
 from tests.faults.seeds import fresh

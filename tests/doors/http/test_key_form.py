@@ -20,7 +20,7 @@ from starlette.testclient import TestClient
 from rag.access import Audience, Channel, ChannelKind
 from rag.api.browser_sessions import BARE_COOKIE, SESSION_COOKIE
 from rag.credentials.identified import PERSONAL
-from rag.settings_auth import AuthSettings
+from rag.settings.auth import AuthSettings
 from tests.doors.http.conftest import CLOSED, LEAVE, SICK, served
 from tests.doors.http.house import House
 from tests.doors.http.test_accessibility import axe, barriers

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from rag.advice import KINDS, advice, kind_of
-from rag.texts import texts
+from rag.text.advice import KINDS, advice, kind_of
+from rag.text.sentences import texts
 from tests.doors.http.archive import Archive
 
 

@@ -28,7 +28,7 @@ from rag.filters import NONE, Filters
 from rag.identity import person
 from rag.metrics import Metrics
 from rag.settings import Settings
-from rag.settings_limits import LimitsSettings, ServerSettings
+from rag.settings.limits import LimitsSettings, ServerSettings
 from tests import loops
 from tests.bench.asking import Told, ask, get, jain
 from tests.doors.http.conftest import served

@@ -23,7 +23,7 @@ from rag.credentials.identified import INTRANET
 from rag.errors import ModelUnavailable
 from rag.filters import Filters
 from rag.mcp.tools import MAX_CHARS, NO_DOCUMENT
-from rag.settings_limits import LimitsSettings
+from rag.settings.limits import LimitsSettings
 from tests import loops
 from tests.doors.http.conftest import CLOSED, LEAVE, SICK, served
 from tests.doors.http.house import House, Paper, cited, sentence

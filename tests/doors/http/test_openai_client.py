@@ -17,7 +17,7 @@ from rag.ask.conversation import Turn
 from rag.credentials.identified import INTRANET
 from rag.errors import ModelTimeout, StoreFull
 from rag.filters import NONE, Filters
-from rag.settings_limits import LimitsSettings
+from rag.settings.limits import LimitsSettings
 from tests import loops
 from tests.doors.http.conftest import CLOSED, LEAVE, SICK, served
 from tests.doors.http.house import House, Paper, cited, ending, sentence

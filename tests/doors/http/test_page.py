@@ -15,7 +15,7 @@ import pytest
 from rag.answers import AnswerEvent, Found, Outcome, Passage, Reason, Thinking
 from rag.documents import Hidden, Hiding
 from rag.errors import ModelTimeout, StoreFull
-from rag.texts import LANGUAGES, texts
+from rag.text.sentences import LANGUAGES, texts
 from tests.doors.http.conftest import served
 from tests.doors.http.house import House, cited, done, ending, sentence
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from rag.settings_auth import AuthSettings
+from rag.settings.auth import AuthSettings
 from tests.doors.http.conftest import CLOSED, LEAVE, SICK, served
 from tests.doors.http.house import House, Paper
 

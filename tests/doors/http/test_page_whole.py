@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from rag.app import App
-from rag.service import Service
-from rag.settings_file import load
+from rag.service.operations import Service
+from rag.settings.file import load
 from tests.doors.conftest import Line, Writer
 from tests.doors.http.conftest import served
 from tests.standins import says

@@ -10,7 +10,7 @@ from rag.access import LOOPBACK
 from rag.api.admission import Admission
 from rag.api.problems import Refused
 from rag.api.rates import Rates
-from rag.settings_limits import LimitsSettings
+from rag.settings.limits import LimitsSettings
 
 
 def refused(admission: Admission, user: str, *, now_s: float = 0.0) -> tuple[str, int]:

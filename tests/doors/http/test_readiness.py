@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from rag import readiness
 from rag.access import Audience, Channel, ChannelKind
-from rag.readiness import audit, disk
-from rag.settings_models import EmbedderSettings
+from rag.service import readiness
+from rag.service.readiness import audit, disk
+from rag.settings.models import EmbedderSettings
 from tests.doors.http.house import House
 
 Opened = Callable[..., TestClient]

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from connectors.names import no_document
 from rag.errors import SettingsError
-from rag.settings_file import load
-from rag.upload_names import file_name
+from rag.files.upload_names import file_name
+from rag.settings.file import load
 from tests.doors.http.archive import HANDBOOK, Archive, pdf, until
 from tests.doors.http.conftest import served
 
@@ -298,7 +298,7 @@ def test_a_folder_that_is_gone_is_said(archive: Archive) -> None:
 
 
 def test_what_was_erased_here_before_is_told_and_does_not_come_back(archive: Archive) -> None:
-    from rag.erasing import Erasing
+    from rag.service.erasing import Erasing
 
     anna = archive.as_("anna")
     archive.send(anna, "neu.txt", TEXT)

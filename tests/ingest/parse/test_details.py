@@ -10,7 +10,7 @@ from rag.ingest.parse.draft import Draft
 from rag.ingest.parse.headings import numbered_level
 from rag.ingest.parse.lines import join_two
 from rag.ingest.parse.number_formats import show
-from rag.language import language_of
+from rag.text.language import language_of
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,9 @@ from rag.ingest.parse.speech import LANGUAGES, Speech, installed
 from rag.ingest.parse.worker import Child, Limits
 from rag.models.catalogue import default_directory
 from rag.models.weights import find
-from rag.perceiving import speech_of
-from rag.settings import IngestSettings, Settings
+from rag.models_in_use.perceiving import speech_of
+from rag.settings import Settings
+from rag.settings.ingest import IngestSettings
 
 if not installed():
     pytest.skip("the extra `speech` is not installed", allow_module_level=True)
