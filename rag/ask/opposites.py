@@ -10,17 +10,16 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from rag.ask.figures import figures_of
+from rag.ask.ordinary import DETERMINERS
+from rag.ask.quantities import kinds_of
+
 _ONE = r"(?:eine?[nmrs]?|one|an?)\s"
 _GROUPS = (
     (r"brutto\w*|gross", r"netto\w*|net"),
     (r"zuzüglich|zzgl|exklusive|exkl|excluding", r"inklusive|inkl|einschließlich|including|inclusive"),
     (r"freiwillig\w*|optional\w*|voluntar\w*", r"verpflichtend\w*|obligatorisch\w*|mandatory|compulsory|obligatory"),
     (r"vormittag\w*|mornings?", r"nachmittag\w*|afternoons?"),
-    (r"arbeitgeber\w*|employers?", r"arbeitnehmer\w*|beschäftigt\w*|mitarbeit\w*|angestellt\w*|employees?|staff"),
-    (r"vermieter\w*|landlords?", r"mieter\w*|tenants?"),
-    (r"verkäufer\w*|sellers?", r"käufer\w*|buyers?"),
-    (r"auftraggeber\w*", r"auftragnehmer\w*"),
-    (r"gläubiger\w*|creditors?", r"schuldner\w*|debtors?"),
     (r"intern(?:e[nmrs]?)?|internal(?:ly)?", r"extern(?:e[nmrs]?)?|external(?:ly)?"),
     (r"gestiegen\w*|steig(?:t|en|end\w*)|stieg(?:en)?|erhöht\w*|risen|rose|increas\w*",
      r"gesunken\w*|sink(?:t|en|end\w*)|sank(?:en)?|verringert\w*|vermindert\w*|reduziert\w*|decreas\w*|reduced"),
@@ -42,9 +41,23 @@ _GROUPS = (
      rf"{_ONE}(?:stunde|hour)", rf"{_ONE}(?:minute)"),
     (r"nur|ausschließlich|only|solely|exclusively", r"alle[nrs]?|jede[nmrs]?|all|every|everyone|everybody"),
 )  # fmt: skip
-_PATTERNS = tuple(
-    tuple(re.compile(rf"\b(?:{words})(?!\w)", re.IGNORECASE) for words in alternatives) for alternatives in _GROUPS
-)
+_PARTIES = (
+    (r"arbeitgeber\w*|employers?", r"arbeitnehmer\w*|beschäftigt\w*|mitarbeit\w*|angestellt\w*|employees?|staff"),
+    (r"vermieter\w*|landlords?", r"mieter\w*|tenants?"),
+    (r"verkäufer\w*|sellers?", r"käufer\w*|buyers?"),
+    (r"auftraggeber\w*", r"auftragnehmer\w*"),
+    (r"gläubiger\w*|creditors?", r"schuldner\w*|debtors?"),
+)  # fmt: skip
+"""Two who deal with each other: what one gives, the other gets. They are exchanged where the same is said of them."""
+
+
+def _compiled(groups: Sequence[Sequence[str]]) -> tuple[tuple[re.Pattern[str], ...], ...]:
+    return tuple(
+        tuple(re.compile(rf"\b(?:{words})(?!\w)", re.IGNORECASE) for words in alternatives) for alternatives in groups
+    )
+
+
+_OPPOSITES, _BOTH_SIDES = _compiled(_GROUPS), _compiled(_PARTIES)
 _DENIED = re.compile(
     r"\b(?:nicht|kein\w*|not|no|non)[\s-]+(?:mehr\s|länger\s|as\s|only\s|nur\s)?[^\W\d_]+", re.IGNORECASE
 )
@@ -54,6 +67,8 @@ _TOKEN = re.compile(r"[^\W\d_]+")
 _BENT = re.compile(r"(?:e[nmrs]?|s|t|st|te[nmrst]?)$")
 _NEGATED = ("un", "nicht", "non")
 _SHORTEST = 5
+_BEGINS = 4
+_ARTICLES = DETERMINERS | {"the", "a", "an"}
 
 _NUR = re.compile(r"\b(?:nur|ausschließlich|only|solely)\s+((?:[^\W\d_]+[\s-]+){0,2}[^\W\d_]+)", re.IGNORECASE)
 _NO = re.compile(r"\b(?:nicht|kein\w*|niemals|nie|not|never|cannot|\w+n['’]t)\b", re.IGNORECASE)
@@ -69,13 +84,24 @@ def exchanged(statement: str, sources: Sequence[str], context: str) -> bool:
     `context` is what counts as said with the sources: what stands there is exchanged for nothing."""
     said, there = _DENIED.sub(" ", statement), " ".join(sources)
     around = f"{there} {context}"
-    for alternatives in _PATTERNS:
+    for alternatives in (*_OPPOSITES, *_BOTH_SIDES):
         mine = [pattern for pattern in alternatives if pattern.search(said)]
         if mine and not any(pattern.search(around) for pattern in mine):
             others = [pattern for pattern in alternatives if pattern not in mine and pattern.search(there)]
-            if any(not pattern.search(statement) for pattern in others):
+            absent = [pattern for pattern in others if not pattern.search(statement)]
+            told = {word for pattern in mine for word in _beside(pattern, said)}
+            if absent and (alternatives in _OPPOSITES or any(told & _beside(pattern, there) for pattern in absent)):
                 return True
     return _negated_by_prefix(said, there, context) or _shut_out(statement, sources)
+
+
+def _beside(pattern: re.Pattern[str], text: str) -> set[str]:
+    """The beginnings of the words directly before and after, articles, figures and units left out."""
+    near = set[str]()
+    for match in pattern.finditer(text):
+        near |= {*_TOKEN.findall(text[: match.start()])[-2:], *_TOKEN.findall(text[match.end() :])[:2]}
+    telling = {word.casefold() for word in near if not (figures_of(word) or kinds_of(word))}
+    return {word[:_BEGINS] for word in telling - _ARTICLES}
 
 
 def _negated_by_prefix(said: str, there: str, context: str) -> bool:
