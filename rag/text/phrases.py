@@ -12,6 +12,7 @@ import unicodedata
 _QUOTED = re.compile(
     r"""(?<!\w)(?:"([^"]*)"|„([^„“”"]*)[“”"]|“([^“”]*)”|»([^«»]*)«|«([^«»]*)»)""",
 )
+_ARTICLE = re.compile(r"^(?:der|die|das|den|dem|des|the)\s+(?=\w)", re.IGNORECASE)
 _LETTERS: dict[str, str | None] = {"ä": "ae", "ö": "oe", "ü": "ue"}
 _FOLDED = str.maketrans(
     _LETTERS
@@ -23,8 +24,11 @@ _FOLDED = str.maketrans(
 
 def phrases_of(question: str) -> tuple[str, ...]:
     """What stands in quotation marks, German, English, French or typewriter's; a mark without its other half is text,
-    and so is what holds neither letter nor digit."""
+    and so is what holds neither letter nor digit. Within a sentence the article before a phrase is left out: it
+    bends with the sentence ("die Methodisten", "den Methodisten")."""
     found = ["".join(parts).strip() for parts in _QUOTED.findall(question)]
+    if any(letter.isalnum() for letter in _QUOTED.sub("", question)):
+        found = [_ARTICLE.sub("", phrase) for phrase in found]
     return tuple(dict.fromkeys(phrase for phrase in found if any(letter.isalnum() for letter in fold(phrase))))
 
 
