@@ -123,7 +123,7 @@ class _Known:
         """Whether two words that form one name stand there only beside others: another first name, another firm."""
         first, last = pair.split()
         last = last.removesuffix("s")
-        if re.search(rf"\b{re.escape(first)}\s+{re.escape(last)}", self.text):
+        if re.search(rf"\b{re.escape(first)}[\s-]+{re.escape(last)}", self.text):
             return False
         apart = rf"\b{re.escape(first)}\s+[A-ZÄÖÜ][\w-]+|\b[A-ZÄÖÜ][\w-]+\s+{re.escape(last)}\b"
         return first.casefold() not in LITTLE and bool(re.search(apart, self.text))

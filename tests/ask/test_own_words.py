@@ -68,3 +68,9 @@ def test_a_name_may_stand_in_any_heading_above_and_no_other_name_may(asked: Ask)
     said = "Colleagues in Leeds get 10 weeks of full sick pay after more than two years."
     assert asked(said, given, question) is Flaw.NONE
     assert asked(said.replace("Leeds", "Dayton"), given, question) is Flaw.NAME
+
+
+def test_two_words_that_stand_there_joined_by_a_hyphen_are_no_other_name(asked: Ask) -> None:
+    table = "| Anlass | PPAP-Stufe | Teile |\n| --- | --- | --- |\n| Lieferantenwechsel Härterei | 4 | 8 |"
+    given = passage(table, context="Erstmusterprüfung und PPAP\nQM-VA-11 Umfang")
+    assert asked("PPAP Stufe bei Wechsel der Härterei: 4", given, "PPAP Stufe bei Wechsel der Härterei") is Flaw.NONE
