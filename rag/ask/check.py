@@ -8,7 +8,7 @@ A statement is supported when
 2. the sentences cited hold enough of its words, or mean the same closely enough (another language has other words);
 3. every name, identifier and address in it stands there;
 4. it denies nothing that they do not deny, leaves no denial out, and turns no limit or date round;
-5. it gives no end of a range for the whole, and no word for its opposite (gross for net).
+5. it gives no end of a range for the whole, no word for its opposite (gross for net), and no plan for a fact.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from rag.ask.kin import share
 from rag.ask.mixture import doubled_figure, doubled_name, refigured, renumbered
 from rag.ask.names import is_of_nothing, missing_names
 from rag.ask.opposites import exchanged
-from rag.ask.polarity import turned_over, turned_round
+from rag.ask.polarity import only_planned, turned_over, turned_round
 from rag.ask.quantities import agrees, contradicts, quantities_of, scaled
 from rag.ask.ranges import misread
 from rag.ask.visible import visible
@@ -74,6 +74,7 @@ class Flaw(StrEnum):
     DENIAL = "denial"
     DIRECTION = "direction"
     OPPOSITE = "opposite"
+    PLAN = "plan"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -275,6 +276,8 @@ class Checker:
             return Flaw.OPPOSITE
         if turned_round(claim.text, texts, " ".join(near), self._content):
             return Flaw.DIRECTION
+        if only_planned(claim.text, texts):
+            return Flaw.PLAN
         return Flaw.NONE
 
 

@@ -1,4 +1,5 @@
-"""What turns a sentence round: denial, and which way a limit or a date lies (at least, at most; before, after). Pure.
+"""What turns a sentence round: denial, which way a limit or a date lies (at least, at most; before, after), and a plan
+told as a fact. Pure.
 
 A statement may leave such a word out only where the source has none beside the same words; it may bring its own only
 where the source has one that means the same.
@@ -71,6 +72,16 @@ _IMPLIED = {
         re.I,
     ),
 }
+_PLANNED = re.compile(
+    r"\bgeplant\s+(?:ist|sind)\b|\b(?:ist|sind)\b[^.;|]{0,60}\bgeplant\b|\bschl(?:ägt|agen)\b[^.;|]{0,80}\bvor\b|"
+    r"\b(?:is|are) (?:planned|proposed)\b|\bpropos(?:es|e)\b|\bplans? to\b",
+    re.IGNORECASE,
+)
+_NOT_YET = re.compile(
+    r"\b(?:(?:ge)?plan\w*|soll\w*|vorgesch\w*|vorschl\w*|schl(?:ägt|agen)|vorgesehen\w*|w[ie]rd(?:en)?|würden?|"
+    r"künftig\w*|propos\w*|planned|will|would|shall|should|intend\w*|suggest\w*)\b",
+    re.IGNORECASE,
+)
 _SAYS_LITTLE = 2
 _STEM = 6
 _NEAR_CLAUSE = 0.6
@@ -188,6 +199,12 @@ def turned_round(statement: str, sources: Sequence[str], context: str, stems: St
         if pattern is not None and figures_anchor(anchor) and not same and not pattern.search(whole):
             return True
     return False
+
+
+def only_planned(statement: str, sources: Sequence[str]) -> bool:
+    """Whether a statement tells as done or there what every source of it calls planned or proposed."""
+    planned = bool(sources) and all(_PLANNED.search(source) for source in sources)
+    return planned and not _NOT_YET.search(statement)
 
 
 def figures_anchor(anchor: frozenset[str]) -> bool:

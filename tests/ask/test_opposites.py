@@ -136,3 +136,20 @@ def test_a_figure_of_the_passages_under_a_name_they_do_not_know_is_not_supported
     assert checked(contract, "Der Mindestbestellwert beträgt 120 ppm je Halbjahr.").flaw is Flaw.WORDS
     assert checked(contract, "Die vereinbarte Fehlerquote beträgt 120 ppm je Halbjahr.").supported
     assert checked(contract, "Die Lieferzeit beträgt 25 Werktage.").supported
+
+
+@pytest.mark.parametrize(
+    ("source", "fact", "plan"),
+    [
+        ("Geplant sind sechs feststehende Kameras ohne Ton.", "Es gibt 6 feststehende Kameras ohne Ton.",
+         "Es sollen sechs feststehende Kameras ohne Ton hängen."),
+        ("Der Betriebsrat schlägt einen Zuschuss von 2,00 € je Tag vor.", "Der Zuschuss beträgt 2,00 € je Tag.",
+         "Der Betriebsrat schlägt einen Zuschuss von 2 € je Tag vor."),
+        ("The opening of a second site in Leeds is planned for 2027.", "A second site opened in Leeds in 2027.",
+         "A second site in Leeds will open in 2027."),
+    ],
+)  # fmt: skip
+def test_a_plan_is_not_supported_as_a_fact(checked: Checked, source: str, fact: str, plan: str) -> None:
+    assert checked(source, fact).flaw is Flaw.PLAN
+    assert checked(source, plan).supported
+    assert checked(source, source).supported
