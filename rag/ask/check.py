@@ -24,7 +24,7 @@ from rag.ask.cite import Unit, units_of
 from rag.ask.claims import Claim, Source, Stems, another, claim_of, content_by, source_of
 from rag.ask.kin import share
 from rag.ask.mixture import doubled_figure, doubled_name, refigured, renumbered
-from rag.ask.names import is_of_nothing, missing_names
+from rag.ask.names import is_of_another, is_of_nothing, missing_names
 from rag.ask.opposites import exchanged
 from rag.ask.polarity import only_planned, turned_over, turned_round
 from rag.ask.quantities import agrees, contradicts, quantities_of, scaled
@@ -158,7 +158,9 @@ class Checker:
     def _lent(self, claim: Claim, place: int, meaning: Sequence[float], foreign: Set[int]) -> frozenset[str]:
         """The figures of the claim that this unit holds, as the same quantity and of the same thing."""
         source, nearer = self._sources[place], self._nearer(claim, place, meaning, foreign)
-        found = set()
+        found = set[str]()
+        if is_of_another(claim.text, source.text, source.near):
+            return frozenset()
         for figure in claim.figures & source.figures:
             if not self._on_topic(claim.subjects[figure], place, meaning, foreign):
                 continue

@@ -29,6 +29,12 @@ _CONTINUES = re.compile(
     r"it|they|this|that|these|those|then|otherwise|he|she|its|their|if you|in that case|alles|beide|both)\b",
     re.IGNORECASE,
 )
+_MEASURED = re.compile(
+    r"\b(?:wie\s+(?:hoch|lange?|groß|teuer|oft|weit|schnell|alt|schwer|breit|viele?)|"
+    r"how\s+(?:many|much|long|high|large|big|expensive|often|far|fast|old))\b",
+    re.IGNORECASE,
+)
+"""What a question asks for, which no answer says again."""
 _OUTLINE = re.compile(r"\W*(?:§+\s*)?(\d+(?:\.\d+)*)[.)]?\s+(?=\S)")
 _MIXED = re.compile(r"\d[^\W\d_]|[^\W\d_]-?\d")
 _WORD = re.compile(r"\w+(?:[-./]\w+)*")
@@ -85,7 +91,7 @@ def claim_of(text: str, question: str, content: Stems) -> Claim:
     own = content(text)
     short = len(own) < _SAYS_LITTLE
     figures = figures_of(text)
-    topic = own | content(visible(question)) if short and figures else own
+    topic = own | content(_MEASURED.sub(" ", visible(question))) if short and figures else own
     subjects = dict.fromkeys(figures, topic)
     for clause in _CLAUSE.split(text):
         words = content(clause or "")

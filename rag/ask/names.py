@@ -47,6 +47,8 @@ _SUBJECT = re.compile(
 _PAIR = re.compile(r"\b([A-ZÄÖÜ][^\W\d_]{2,})(?=\s([A-ZÄÖÜ][^\W\d_]{2,}))")
 _COUNTED = re.compile(r"(?:\d|\b(?:zwei|drei|vier|fünf|sechs|sieben|acht|neun|zehn|elf|zwölf))\s$")
 _SHORTEST = 4
+_LONG_NOUNS = tuple(noun for noun in NOUNS if len(noun) > 5)
+"""A word that begins with one is a compound (``Kundenlogo``); with a shorter one it may be somebody's name."""
 
 
 def missing_names(statement: str, sources: Iterable[str], stems: Stems, *, language: str) -> list[str]:
@@ -175,17 +177,29 @@ def _ordinary(word: str, before: str, there: _Known, language: str, *, first: bo
 
 
 def _is_noun(word: str) -> bool:
-    """Whether a German word is a common noun, by itself, by its ending or as the end of a compound."""
+    """Whether a German word is a common noun, by itself, by its ending, or as an end or the beginning of a compound."""
     folded = word.casefold()
     if any(part in NOUNS or part.endswith(NOUN_ENDINGS) for part in (folded, *folded.split("-"))):
         return True
-    return any(folded.endswith(noun) for noun in NOUNS if len(noun) > _SHORTEST)
+    if any(folded.endswith(noun) for noun in NOUNS if len(noun) > _SHORTEST):
+        return True
+    return any(folded.startswith(noun) and len(folded) - len(noun) >= _SHORTEST for noun in _LONG_NOUNS)
 
 
 def _adjective(before: str, *, first: bool) -> bool:
     """Whether the word before bends like an adjective beside its noun."""
     bends = len(before) > _SHORTEST and before.endswith(("e", "en", "er", "es", "em"))
     return not first and bends and before.islower() and before not in LITTLE
+
+
+def is_of_another(statement: str, source: str, near: str) -> bool:
+    """Whether a source names another thing of the sort the statement names (``MKS-6`` for ``MKS-4``) and not that one:
+    its figures are the other's."""
+    there = {name.casefold() for name in identifiers_of(source)}
+    known = there | {name.casefold() for name in identifiers_of(near)}
+    said = {name.casefold() for name in identifiers_of(statement)}
+    others = {re.sub(r"\d+", "0", name) for name in there - said}
+    return any(re.sub(r"\d+", "0", name) in others for name in said - known)
 
 
 def names_of(text: str) -> list[str]:

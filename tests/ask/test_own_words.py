@@ -1,5 +1,5 @@
 """A statement in a model's own words, as it answers a question: what it says with another compound, and where it
-repeats a name that only the document's headings hold."""
+repeats a name that only the document's headings hold. And what looks like it and is not."""
 
 from __future__ import annotations
 
@@ -25,14 +25,18 @@ Ask = Callable[..., Flaw]
 
 
 @pytest.fixture
-def asked(tmp_path: Path) -> Iterator[Ask]:
-    words = WordIndex(tmp_path / "words")
+def words(tmp_path: Path) -> Iterator[WordIndex]:
+    index = WordIndex(tmp_path / "words")
+    yield index
+    index.close()
 
+
+@pytest.fixture
+def asked(words: WordIndex) -> Ask:
     def flaw(statement: str, given: Passage, question: str) -> Flaw:
         return Checker([given], stems=words.stems, question=question).check(statement).flaw
 
-    yield flaw
-    words.close()
+    return flaw
 
 
 @pytest.mark.parametrize(
@@ -74,3 +78,23 @@ def test_two_words_that_stand_there_joined_by_a_hyphen_are_no_other_name(asked: 
     table = "| Anlass | PPAP-Stufe | Teile |\n| --- | --- | --- |\n| Lieferantenwechsel Härterei | 4 | 8 |"
     given = passage(table, context="Erstmusterprüfung und PPAP\nQM-VA-11 Umfang")
     assert asked("PPAP Stufe bei Wechsel der Härterei: 4", given, "PPAP Stufe bei Wechsel der Härterei") is Flaw.NONE
+
+
+def test_the_figure_of_another_thing_of_its_sort_is_not_lent(words: WordIndex) -> None:
+    prices = "| Item | Unit price |\n| --- | --- |\n| MKS-6, 200 mm | EUR 31.40 |\n| MKS-8, 200 mm | EUR 53.20 |"
+    plans = "Für die MKS-4 sind Entwicklungskosten von 640.000 Euro angesetzt."
+    checker = Checker([passage(prices), passage(plans, number=1)], stems=words.stems)
+    assert not checker.check("The unit price of the MKS-4 is EUR 31.40.").supported
+    assert checker.check("The unit price of the MKS-6 is EUR 31.40.").supported
+
+
+def test_what_a_question_measures_by_is_no_subject_of_the_answer(asked: Ask) -> None:
+    table = "| Bereich | Budget 2024 | Budget 2025 |\n| --- | --- | --- |\n| Weiterbildung | 160000 | 175000 |"
+    said = "Das Weiterbildungsbudget 2025 beträgt 175000 Euro."
+    assert asked(said, passage(table), "Wie hoch ist das Weiterbildungsbudget 2025?") is Flaw.NONE
+
+
+@pytest.mark.parametrize(("word", "flaw"), [("Kundenlogo", Flaw.NONE), ("Pohlert", Flaw.NAME)])
+def test_a_compound_that_begins_with_a_common_noun_is_no_name(asked: Ask, word: str, flaw: Flaw) -> None:
+    given = passage("Die Laserbeschriftung der Spindeln mit Zeichen des Bestellers kostet 1,20 Euro.")
+    assert asked(f"Die Laserbeschriftung der Spindeln mit {word} kostet 1,20 Euro.", given, "") is flaw
