@@ -79,11 +79,11 @@ export class Sources {
   }
 }
 
-/** The first words of a passage, without the heading that stands above them already. */
+/** The first words of a passage, without the heading that stands above them already, and without the rules of a table. */
 function beginning({ text, headings }) {
   const last = headings.at(-1) ?? "";
   const body = last && text.startsWith(last) ? text.slice(last.length) : text;
-  return body.slice(0, 240).replace(/[#|*]+/g, " ").replace(/\s+/g, " ").trim();
+  return body.slice(0, 240).replace(/[#|*]+|:?-{3,}:?/g, " ").replace(/\s+/g, " ").trim();
 }
 
 function places({ key, span }) {

@@ -258,6 +258,15 @@ def test_a_passage_with_hidden_text_says_so_and_why(house: House, shown: Shown, 
     assert page.locator(".source .age").all_inner_texts() == [told]
 
 
+def test_a_table_begins_on_its_card_with_its_words_not_its_rules(house: House, shown: Shown) -> None:
+    leave, sick = house.passages
+    table = "| Länge | Tage |\n| --- | :---: |\n| 2 Jahre | 24 |"
+    house.passages = (replace(leave, chunk=replace(leave.chunk, text=table, headings=())), sick)
+    page = shown()
+    answered(page)
+    assert page.locator(".source .snippet").first.inner_text() == "Länge Tage 2 Jahre 24"
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_reason_for_hidden_text_has_its_words(language: str) -> None:
     assert all(texts(language)[f"js.hidden_{why}"] for why in Hiding)
