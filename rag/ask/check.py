@@ -22,13 +22,14 @@ from rag.answers import Passage
 from rag.ask.addresses import addresses_of, is_active
 from rag.ask.cite import Unit, units_of
 from rag.ask.claims import Claim, Source, Stems, another, claim_of, content_by, source_of
+from rag.ask.figures import figures_of
 from rag.ask.kin import share
 from rag.ask.mixture import doubled_figure, doubled_name, refigured, renumbered
 from rag.ask.names import is_of_another, is_of_nothing, missing_names
 from rag.ask.opposites import exchanged
 from rag.ask.polarity import only_planned, turned_over, turned_round
 from rag.ask.quantities import agrees, contradicts, quantities_of, scaled
-from rag.ask.ranges import misread
+from rag.ask.ranges import misread, within
 from rag.ask.visible import visible
 
 Meaning = Callable[[str], Sequence[float]]
@@ -107,6 +108,7 @@ class Checker:
         self.units = [unit for unit in units_of(passages) if any(letter.isalnum() for letter in unit.text)]
         self._sources = [source_of(place, self.units, passages, self._content) for place in range(len(self.units))]
         self._question, self._asked = question, self._content(visible(question))
+        self._asked_figures = figures_of(visible(question))
 
     def check(self, statement: str, *, preferred: int | None = None) -> Support:
         """Find the units that carry a statement. Between equals those of the passage number `preferred` win."""
@@ -119,11 +121,10 @@ class Checker:
         found = Support(units=tuple(self.units[place] for place in chosen))
         if self._leads_elsewhere(claim, chosen):
             return replace(found, flaw=Flaw.ADDRESS)
-        if missing:
+        chosen_sources = [self._sources[place] for place in chosen]
+        if missing or doubled_figure(claim, chosen_sources) or refigured(claim, self._sources):
             return replace(found, flaw=Flaw.FIGURE)
-        if doubled_figure(claim, [self._sources[place] for place in chosen]) or refigured(claim, self._sources):
-            return replace(found, flaw=Flaw.FIGURE)
-        flaw = self._flaw(claim, [self._sources[place] for place in chosen])
+        flaw = self._flaw(claim, chosen_sources)
         if flaw is Flaw.NONE and not (carried and self._spoken_of(claim, chosen, foreign)):
             flaw = Flaw.WORDS
         return replace(found, supported=flaw is Flaw.NONE, flaw=flaw)
@@ -161,6 +162,11 @@ class Checker:
         found = set[str]()
         if is_of_another(claim.text, source.text, source.near):
             return frozenset()
+        if (
+            claim.figures - self._asked_figures <= source.figures
+        ):  # the case asked for, and this unit's own answer to it
+            asked = claim.figures & self._asked_figures
+            found |= {one for one in asked if within(claim.quantities.get(one, frozenset()), source.text)}
         for figure in claim.figures & source.figures:
             if not self._on_topic(claim.subjects[figure], place, meaning, foreign):
                 continue
@@ -169,8 +175,7 @@ class Checker:
                 continue
             if scaled(figure, source.quantities) - {quantity.kind for quantity in counted}:
                 continue
-            rivals = [other for other in nearer if figure not in other.figures]
-            if not any(self._rivals(claim, figure, other, source) for other in rivals):
+            if not any(self._rivals(claim, figure, other, source) for other in nearer if figure not in other.figures):
                 found.add(figure)
         return frozenset(found)
 

@@ -6,10 +6,10 @@ makes a case of it ("after 2 years"). Ranges of the clock are none: what is open
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from rag.ask.quantities import Token, alike, tokens_of
+from rag.ask.quantities import Quantity, Token, alike, tokens_of
 
 _JOINS = frozenset({"bis", "to", "–", "−", "-"})
 _BETWEEN = {"und": "zwischen", "and": "between"}
@@ -62,6 +62,17 @@ def ranges_in(tokens: Sequence[Token]) -> list[Range]:
     return found
 
 
+def within(quantities: Iterable[Quantity], text: str) -> bool:
+    """Whether one of these quantities lies in a range of the text that counts the same: 4 years in "3 to 5 years"."""
+    ranges = ranges_in(tokens_of(text))
+    return any(
+        not _is_less(known.value, one.low) and not _is_less(one.high, known.value) and _is_figure(known.value)
+        for known in quantities
+        for one in ranges
+        if any(alike(known.kind, kind) for kind in one.kinds)
+    )
+
+
 def _pairs(tokens: Sequence[Token]) -> Iterator[tuple[int, int]]:
     """The places of two figures that are joined."""
     for first, token in enumerate(tokens):
@@ -91,6 +102,10 @@ def _alone(said: Sequence[Token], place: int, one: Range, end: str) -> bool:
     if before & wrong and not before & right:
         return True
     return not before & (right | _CASE)
+
+
+def _is_figure(value: str) -> bool:
+    return _is_less(value, "inf")
 
 
 def _is_less(one: str, other: str) -> bool:

@@ -98,3 +98,16 @@ def test_what_a_question_measures_by_is_no_subject_of_the_answer(asked: Ask) -> 
 def test_a_compound_that_begins_with_a_common_noun_is_no_name(asked: Ask, word: str, flaw: Flaw) -> None:
     given = passage("Die Laserbeschriftung der Spindeln mit Zeichen des Bestellers kostet 1,20 Euro.")
     assert asked(f"Die Laserbeschriftung der Spindeln mit {word} kostet 1,20 Euro.", given, "") is flaw
+
+
+@pytest.mark.parametrize(
+    ("statement", "flaw"),
+    [
+        ("After four years of service, you get 27 days of leave.", Flaw.NONE),
+        ("After four years of service, you get 25 days of leave.", Flaw.FIGURE),
+        ("After seven years of service, you get 27 days of leave.", Flaw.FIGURE),
+    ],
+)
+def test_a_case_of_the_question_finds_the_range_it_lies_in(asked: Ask, statement: str, flaw: Flaw) -> None:
+    table = "| Length of service | Days of leave |\n| --- | --- |\n| Up to 2 years | 25 |\n| 3 to 5 years | 27 |"
+    assert asked(statement, passage(table), "How many days of leave do I get after four years?") is flaw
