@@ -162,9 +162,8 @@ class Checker:
         found = set[str]()
         if is_of_another(claim.text, source.text, source.near):
             return frozenset()
-        if (
-            claim.figures - self._asked_figures <= source.figures
-        ):  # the case asked for, and this unit's own answer to it
+        # the case asked for, where this unit has its own answer to it
+        if claim.figures - self._asked_figures <= source.figures:
             asked = claim.figures & self._asked_figures
             found |= {one for one in asked if within(claim.quantities.get(one, frozenset()), source.text)}
         for figure in claim.figures & source.figures:

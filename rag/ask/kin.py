@@ -9,7 +9,6 @@ two things of one sort, and no kin.
 from __future__ import annotations
 
 from collections.abc import Set
-from functools import lru_cache
 from itertools import takewhile
 
 _SHARED, _REST = 5, 3
@@ -24,10 +23,11 @@ def share(words: Set[str], there: Set[str]) -> float:
     return len(words & there) + _COUNTS * sum(any(kin(word, other) for other in there) for word in words - there)
 
 
-@lru_cache(maxsize=100_000)
 def kin(one: str, other: str) -> bool:
     """Whether two stems share a part that tells what they are about."""
     if min(len(one), len(other)) < _SHARED or not (one.isalpha() and other.isalpha()):
+        return False
+    if one[:_SHARED] not in other and other[:_SHARED] not in one:  # most pairs, told at once; nothing is remembered
         return False
     return _begin_alike(one, other) or _goes_on(one, other) or _goes_on(other, one)
 
