@@ -177,7 +177,8 @@ class ModelInfo:
 class Answer:
     """A question's end. `asked` is the stand-alone question a follow-up was read as, "" where it stood alone;
     `left_out` counts passages that did not fit what the model could be given; `reason` says why it is incomplete, where
-    that may be said. `links` are what a chat may only be pointed at: they go to the bot that asked, and no further."""
+    that may be said. `links` are what a chat may only be pointed at: they go to the bot that asked, and no further.
+    `unquoted` is what stood in quotation marks and was searched for without them: no passage holds it word for word."""
 
     question: str
     text: str
@@ -192,6 +193,7 @@ class Answer:
     disagreements: tuple[Disagreement, ...] = ()
     reason: Reason | None = None
     links: tuple[Pointer, ...] = ()
+    unquoted: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The public form, as `rag ask --json` and `POST /api/ask` give it."""
@@ -208,6 +210,7 @@ class Answer:
             "left_out": self.left_out,
             "disagreements": [disagreement.as_json() for disagreement in self.disagreements],
             "reason": self.reason.value if self.reason else None,
+            "unquoted": list(self.unquoted),
         }
 
 

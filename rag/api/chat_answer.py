@@ -16,7 +16,7 @@ from rag.answers import Answer, Citation, Outcome, Sentence
 from rag.api.chat_request import SOURCES_MARK
 from rag.api.forms import citation_form
 from rag.ask.course import printed
-from rag.text.sentences import texts
+from rag.text.sentences import texts, unquoted_line
 
 _ACTIVE: Final = re.compile(r"(?<=!)(?=\[)|(?<=\])(?=[(:])|(?<=<)(?=[a-zA-Z/!?])")
 
@@ -41,7 +41,7 @@ class Said:
             outcome = answer.outcome.value
             said = words.get(f"{outcome}.{answer.reason}", words.get(outcome, ""))
             left = "" if answer.outcome is Outcome.ANSWERED else "\n" + said.rstrip(":")
-        return plain(left) + sources_list(answer, self._language)
+        return plain(left) + _unquoted(answer, self._language) + sources_list(answer, self._language)
 
 
 def plain(text: str) -> str:
@@ -51,7 +51,12 @@ def plain(text: str) -> str:
 
 def whole_text(answer: Answer, language: str) -> str:
     """The text, and the list of its sources."""
-    return plain(answer.text) + sources_list(answer, language)
+    return plain(answer.text) + _unquoted(answer, language) + sources_list(answer, language)
+
+
+def _unquoted(answer: Answer, language: str) -> str:
+    line = unquoted_line(answer.unquoted, language)
+    return f"\n{plain(line)}" if line else ""
 
 
 def sources_list(answer: Answer, language: str) -> str:
@@ -80,6 +85,7 @@ def extra(answer: Answer) -> dict[str, Any]:
         "citations": [citation_form(citation) for citation in answer.citations],
         "model": answer.model.as_json(),
         "receipt": answer.receipt,
+        "unquoted": list(answer.unquoted),
     }
 
 

@@ -36,6 +36,7 @@ _ANSWER: Final = {
     "left_out": 0,
     "disagreements": [],
     "reason": None,
+    "unquoted": [],
 }
 _URL: Final = f"https://archivar.firma.de/?document={_KEY}&span=812-863"
 _IN_CHAT: Final = {"document_id": _KEY, "uri": _URL, "url": _URL}
@@ -97,7 +98,7 @@ ANSWERS: Final[dict[str, Any]] = {
     "BotAnswer": _ANSWER_TO_BOT,
     "Standing": {"standing": True},
     "Withdrawals": {"messages": ["C01/1700000000.000100"]},
-    "Found": {"evidence": 0.93, "passages": [_PASSAGE]},
+    "Found": {"evidence": 0.93, "passages": [_PASSAGE], "unquoted": []},
     "Choices": {"sources": ["personal"], "types": ["pdf"], "languages": ["de", "en", "other"]},
     "DocumentKnown": {**_DOCUMENT, "pages": 4},
     "DocumentText": {
@@ -195,6 +196,7 @@ ANSWERS: Final[dict[str, Any]] = {
             "citations": [_CITATION],
             "model": _MODEL,
             "receipt": "7fd1c20b3c5e",
+            "unquoted": [],
         },
     },
     "ProblemDetails": {

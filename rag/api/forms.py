@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from rag.answers import Answer, AnswerEvent, Citation, Done, Found, Passage, Sentence, Thinking
 from rag.api.line import Waiting
+from rag.ask.searched import Retrieved
 from rag.documents import Document, Section
 from rag.filters import name_of
 from rag.store.listing import Listed
@@ -38,9 +39,14 @@ def answer_form(answer: Answer) -> dict[str, Any]:
     }
 
 
-def found_form(passages: Sequence[Passage], evidence: float) -> dict[str, Any]:
-    """What a search found."""
+def passages_form(passages: Sequence[Passage], evidence: float) -> dict[str, Any]:
+    """The evidence."""
     return {"evidence": round(evidence, 4), "passages": [passage_form(passage) for passage in passages]}
+
+
+def found_form(found: Retrieved) -> dict[str, Any]:
+    """What a search found."""
+    return {**passages_form(found.passages, found.evidence), "unquoted": list(found.unquoted)}
 
 
 Event = AnswerEvent | Waiting
@@ -52,7 +58,7 @@ def event_form(event: Event) -> tuple[str, dict[str, Any]]:
     if isinstance(event, Waiting):
         return "queue", {"position": event.position, "of": event.of}
     if isinstance(event, Found):
-        return "passages", found_form(event.passages, event.evidence) | {"settled": event.settled}
+        return "passages", passages_form(event.passages, event.evidence) | {"settled": event.settled}
     if isinstance(event, Thinking):
         return "thinking", {"over": event.over}
     if isinstance(event, Sentence):

@@ -81,7 +81,7 @@ class CallersReading:
             found = await run_sync(look)
         except (RagError, Refused) as error:
             raise self._told(error) from error
-        return found_form(found.passages, found.evidence)
+        return found_form(found)
 
     async def ask(self, question: str, *, sources: Sequence[str] | None) -> Mapping[str, Any]:
         """See `Reading`. A client that goes away stops the model."""

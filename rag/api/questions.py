@@ -185,4 +185,4 @@ def choices(app: AppOf, caller: Annotated[Caller, Depends(needs("search", "ask")
 def _found(wanted: Search, app: App, caller: Caller) -> dict[str, Any]:
     filters = caller.narrowed(wanted.filters.of(wanted.sources))
     found = app.search(wanted.query, principal=caller.principal, channel=caller.channel, k=wanted.k, filters=filters)
-    return found_form(found.passages, found.evidence)
+    return found_form(found)

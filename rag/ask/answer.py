@@ -134,7 +134,7 @@ class Answerer:
             yield Found(passages=recheck.left(seen), evidence=0.0, settled=False)
         found = self.retriever.read(searched)
         course.mark("retrieve")
-        course.warned = self.other_embedder()
+        course.warned, course.unquoted = self.other_embedder(), found.unquoted
         released = divide(found.passages, channel, self.policy)
         shown = self._showable(found.passages, asked, recheck)
         enough = found.evidence >= self.rules.evidence

@@ -32,7 +32,8 @@ class Before:
 class Course:
     """One question under way. `asked` is what it was read as, `speaker` the model's digest or name, `options` how its
     answer is made, `before` set where an earlier answer is given again, `pointers` what may be pointed at besides,
-    at the moment it is asked, `warned` where the embedder is another version than the pinned one."""
+    at the moment it is asked, `warned` where the embedder is another version than the pinned one, `unquoted` as in
+    `rag.answers.Answer`."""
 
     question: str
     asked: str
@@ -55,6 +56,7 @@ class Course:
     disagreements: tuple[Disagreement, ...] = ()
     timing_ms: dict[str, float] = field(default_factory=dict)
     pointers: Callable[[], tuple[Pointer, ...]] = tuple
+    unquoted: tuple[str, ...] = ()
     closed: bool = False
     warned: bool = False
 
@@ -153,6 +155,7 @@ class Course:
             disagreements=self.disagreements,
             reason=reason,
             links=self.pointers() if outcome is not Outcome.NOTHING_FOUND else (),
+            unquoted=self.unquoted,
         )
         self.closed = True
         making = replace(self.making, options=self.options, text=answer.text)

@@ -18,6 +18,7 @@ from rag.ask.fuse import fuse
 from rag.ask.joining import joined
 from rag.ask.long_question import question_vector
 from rag.ask.neutral import LANGUAGES, Languages
+from rag.ask.quoted import Narrowed, narrowed
 from rag.ask.rank import Ranked, rank
 from rag.ask.searched import Candidates, Hits, Retrieved, Searched, Wanted
 from rag.ask.variety import distinct, varied
@@ -29,14 +30,12 @@ from rag.store.ledger import Ledger
 from rag.store.ties import steady
 from rag.store.vectors import VectorIndex
 from rag.store.words import WordIndex
-from rag.text.phrases import holds, phrases_of
 
 _log = logging.getLogger(__name__)
 
 _MANY = (50, 400, 3200)  # candidates of each search; more where copies of one text fill them
 _ENOUGH = 20
 _READABLE = 64  # of the candidates, the best are fetched from the ledger; the others where they are not enough
-_HOLDING = 1000  # of a phrase that stands in more chunks, those that fit the question's words best
 
 _beside = ThreadPoolExecutor(32, thread_name_prefix="words")
 """Words are looked for while the question is embedded: neither needs the other, and neither holds the interpreter."""
@@ -85,12 +84,11 @@ class Retriever:
         without: Set[ChunkId] = frozenset(),
     ) -> Searched:
         """The first half of `retrieve`, some tens of milliseconds: what both searches find, none of it read yet."""
-        grant = self._holding(question, self.ledger.grant(principal, filters))
-        words = _beside.submit(self.lexical, question, grant, _MANY[0])
+        left = self._narrowed(question, self.ledger.grant(principal, filters))
+        words = _beside.submit(self.lexical, question, left.grant, _MANY[0])
         vector = question_vector(self.embedder, question)
-        wanted = Wanted(question=question, vector=vector, grant=grant, principal=principal, without=without, k=k)
-        found = self._candidates(wanted, words)
-        return Searched(wanted=wanted, found=found)
+        wanted = Wanted(question=question, vector=vector, grant=left.grant, principal=principal, without=without, k=k)
+        return Searched(wanted=wanted, found=self._candidates(wanted, words), unquoted=left.unquoted)
 
     def best(self, searched: Searched) -> tuple[Passage, ...]:
         """The k best by what the searches say alone."""
@@ -115,6 +113,7 @@ class Retriever:
             question_vector=wanted.vector,
             features=features,
             grant=wanted.grant,
+            unquoted=searched.unquoted,
         )
 
     def _listed(self, passages: Sequence[Passage], *, k: int) -> tuple[Passage, ...]:
@@ -194,19 +193,13 @@ class Retriever:
             found=agreement,
         )
 
-    def _holding(self, question: str, grant: Grant) -> Grant:
-        """Narrowed to chunks that hold, by the ledger's own text, every phrase in quotation marks."""
-        phrases = phrases_of(question)
-        if not phrases:
-            return grant
+    def _narrowed(self, question: str, grant: Grant) -> Narrowed:
+        """By what stands in quotation marks; to nothing where nobody can tell what holds it."""
         try:
-            found = self.words.holding(phrases, question, grant=grant, k=_HOLDING)
+            return narrowed(question, grant, ledger=self.ledger, words=self.words)
         except IndexDamaged as error:
             self.damaged(self.words, error)
-            found = []
-        texts = self.ledger.chunk_texts(found)
-        held = (name for name, parts in texts.items() if all(any(holds(t, p) for t in parts) for p in phrases))
-        return replace(grant, chunks=frozenset(held))
+            return Narrowed(grant=replace(grant, chunks=frozenset()))
 
     def vectors_of(self, chunks: Sequence[ChunkId]) -> Vectors:
         """Their vectors in the space of the questions, (len(chunks), dimension); zeros where there is none."""

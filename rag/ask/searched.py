@@ -42,10 +42,12 @@ class Candidates:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Searched:
-    """What was wanted, and what both searches found of it; none of it has been read yet."""
+    """What was wanted, and what both searches found of it; none of it has been read yet. `unquoted` as in
+    `rag.ask.quoted.Narrowed`."""
 
     wanted: Wanted
     found: Candidates
+    unquoted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,3 +60,4 @@ class Retrieved:
     question_vector: Vector
     features: Features
     grant: Grant
+    unquoted: tuple[str, ...] = ()

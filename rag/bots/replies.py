@@ -15,7 +15,7 @@ from rag.bots.adapter import Asked, Reply, Source, Stage
 from rag.bots.links import defused, is_internal
 from rag.bots.told import Finished, Proof, Written
 from rag.text.language import language_of_question, told_by_question
-from rag.text.sentences import LANGUAGES, texts
+from rag.text.sentences import LANGUAGES, texts, unquoted_line
 
 _SHOWING: Final = frozenset({"answered", "extracts", "unsupported", "incomplete"})
 """Outcomes whose text is shown. Whatever else there is, also one that this version does not know, shows no text."""
@@ -58,7 +58,8 @@ class Replies:
     def final(self, finished: Finished, *, wrote: bool = True) -> Reply:
         """The end of an answer; `wrote` tells whether any of it was a model's own."""
         showing = finished.outcome in _SHOWING
-        text, cut = self._fitting(finished.text) if showing else ("", False)
+        said = "\n".join(filter(None, (finished.text, unquoted_line(finished.unquoted, self.language))))
+        text, cut = self._fitting(said) if showing else ("", False)
         return Reply(
             stage=Stage.FINAL,
             language=self.language,

@@ -93,7 +93,8 @@ class Proof:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
     """The end of an answer. `links` are what may only be pointed at: (address, title), the title "" where the channel
-    carries none; `sensitivity` is the highest class shown, or ""."""
+    carries none; `sensitivity` is the highest class shown, or ""; `unquoted` was searched for without its quotation
+    marks."""
 
     outcome: str
     text: str
@@ -102,6 +103,7 @@ class Finished:
     links: tuple[tuple[str, str], ...] = ()
     nearest: tuple[Proof, ...] = ()
     sensitivity: str = ""
+    unquoted: tuple[str, ...] = ()
 
 
 Told = Found | Queued | Thinking | Written | Finished
@@ -144,6 +146,7 @@ def _finished(form: Mapping[str, Any]) -> Finished:
         links=tuple((str(one["url"]), str(one.get("title") or "")) for one in form.get("links") or ()),
         nearest=tuple(_proof({"marker": 0, **one}) for one in form.get("passages", ())),
         sensitivity=str(form.get("sensitivity") or ""),
+        unquoted=tuple(str(one) for one in form.get("unquoted") or ()),
     )
 
 

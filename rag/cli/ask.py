@@ -94,7 +94,7 @@ def search(options: argparse.Namespace) -> int:
         if options.batch:
             return _batch(lines, lambda text: last(way.call("search", {"query": text, **arguments})))
         found = last(way.call("search", {"query": options.query, **arguments}))
-    output.print_json(found) if options.json else output.passages(found)
+    output.print_json(found) if options.json else output.passages(found, options.query)
     if not found["passages"]:
         _say_where_to_look(options)
     return OK if found["passages"] else NOTHING

@@ -16,6 +16,9 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn
 from rich.table import Table
 from rich.text import Text
 
+from rag.text.language import language_of_question
+from rag.text.sentences import unquoted_line
+
 _LINE_ENDS = {ord(end): f"\\u{ord(end):04x}" for end in "\x85\u2028\u2029"}
 """What JSON may hold but many a reader takes for the end of a line."""
 
@@ -121,6 +124,7 @@ def ending(answer: dict[str, Any], explanation: str | None, extracts: Iterable[d
         out.print(f"[yellow]The documents disagree:[/] {_side(one)} – {_side(other)}")
     if answer.get("asked", answer["question"]) != answer["question"]:
         err.print(f"[dim]read as: {safe(answer['asked'])}[/]")
+    unquoted(answer, answer["question"])
     if answer.get("left_out"):
         err.print(f"[dim]{counted(answer['left_out'], 'passage')} did not fit the prompt[/]")
     model = answer["model"]
@@ -129,6 +133,12 @@ def ending(answer: dict[str, Any], explanation: str | None, extracts: Iterable[d
     if model["name"]:
         seconds = answer["timing_ms"].get("total", 0) / 1000
         err.print(f"[dim]{safe(model['name'])} · {seconds:.1f} s · receipt {answer['receipt']}[/]")
+
+
+def unquoted(found: dict[str, Any], asked: str) -> None:
+    """What was searched for without its quotation marks, in the language of what was asked."""
+    if line := unquoted_line(found.get("unquoted", ()), language_of_question(asked)):
+        err.print(f"[yellow]{safe(line)}[/]")
 
 
 def _side(citation: dict[str, Any]) -> str:
@@ -154,12 +164,13 @@ def place(entry: dict[str, Any]) -> str:
     return ", ".join(parts)
 
 
-def passages(found: dict[str, Any]) -> None:
-    """A search's result."""
+def passages(found: dict[str, Any], query: str) -> None:
+    """What a search for it found."""
     for number, passage in enumerate(found["passages"], 1):
         flow(f"{safe(place(passage))} [dim]{passage['score']:.2f}[/]", lead=f"[bold cyan]{number}[/]", width=3)
         flow(safe(_beginning(" ".join(passage["text"].split()))), width=3)
     out.print(f"[dim]evidence {found['evidence']:.2f}[/]")
+    unquoted(found, query)
 
 
 def _beginning(text: str, most: int = 300) -> str:

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from rag.ask.fence import harmless
 from rag.question import MAX_QUESTION, readable
+from rag.text.sentences import unquoted_line
 
 MAX_CHARS = 20_000
 """Characters of document text in one result."""
@@ -80,10 +81,12 @@ class FoundPassage(BaseModel):
 
 
 class SearchResult(BaseModel):
-    """`evidence` is the calibrated probability, 0 to 1, that the passages answer the query."""
+    """`evidence` is the calibrated probability, 0 to 1, that the passages answer the query. `unquoted`: phrases
+    that no passage holds word for word, searched for without their quotation marks."""
 
     evidence: float
     passages: list[FoundPassage]
+    unquoted: list[str]
     cut: bool
 
 
@@ -110,6 +113,7 @@ class AskResult(BaseModel):
     text: str
     citations: list[Proof]
     receipt: str
+    unquoted: list[str]
 
 
 class DocumentResult(BaseModel):
@@ -134,7 +138,7 @@ class Reading(Protocol):
     """
 
     async def search(self, query: str, *, k: int, sources: Sequence[str] | None) -> Mapping[str, Any]:
-        """``{"evidence", "passages"}``."""
+        """``{"evidence", "passages", "unquoted"}``."""
 
     async def ask(self, question: str, *, sources: Sequence[str] | None) -> Mapping[str, Any]:
         """The answer."""
@@ -171,22 +175,38 @@ async def _search(wanted: SearchArguments, reading: Reading) -> tuple[BaseModel,
         if left < 0 and kept:
             break
         kept.append(_only(FoundPassage, {**passage, "text": passage["text"][:MAX_CHARS]}))
-    result = SearchResult(evidence=found["evidence"], passages=kept, cut=len(kept) < len(found["passages"]))
+    result = SearchResult(
+        evidence=found["evidence"],
+        passages=kept,
+        unquoted=found["unquoted"],
+        cut=len(kept) < len(found["passages"]),
+    )
     if not kept:
         return result, "Nothing was found. Try other words, best those that stand in the documents."
     told = [
         f"{number}. {_place(one)} (key {one.key})\n{harmless(one.text)}" for number, one in enumerate(kept, start=1)
     ]
-    return result, f"Evidence {result.evidence:.2f} of 1.\n" + _fenced(told)
+    return result, f"Evidence {result.evidence:.2f} of 1.\n" + _unquoted(result.unquoted) + _fenced(told)
 
 
 async def _ask(wanted: AskArguments, reading: Reading) -> tuple[BaseModel, str]:
     answer = await reading.ask(wanted.question, sources=wanted.sources)
     proofs = [_only(Proof, citation) for citation in answer["citations"]]
-    result = AskResult(outcome=answer["outcome"], text=answer["text"], citations=proofs, receipt=answer["receipt"])
+    result = AskResult(
+        outcome=answer["outcome"],
+        text=answer["text"],
+        citations=proofs,
+        receipt=answer["receipt"],
+        unquoted=answer["unquoted"],
+    )
     told = [harmless(result.text)]
     told += [f"[{one.marker}] {_place(one)} (key {one.key}): „{harmless(one.quote)}“" for one in proofs]
-    return result, f"Outcome: {result.outcome}.\n" + _fenced(told)
+    return result, f"Outcome: {result.outcome}.\n" + _unquoted(result.unquoted) + _fenced(told)
+
+
+def _unquoted(phrases: Sequence[str]) -> str:
+    line = unquoted_line([harmless(phrase) for phrase in phrases], "en")
+    return f"{line}\n" if line else ""
 
 
 async def _document(wanted: DocumentArguments, reading: Reading) -> tuple[BaseModel, str]:

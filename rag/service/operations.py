@@ -138,7 +138,7 @@ class Service:
         reason: str | None = None,
         break_glass: bool = False,
     ) -> Iterator[Event]:
-        """``{"evidence", "passages"}``; the rest as in `ask`."""
+        """``{"evidence", "passages", "unquoted"}``; the rest as in `ask`."""
         who = reader(self._app, user=user, reason=reason, glass=break_glass)
         found = self._app.search(
             question_of(query),
@@ -152,6 +152,7 @@ class Service:
         yield {
             "evidence": round(found.evidence, 4),
             "passages": [passage.as_json() for passage in found.passages],
+            "unquoted": list(found.unquoted),
         }
 
     def ingest(

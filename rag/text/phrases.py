@@ -27,9 +27,14 @@ def phrases_of(question: str) -> tuple[str, ...]:
     and so is what holds neither letter nor digit. Within a sentence the article before a phrase is left out: it
     bends with the sentence ("die Methodisten", "den Methodisten")."""
     found = ["".join(parts).strip() for parts in _QUOTED.findall(question)]
-    if any(letter.isalnum() for letter in _QUOTED.sub("", question)):
+    if asks_besides(question):
         found = [_ARTICLE.sub("", phrase) for phrase in found]
     return tuple(dict.fromkeys(phrase for phrase in found if any(letter.isalnum() for letter in fold(phrase))))
+
+
+def asks_besides(question: str) -> bool:
+    """Whether more is asked than what stands in quotation marks."""
+    return any(letter.isalnum() for letter in _QUOTED.sub("", question))
 
 
 def fold(text: str) -> str:

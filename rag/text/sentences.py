@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 
@@ -18,3 +18,10 @@ def texts(language: str, room: str = "") -> Mapping[str, str]:
     content = files("rag.web").joinpath(f"locales/{name}.json").read_text(encoding="utf-8")
     loaded: dict[str, str] = json.loads(content)
     return loaded
+
+
+def unquoted_line(phrases: Sequence[str], language: str) -> str:
+    """What was searched for without its quotation marks, in one sentence; "" where nothing was."""
+    words = texts(language)
+    said = words["and"].join(f"„{' '.join(phrase.split())}“" for phrase in phrases)
+    return words["unquoted"].format(phrases=said) if phrases else ""

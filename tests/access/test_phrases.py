@@ -1,4 +1,5 @@
-"""What stands in quotation marks is found word for word, or nothing is. Real ledger, Chroma and tantivy."""
+"""What stands in quotation marks is found word for word, or nothing is; a whole sentence is searched without the marks
+then. Real ledger, Chroma and tantivy."""
 
 from __future__ import annotations
 
@@ -62,6 +63,34 @@ def found(shelf: Shelf, question: str, who: Principal = ANNA) -> set[str]:
 )
 def test_only_what_holds_the_phrase_is_found(shelf: Shelf, question: str, names: set[str]) -> None:
     assert found(shelf, question) == names
+
+
+def test_a_sentence_whose_phrase_stands_nowhere_is_searched_without_the_marks_and_says_so(shelf: Shelf) -> None:
+    result = shelf.retriever.retrieve("Wie lang ist „der Jahresurlaub“?", principal=ANNA, k=10)
+    assert result.unquoted == ("Jahresurlaub",)
+    without = shelf.retriever.retrieve("Wie lang ist der Jahresurlaub?", principal=ANNA, k=10)
+    assert {one.chunk.id for one in result.passages} == {one.chunk.id for one in without.passages} != set()
+    assert shelf.retriever.retrieve("„Jahresurlaub“?", principal=ANNA, k=10).passages == ()
+
+
+def test_of_two_phrases_the_one_that_stands_somewhere_still_narrows(shelf: Shelf) -> None:
+    result = shelf.retriever.retrieve('Was sagt "RL-2024-07" zum "Jahresurlaub"?', principal=ANNA, k=10)
+    assert {passage.chunk.document_id for passage in result.passages} == {"house:urlaub.txt"}
+    assert result.unquoted == ("Jahresurlaub",)
+
+
+def test_phrases_that_stand_nowhere_together_are_all_named(shelf: Shelf) -> None:
+    result = shelf.retriever.retrieve('Was hat "RL-2024-07" mit "Frau Müller" zu tun?', principal=ANNA, k=10)
+    assert result.unquoted == ("RL-2024-07", "Frau Müller")
+    assert len(result.passages) > 1
+
+
+def test_what_may_not_be_read_counts_as_what_is_not_there(shelf: Shelf) -> None:
+    question = "Was gilt „für die Leitung“ im Urlaub?"
+    result = shelf.retriever.retrieve(question, principal=ANNA, k=10)
+    assert result.unquoted == ("für die Leitung",)
+    assert "house:geheim.txt" not in {passage.chunk.document_id for passage in result.passages}
+    assert shelf.retriever.retrieve(question, principal=Principal(user="chef"), k=10).unquoted == ()
 
 
 def test_a_phrase_in_what_may_not_be_read_finds_nothing(shelf: Shelf) -> None:

@@ -68,6 +68,14 @@ def test_an_outcome_that_shows_nothing_shows_no_text_of_the_answer(outcome: str)
     assert reply.notice == texts("de", "bots")["nothing_found"]
 
 
+def test_what_was_searched_for_without_its_quotation_marks_is_told_below_what_is_shown() -> None:
+    shown = DIRECT.final(finished("answered", "A. [1]", proofs=(proof(1),), unquoted=("Jahresurlaub",)))
+    assert shown.text == (
+        "A. [1]\nKeine Stelle enthält wörtlich „Jahresurlaub“. Gesucht wurde ohne die Anführungszeichen."
+    )
+    assert "Jahresurlaub" not in repr(DIRECT.final(finished("nothing_found", unquoted=("Jahresurlaub",))))
+
+
 def test_what_a_model_wrote_is_said_to_be_and_what_it_did_not_is_not() -> None:
     machine = texts("de", "bots")["machine"]
     assert machine in DIRECT.final(finished("answered", "A. [1]", proofs=(proof(1),))).notice

@@ -46,7 +46,7 @@ def test_an_answer_is_one_object_with_every_part_of_the_contract(full: Line) -> 
     answer = full.json("ask", QUESTION)
     assert list(answer) == [
         "question", "outcome", "text", "citations", "passages", "model", "receipt", "timing_ms",
-        "asked", "left_out", "disagreements", "reason",
+        "asked", "left_out", "disagreements", "reason", "unquoted",
     ]  # fmt: skip
     assert (answer["outcome"], answer["text"]) == ("answered", f"{TRUE} [1]")
     (citation,) = answer["citations"]

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from rag.api.schemas.form import Form
 
+_UNQUOTED = "what no passage holds word for word, and was searched for without its quotation marks"
 Outcome = Literal["answered", "extracts", "nothing_found", "unsupported", "link_only", "incomplete"]
 
 
@@ -65,6 +66,7 @@ class Answer(Form):
     left_out: int
     disagreements: list[list[Citation]]
     reason: str | None = Field(description="why it is incomplete, or extracts only")
+    unquoted: list[str] = Field(description=_UNQUOTED)
 
 
 class Found(Form):
@@ -72,6 +74,7 @@ class Found(Form):
 
     evidence: float
     passages: list[Passage]
+    unquoted: list[str] = Field(description=_UNQUOTED)
 
 
 class Choices(Form):

@@ -45,6 +45,7 @@ class BotAnswer(Form):
     left_out: int
     disagreements: list[list[BotCitation]]
     reason: str | None
+    unquoted: list[str]
     links: list[Link]
     sensitivity: Literal["", "public", "internal", "confidential", "strict"]
 

@@ -66,6 +66,7 @@ class Archivar(Form):
     citations: list[Citation]
     model: Model
     receipt: str
+    unquoted: list[str]
 
 
 class OpenAICompletion(BaseModel):

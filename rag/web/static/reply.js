@@ -131,10 +131,12 @@ export class Reply {
     else this.part(".status").textContent = "";
   }
 
-  /** What else there is to know: how a follow-up was read, what was left out, where documents disagree. */
+  /** What else there is to know: how a follow-up was read, what was not held word for word or left out, where documents disagree. */
   remarks(answer) {
     const side = (one) => `„${one.quote}“ (${one.title})${dated(one)}`;
     const said = (answer.disagreements ?? []).map(([one, other]) => say("disagree", { one: side(one), other: side(other) }));
+    const unquoted = (answer.unquoted ?? []).map((phrase) => `„${phrase}“`).join(say("and"));
+    if (unquoted) said.unshift(say("unquoted", { phrases: unquoted }));
     if (answer.asked && answer.asked !== answer.question) said.unshift(say("asked", { question: answer.asked }));
     if (answer.model.changed) said.push(say("model_changed"));
     if (answer.left_out) said.push(say("left_out", { n: answer.left_out }));

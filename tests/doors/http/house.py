@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -273,6 +273,16 @@ def cited(passage: Passage, marker: int, quote: str = "") -> Citation:
         key=passage.key,
         as_of=passage.as_of,
     )
+
+
+def unquoting(*phrases: str) -> Callable[[str, Sequence[Passage]], Iterator[AnswerEvent]]:
+    """An answer that was searched for without the quotation marks around these."""
+
+    def script(question: str, passages: Sequence[Passage]) -> Iterator[AnswerEvent]:
+        for event in answered(question, passages):
+            yield Done(answer=replace(event.answer, unquoted=phrases)) if isinstance(event, Done) else event
+
+    return script
 
 
 def done(

@@ -37,7 +37,7 @@ def test_an_answer_has_the_form_of_the_contract(client: TestClient) -> None:
     answer = client.post("/api/ask", json=ASK).json()
     assert list(answer) == [
         "question", "outcome", "text", "citations", "passages", "model", "receipt", "timing_ms",
-        "asked", "left_out", "disagreements", "reason",
+        "asked", "left_out", "disagreements", "reason", "unquoted",
     ]  # fmt: skip
     assert set(answer["citations"][0]) == {
         "marker", "document_id", "title", "uri", "page", "headings", "span", "quote", "as_of", "key",

@@ -26,7 +26,7 @@ from rag.mcp.tools import MAX_CHARS, NO_DOCUMENT
 from rag.settings.limits import LimitsSettings
 from tests import loops
 from tests.doors.http.conftest import CLOSED, LEAVE, SICK, served
-from tests.doors.http.house import House, Paper, cited, sentence
+from tests.doors.http.house import House, Paper, cited, sentence, unquoting
 
 T = TypeVar("T")
 LONG = "Ein Absatz über den Urlaub. " * 4000
@@ -113,6 +113,13 @@ def test_a_citation_opens_its_document_at_its_span(address: str) -> None:
     start, end = proof["span"]
     read = call(address, "get_document", key=proof["key"], start=start, max_chars=end - start).structured_content
     assert read["text"] == proof["quote"] == "Der Urlaub beträgt 24 Werktage."
+
+
+def test_a_model_is_told_what_was_searched_for_without_its_quotation_marks(address: str, house: House) -> None:
+    house.script = unquoting("Jahresurlaub")
+    result = call(address, "ask", question="Wie lang ist der „Jahresurlaub“?")
+    assert result.structured_content["unquoted"] == ["Jahresurlaub"]
+    assert "No passage holds „Jahresurlaub“ word for word." in result.content[0].text
 
 
 def test_what_may_not_be_read_is_told_as_what_is_not_there(address: str) -> None:

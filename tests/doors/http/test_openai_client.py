@@ -20,7 +20,7 @@ from rag.filters import NONE, Filters
 from rag.settings.limits import LimitsSettings
 from tests import loops
 from tests.doors.http.conftest import CLOSED, LEAVE, SICK, served
-from tests.doors.http.house import House, Paper, cited, ending, sentence
+from tests.doors.http.house import House, Paper, cited, ending, sentence, unquoting
 
 QUESTION: Any = [{"role": "user", "content": "Wie lang ist der Urlaub?"}]
 
@@ -123,6 +123,18 @@ def test_a_stream_says_the_same_as_the_whole_answer(client: openai.OpenAI) -> No
     assert [chunk.choices[0].finish_reason for chunk in chunks] == [None] * (len(chunks) - 1) + ["stop"]
     assert (chunks[-1].model_extra or {})["archivar"] == (whole.model_extra or {})["archivar"]
     assert {chunk.usage for chunk in chunks} == {None}
+
+
+def test_what_was_searched_for_without_its_quotation_marks_is_told_whole_and_streamed(
+    client: openai.OpenAI, house: House
+) -> None:
+    house.script = unquoting("Jahresurlaub", "![x](y)")
+    whole = client.chat.completions.create(model="archivar", messages=QUESTION)
+    chunks = list(client.chat.completions.create(model="archivar", messages=QUESTION, stream=True))
+    text = whole.choices[0].message.content or ""
+    assert "\nKeine Stelle enthält wörtlich „Jahresurlaub“ und „! [x] (y)“. Gesucht wurde ohne" in text
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == text
+    assert (whole.model_extra or {})["archivar"]["unquoted"] == ["Jahresurlaub", "![x](y)"]
 
 
 @pytest.mark.parametrize(

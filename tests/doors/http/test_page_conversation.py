@@ -13,7 +13,7 @@ from rag.answers import AnswerEvent, Done, Found, Passage
 from rag.ask.conversation import MAX_TURN_CHARS, MAX_TURNS, Turn
 from rag.question import MAX_QUESTION
 from tests.doors.http.conftest import served
-from tests.doors.http.house import House, answered, cited, done, sentence
+from tests.doors.http.house import House, answered, cited, done, sentence, unquoting
 
 FIRST, SECOND, READ_AS = "Wie lang ist der Urlaub?", "Und für Azubis?", "Wie lang ist der Urlaub für Azubis?"
 SAID = "Der Urlaub beträgt 24 Werktage. Eine Bescheinigung ist ab dem dritten Tag vorzulegen."
@@ -53,6 +53,15 @@ def test_the_first_question_comes_with_nothing_and_the_next_with_what_was_said(h
     ask(page, FIRST)
     ask(page, SECOND)
     assert house.conversations == [(), (Turn(role="user", content=FIRST), Turn(role="assistant", content=SAID))]
+
+
+def test_what_was_searched_for_without_its_quotation_marks_stands_under_the_answer(house: House, shown: Shown) -> None:
+    house.script = unquoting("Jahresurlaub", "<b>AZV</b>")
+    page = shown()
+    ask(page, "Wie lang ist der „Jahresurlaub“ nach „<b>AZV</b>“?")
+    assert page.inner_text(".answer:first-child .remarks") == (
+        "Keine Stelle enthält wörtlich „Jahresurlaub“ und „<b>AZV</b>“. Gesucht wurde ohne die Anführungszeichen."
+    )
 
 
 def test_how_a_follow_up_was_read_stands_under_the_answer_and_goes_on_with_the_conversation(
