@@ -8,13 +8,14 @@ A statement is supported when
 2. the sentences cited hold enough of its words, or mean the same closely enough (another language has other words);
 3. every name, identifier and address in it stands there;
 4. it denies nothing that they do not deny, leaves no denial out, and turns no limit or date round;
-5. it gives no end of a range for the whole, no word for its opposite (gross for net), and no plan for a fact.
+5. it gives no end of a range for the whole, no word for its opposite (gross for net), no plan for a fact, and to nobody
+   what they say of another.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -27,6 +28,7 @@ from rag.ask.kin import share
 from rag.ask.mixture import doubled_figure, doubled_name, refigured, renumbered
 from rag.ask.names import is_of_another, is_of_nothing, missing_names
 from rag.ask.opposites import exchanged
+from rag.ask.parties import other_party
 from rag.ask.polarity import only_planned, turned_over, turned_round
 from rag.ask.quantities import agrees, contradicts, quantities_of, scaled
 from rag.ask.ranges import misread, within
@@ -226,8 +228,7 @@ class Checker:
 
     def _spoken_of(self, claim: Claim, chosen: Sequence[int], foreign: Set[int]) -> bool:
         """Whether the passages cited speak of what a figure is given for."""
-        cited = [self._passages[number] for number in {self._sources[place].unit.passage for place in chosen} - foreign]
-        texts = [f"{passage.title}\n{passage.chunk.indexed_text}" for passage in cited]
+        texts = self._read(self._sources[place] for place in chosen if self._sources[place].unit.passage not in foreign)
         return not (claim.figures and texts) or not is_of_nothing(claim.text, texts, self._stems)
 
     def _best(
@@ -263,6 +264,11 @@ class Checker:
         there = {one for number in cited for one in addresses_of(self._passages[number].chunk.text)}
         return any(is_active(address) or address not in there for address in found)
 
+    def _read(self, sources: Iterable[Source]) -> list[str]:
+        """The whole passages that these stand in."""
+        cited = [self._passages[number] for number in {source.unit.passage for source in sources}]
+        return [f"{passage.title}\n{passage.chunk.indexed_text}" for passage in cited]
+
     def _flaw(self, claim: Claim, sources: Sequence[Source]) -> Flaw:
         """What else is wrong with the claim, if these sources are all it has."""
         texts = [source.text for source in sources]
@@ -278,7 +284,7 @@ class Checker:
             return Flaw.NAME
         if turned_over(claim.text, texts, " ".join(near), self._content):
             return Flaw.DENIAL
-        if exchanged(claim.text, texts, " ".join(near)):
+        if exchanged(claim.text, texts, " ".join(near)) or other_party(claim.text, texts, self._read(sources)):
             return Flaw.OPPOSITE
         if turned_round(claim.text, texts, " ".join(near), self._content):
             return Flaw.DIRECTION

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from rag.ask.check import Checker, Support
+from rag.store.words import WordIndex
+from tests.ask.test_cite import passage
 from tests.standins import Shelf
+
+Checked = Callable[[str, str], Support]
 
 LEAVE = (
     "Der Urlaub beträgt im Kalenderjahr 30 Arbeitstage. Übertragene Tage müssen bis zum 30. Juni des Folgejahres "
@@ -33,3 +38,11 @@ def own_shelf(tmp_path: Path) -> Iterator[Shelf]:
     """An empty one, to be changed."""
     with Shelf(tmp_path) as shelf:
         yield shelf
+
+
+@pytest.fixture(scope="module")
+def checked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checked]:
+    """A statement beside its source, with real stems and no vectors."""
+    words = WordIndex(Path(tmp_path_factory.mktemp("words")))
+    yield lambda source, statement: Checker([passage(source)], stems=words.stems).check(statement)
+    words.close()

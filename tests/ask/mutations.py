@@ -1,4 +1,5 @@
-"""True statements made false in one place each: a changed number, date, unit, name, negation, direction, subject.
+"""True statements made false in one place each: a changed number, date, unit, name, negation, direction,
+subject, party.
 
 Pure and without chance: the same text always gives the same mutants.
 """
@@ -9,7 +10,7 @@ import re
 import zlib
 from collections.abc import Iterator, Sequence
 
-KINDS = ("number", "date", "unit", "name", "negation", "direction", "subject")
+KINDS = ("number", "date", "unit", "name", "negation", "direction", "subject", "party")
 
 PEOPLE = (
     "Krahl Rennecke Yildiz Strobach Mehnert Pietzsch Aktas Loh Hainbrecht Lindqvist Beyer Hartmann Okafor Whitfield "
@@ -18,6 +19,10 @@ PEOPLE = (
 PLACES = "Leeds Döbernitz Weilersbrunn Hamburg Stuttgart Berlin München Frankfurt Rotterdam Lyon".split()
 FIRMS = "Norvang Calderbrook Pohlert Dornacher Reinlich Veltrona Haubner Kestrel".split()
 _GROUPS = (PEOPLE, PLACES, FIRMS)
+_PARTIES = (
+    "Arbeitgeber Kunde Lieferant Betriebsrat Vorgesetzte Mieter Vermieter Patient Geschäftsführung Buchhaltung".split(),
+    "employer,customer,supplier,works council,line manager,tenant,landlord,patient,apprentice,accounting".split(","),
+)
 _MONTHS = (
     ("Januar Februar März April Juni Juli August September Oktober November Dezember".split()),
     ("January February March April June July August September October November December".split()),
@@ -102,6 +107,7 @@ def mutants(text: str, others: Sequence[str] = ()) -> Iterator[tuple[str, str]]:
         ("negation", _negations(text)),
         ("direction", _directions(text)),
         ("subject", _subjects(text, others)),
+        ("party", _parties(text, others)),
     ):
         for changed in made:
             if changed != text:
@@ -191,3 +197,14 @@ def _subjects(text: str, others: Sequence[str]) -> Iterator[str]:
             if match[2][:4] == own[2][:4] and match[1] not in known and other not in text and text not in other:
                 yield text[: own.start(1)] + match[1] + text[own.end(1) :]
                 return
+
+
+def _parties(text: str, others: Sequence[str]) -> Iterator[str]:
+    """Who does it, replaced by somebody that none of the others speak of."""
+    around = " ".join((text, *others)).lower()
+    for names in _PARTIES:
+        strangers = [name for name in names if name.lower() not in around]
+        for match in (
+            re.finditer(rf"\b(?:{'|'.join(names)})(?:s|n|in|innen)?\b", text, re.IGNORECASE) if strangers else ()
+        ):
+            yield text[: match.start()] + _draw(text, strangers, match[0]) + text[match.end() :]

@@ -16,7 +16,8 @@ from tests.ask.test_cite import passage
 TEXTS = (
     "Vollzeitbeschäftigte haben Anspruch auf 30 Arbeitstage Erholungsurlaub. Höchstens acht Tage werden übertragen. "
     "Übertragene Tage müssen bis zum 30. Juni 2025 genommen sein. Der Antrag ist spätestens vier Wochen vor dem "
-    "Urlaub zu stellen. Den Antrag genehmigt Frau Krahl nach RL-2024-03. Der Sonderurlaub beträgt 2 Arbeitstage.",
+    "Urlaub zu stellen. Den Antrag genehmigt Frau Krahl nach RL-2024-03. Der Sonderurlaub beträgt 2 Arbeitstage. "
+    "Die Kosten der Anreise trägt der Arbeitgeber.",
     "Das Pfand für den Werkzeugwagen beträgt 50 Euro. Bei Verlust werden 25 Prozent einbehalten. Rauchen ist in der "
     "Halle nicht gestattet. Das Ladegerät darf in Döbernitz nicht unbeaufsichtigt laufen. Die Prüfung dauert "
     "mindestens "
@@ -37,6 +38,7 @@ TRUE = (
     "Frau Krahl genehmigt den Antrag nach RL-2024-03.",
     "Der Sonderurlaub beträgt zwei Arbeitstage.",
     "Vollzeitbeschäftigte haben Anspruch auf 30 Urlaubstage Erholungsurlaub.",
+    "Die Kosten der Anreise trägt der Arbeitgeber.",
     "Das Pfand für den Werkzeugwagen beträgt 50 Euro.",
     "Für den Werkzeugwagen fällt ein Pfand von 50 € an.",
     "Bei Verlust werden 25 % einbehalten.",

@@ -2,24 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
-
 import pytest
 
-from rag.ask.check import Checker, Flaw, Support
-from rag.store.words import WordIndex
-from tests.ask.test_cite import passage
-
-Checked = Callable[[str, str], Support]
-
-
-@pytest.fixture(scope="module")
-def checked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checked]:
-    """A statement beside its source, with real stems and no vectors."""
-    words = WordIndex(Path(tmp_path_factory.mktemp("words")))
-    yield lambda source, statement: Checker([passage(source)], stems=words.stems).check(statement)
-    words.close()
+from rag.ask.check import Flaw
+from tests.ask.conftest import Checked
 
 
 @pytest.mark.parametrize(
