@@ -213,7 +213,7 @@ def test_without_a_model_the_passages_speak_for_themselves_and_are_called_extrac
     [
         (ScriptedModel(says(TRUE)[:-2], ModelUnavailable("hung up")), "incomplete"),
         (ScriptedModel(says(TRUE)[:-2], ModelTimeout("too slow")), "incomplete.model_too_slow"),
-        (ScriptedModel(says(TRUE)[:-2], finish="length"), "incomplete"),
+        (ScriptedModel(says(TRUE)[:-2], finish="length"), "incomplete.answer_too_long"),
         (ScriptedModel(says(TRUE)[:-2], finish="cut"), "incomplete"),
     ],
 )
@@ -226,7 +226,7 @@ def test_a_model_that_breaks_off_leaves_what_was_checked_and_says_that_it_is_inc
 
 def test_half_a_statement_is_never_shown(shelf: Shelf) -> None:
     answer = end(asked(shelf, ScriptedModel(says(TRUE, FALSE)[:-30], finish="length")))
-    assert answer.text == f"{TRUE} [1]\n{texts('de')['incomplete']}"
+    assert answer.text == f"{TRUE} [1]\n{texts('de')['incomplete.answer_too_long']}"
 
 
 def test_a_model_that_is_not_the_pinned_one_says_nothing(shelf: Shelf) -> None:

@@ -74,7 +74,7 @@ def test_the_evidence_says_whether_a_model_is_needed_for_the_rest(
     ("failure", "finish", "reason", "told"),
     [
         (ModelTimeout("slow"), "stop", Reason.TOO_SLOW, "Das Sprachmodell war zu langsam"),
-        (None, "length", Reason.TOO_LONG, "Das Sprachmodell hat abgebrochen"),
+        (None, "length", Reason.TOO_LONG, "Sie wurde länger als vorgesehen"),
         (None, "cut", Reason.STOPPED, "Das Sprachmodell hat abgebrochen"),
     ],
 )

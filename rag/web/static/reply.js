@@ -10,6 +10,7 @@ import { age, caution, dated, element, language, place, say } from "./texts.js";
 const PATIENCE_S = 6;
 const BECAUSE = {
   model_too_slow: "_too_slow",
+  answer_too_long: "_long",
   model_thought_too_long: "_thought",
   prompt_too_long: "_overflow",
   model_changed: "_changed",
