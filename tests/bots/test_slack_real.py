@@ -35,9 +35,8 @@ SAID = texts("de", "bots")
 PAPERS = {
     "offen/urlaub.txt": "Urlaubsordnung\n\nDer Erholungsurlaub beträgt bei einer Vollzeitstelle 30 Arbeitstage im "
     "Kalenderjahr. Übertragene Tage müssen bis zum 30. Juni des Folgejahres genommen sein.",
-    "intern/kantine.txt": "Kantinenordnung\n\nEin Mittagessen in der Kantine kostet KANARIE7 6,50 Euro, ein Getränk "
-    "einen Euro.",
-    "vertraulich/gehalt.txt": "Gehaltsbänder WELLENSITTICH\n\nDas Gehaltsband der Stufe vier liegt zwischen KANARIE9 "
+    "intern/zeisig.txt": "Zeisig\n\nEin Mittagessen in der Kantine kostet KANARIE7 6,50 Euro, ein Getränk einen Euro.",
+    "vertraulich/wellensittich.txt": "Wellensittich\n\nDas Gehaltsband der Stufe vier liegt zwischen KANARIE9 "
     "5100 und 6300 Euro im Monat.",
 }
 SETTINGS = """
@@ -159,10 +158,10 @@ def test_people_ask_in_slack_and_only_what_a_cloud_may_carry_goes_there(tmp_path
         assert internal.links
         assert confidential.links
         said = json.dumps([arguments for _, arguments in platform.world.calls], ensure_ascii=False)
-        for canary in ("KANARIE7", "KANARIE9", "WELLENSITTICH", "6,50", "5100"):
-            assert canary not in said
-        assert "kantine" in internal.text.casefold(), "an internal document is named"
-        assert "gehalt" not in confidential.text.casefold(), "a confidential one is not"
+        for canary in ("kanarie7", "kanarie9", "6,50", "5100"):
+            assert canary not in said.casefold()
+        assert "zeisig" in internal.text.casefold(), "an internal document is named"
+        assert "wellensittich" not in said.casefold(), "a confidential one is not"
         assert not stranger.links
 
     run(whole())
