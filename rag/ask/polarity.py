@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rag.ask.figures import figures_of
+from rag.ask.quantities import tokens_of
+from rag.ask.ranges import ranges_in
 
 Stems = Callable[[str], frozenset[str]]
 
@@ -189,6 +191,8 @@ def turned_round(statement: str, sources: Sequence[str], context: str, stems: St
     """Whether a limit or a date lies the other way than in the sources, or the statement adds a limit of its own."""
     there = [mark for source in sources for mark in _marks(_settled(source), stems)]
     whole = f"{' '.join(sources)} {context}"
+    ranges = [one for source in sources for one in ranges_in(tokens_of(source))]
+    ends = {(_LEAST, one.low) for one in ranges} | {(_MOST, one.high) for one in ranges}
     for name, anchor in _marks(_settled(statement), stems):
         same = {known for known, at in there if at & anchor}
         if name in same:
@@ -196,7 +200,8 @@ def turned_round(statement: str, sources: Sequence[str], context: str, stems: St
         if _OPPOSITE[name] in same:
             return True
         pattern = _IMPLIED.get(name)
-        if pattern is not None and figures_anchor(anchor) and not same and not pattern.search(whole):
+        said_so = same or (pattern is not None and pattern.search(whole)) or {(name, at) for at in anchor} & ends
+        if pattern is not None and figures_anchor(anchor) and not said_so:
             return True
     return False
 

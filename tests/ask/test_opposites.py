@@ -76,6 +76,9 @@ def test_an_end_of_a_range_is_not_the_range(checked: Checked, statement: str) ->
     [
         (WEEKS, "Die Lieferzeit beträgt 2–4 Wochen."),
         (WEEKS, "Die Lieferzeit beträgt höchstens 4 Wochen."),
+        (WEEKS, "Die Lieferzeit beträgt mindestens 2 Wochen."),
+        ("Delivery takes 2 to 4 weeks.", "Delivery takes at least 2 weeks."),
+        ("Delivery takes 2 to 4 weeks.", "Delivery takes at most 4 weeks."),
         (WEEKS, "Die Lieferzeit beträgt bis zu 4 Wochen."),
         ("Bei 2 bis 5 Jahren Zugehörigkeit beträgt die Frist einen Monat.",
          "Bei 2 Jahren Zugehörigkeit beträgt die Frist einen Monat."),
