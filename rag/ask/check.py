@@ -30,9 +30,10 @@ from rag.ask.names import is_of_another, is_of_nothing, missing_names
 from rag.ask.opposites import exchanged
 from rag.ask.parties import other_party
 from rag.ask.polarity import only_planned, turned_over, turned_round
-from rag.ask.quantities import agrees, contradicts, quantities_of, scaled
+from rag.ask.quantities import agrees, quantities_of, scaled
 from rag.ask.ranges import misread, within
 from rag.ask.visible import visible
+from rag.text.dates import contradicts
 
 Meaning = Callable[[str], Sequence[float]]
 """The cosine of a text with each unit; empty where it was not measured."""

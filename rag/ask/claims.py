@@ -11,8 +11,9 @@ from rag.ask.cite import Unit
 from rag.ask.figures import figures_of
 from rag.ask.names import identifiers_of
 from rag.ask.ordinary import LITTLE
-from rag.ask.quantities import Day, Quantity, contradicts, counted_by, days_of, kinds_of, quantities_of
+from rag.ask.quantities import Quantity, counted_by, kinds_of, quantities_of
 from rag.ask.visible import visible
+from rag.text.dates import Day, contradicts, days_of
 from rag.text.language import language_of, language_of_question
 
 Stems = Callable[[str], frozenset[str]]

@@ -8,24 +8,23 @@ from datetime import UTC, datetime
 
 from rag.access import Principal
 from rag.answers import Passage
-from rag.ask.versions import dated, is_to_come, series_of, stem_of, superseded
+from rag.ask.versions import is_to_come, series_of, stem_of, superseded
 from rag.ask.visible import hides
 from rag.documents import DocumentId, Hidden, Hiding
 from rag.store.ledger import Ledger
-
-_BEGINNING_CHARS = 2000
+from rag.text.dates import BEGINNING_CHARS
 
 
 def described(passages: Sequence[Passage], ledger: Ledger, principal: Principal) -> tuple[Passage, ...]:
     """The passages with `modified`, `superseded_by` and `hidden`; a newer version counts only if the principal may
     read it."""
-    beginnings = ledger.beginnings((passage.key for passage in passages), _BEGINNING_CHARS)
+    beginnings = ledger.beginnings((passage.key for passage in passages), BEGINNING_CHARS)
     newer: dict[str, DocumentId] = {}
     for key, document in {passage.key: passage.chunk.document_id for passage in passages}.items():
         later = _newer(document, ledger, principal)
         if later is not None:
             newer[key] = later
-    found = superseded(dated(passages, beginnings), beginnings, newer)
+    found = superseded(passages, beginnings, newer)
     hidden = ledger.hidden_in(passage.key for passage in passages)
     return tuple(replace(passage, hidden=_hidden(passage, hidden.get(passage.key, ()))) for passage in found)
 
@@ -56,7 +55,7 @@ def _newer(document: DocumentId, ledger: Ledger, principal: Principal) -> Docume
         if other <= number:
             break
         entry = ledger.entry(name)
-        beginning = ledger.beginnings([entry.key], _BEGINNING_CHARS).get(entry.key, "") if entry else ""
+        beginning = ledger.beginnings([entry.key], BEGINNING_CHARS).get(entry.key, "") if entry else ""
         if not is_to_come(name, beginning, today):
             return name
     return None

@@ -1,7 +1,6 @@
-"""Figures with what they count, and dates as wholes: thirty days are not thirty hours, five euros not five per cent.
+"""Figures with what they count: thirty days are not thirty hours, five euros not five per cent.
 
-`figures_of` sees whether a figure is there at all; this room sees whether it is there as the same quantity, and whether
-day, month and year belong together. Pure.
+`figures_of` sees whether a figure is there at all; this room sees whether it is there as the same quantity. Pure.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rag.ask.figures import figures_of, ungrouped
+from rag.text.dates import undated
 
 _KINDS = {
     "day": "tag tage tagen tages day days",
@@ -81,28 +81,6 @@ _HYPHENED = re.compile(
     r"(?<=\d)-(?=[^\W\d_])|(?<=\w)-(?=(?:days?|weeks?|months?|years?|hours?|minutes?)\b)", re.IGNORECASE
 )
 
-_MONTHS = {
-    name: place
-    for place, names in enumerate(
-        (
-            "januar jänner january jan|februar february feb|märz march mar mrz|april apr|mai may|juni june jun|"
-            "juli july jul|august aug|september sept sep|oktober october okt oct|november nov|dezember december dez dec"
-        ).split("|"),
-        1,
-    )
-    for name in names.split()
-}
-_MONTH = "|".join(sorted(_MONTHS, key=len, reverse=True))
-_DATES = (
-    re.compile(r"(?<![\d.])(?P<d>\d{1,2})\.\s?(?P<m>\d{1,2})\.\s?(?P<y>\d{4}|\d{2}(?![\d:]|[.,]\d))?(?!\d)"),
-    re.compile(r"(?<![\d-])(?P<y>\d{4})-(?P<m>\d{2})-(?P<d>\d{2})(?![\d-])"),
-    re.compile(
-        rf"\b(?P<d>\d{{1,2}})(?:\.|st|nd|rd|th)?\s+(?:of\s+)?(?P<n>{_MONTH})\b\.?,?(?:\s+(?P<y>\d{{4}}))?", re.I
-    ),
-    re.compile(rf"\b(?P<n>{_MONTH})\s+(?P<d>\d{{1,2}})(?:st|nd|rd|th)?\b(?!\d)(?:,?\s+(?P<y>\d{{4}}))?", re.I),
-    re.compile(rf"\b(?P<n>{_MONTH})\s+(?P<y>\d{{4}})\b", re.I),
-)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Quantity:
@@ -110,15 +88,6 @@ class Quantity:
 
     value: str
     kind: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Day:
-    """A date; 0 stands for what it does not say."""
-
-    day: int = 0
-    month: int = 0
-    year: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +104,7 @@ class Token:
 def tokens_of(text: str) -> list[Token]:
     """The words, figures and signs of a text in order, dates left out. In a range ("3 to 5 years") the unit counts for
     both ends."""
-    words = _words(_undated(text))
+    words = _words(undated(text))
     kinds = [_kind(word) for word in words]
     values = [_value(word) for word in words]
     counted = [
@@ -183,43 +152,6 @@ def agrees(wanted: Quantity, there: Iterable[Quantity], around: frozenset[str]) 
 def scaled(value: str, there: Iterable[Quantity]) -> frozenset[str]:
     """The scales (million, thousand) of a figure that is there: without them it is another."""
     return frozenset(known.kind for known in there if known.value == value and known.kind in _SCALES)
-
-
-def days_of(text: str) -> frozenset[Day]:
-    """Every date of a text that names at least a month beside a day or a year."""
-    found = set()
-    plain = text
-    for pattern in _DATES:
-        for match in pattern.finditer(plain):
-            parts = match.groupdict()
-            month = _MONTHS[parts["n"].lower()] if parts.get("n") else int(parts["m"])
-            day = int(parts.get("d") or 0)
-            if 1 <= month <= 12 and day <= 31:
-                found.add(Day(day=day, month=month, year=_year(parts.get("y") or "")))
-        plain = pattern.sub(lambda match: " " * len(match[0]), plain)
-    return frozenset(found)
-
-
-def _year(digits: str) -> int:
-    """Two digits are of this century, as offices write them; 0 where none are there."""
-    return int(digits or 0) + (2000 if len(digits) == 2 else 0)
-
-
-def _undated(text: str) -> str:
-    for pattern in _DATES:
-        text = pattern.sub(" ; ", text)
-    return text
-
-
-def contradicts(wanted: Day, there: Iterable[Day]) -> bool:
-    """Whether dates are there, but none that could be this one."""
-    known = list(there)
-    return bool(known) and not any(_could_be(wanted, day) for day in known)
-
-
-def _could_be(one: Day, other: Day) -> bool:
-    pairs = ((one.day, other.day), (one.month, other.month), (one.year, other.year))
-    return all(not left or not right or left == right for left, right in pairs)
 
 
 def alike(one: str, other: str) -> bool:

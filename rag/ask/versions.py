@@ -15,16 +15,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from rag.answers import Passage
-from rag.ask.quantities import Day, days_of
 from rag.documents import DocumentId
+from rag.text.dates import stated_date
 
 _VERSION = re.compile(r"(?<![0-9])((?:19|20)\d\d(?:-\d\d){0,2}|v\d+(?:\.\d+)*)(?![0-9])", re.IGNORECASE)
-_STATED = re.compile(
-    r"\b(?:Stand|Fassung vom|Version vom|Ausgabe(?:datum)?|gültig ab|gilt ab|in Kraft (?:seit|ab)|tritt am|"
-    r"as of|valid from|effective(?: from| date)?|in force (?:since|from)|last (?:updated|changed|revised)|issued)\b"
-    r"[\s:]{1,3}(?:dem |on |from )?(?P<date>.{4,30})",
-    re.IGNORECASE,
-)
 _BEFORE = re.compile(
     r"\b(?:früher\w*|bisher\w*|damals|vorher\w*|ehemal\w*|alte[nrsm]?|ältere\w*|previous\w*|former\w*|formerly|old|older|"
     r"used to|back then|earlier)\b",
@@ -34,25 +28,6 @@ _BEGINNING_CHARS, _ALIKE = 600, 0.5
 _LEAST_TITLE_WORDS = 2
 _FIRST_YEAR = 1900
 """A version that begins with less is a number, no year."""
-
-
-def dated(passages: Sequence[Passage], beginnings: Mapping[str, str]) -> list[Passage]:
-    """The passages, each with the date its document states of itself ("Stand: 01.03.2024") in place of its file's.
-    `beginnings`: key of a document → how its text begins."""
-    made = []
-    for passage in passages:
-        stated = stated_date(beginnings.get(passage.key, ""))
-        made.append(replace(passage, modified=stated) if stated else passage)
-    return made
-
-
-def stated_date(beginning: str) -> datetime | None:
-    """The date from which a text says it counts, if its beginning says so; a month alone is its first day."""
-    for match in _STATED.finditer(beginning):
-        days = sorted(day for day in days_of(match["date"]) if day.year)
-        if days and match["date"].lstrip("( ").startswith(_start(match["date"])):
-            return _moment(days[0])
-    return None
 
 
 def is_to_come(document: DocumentId, beginning: str, today: datetime) -> bool:
@@ -168,18 +143,6 @@ def _named(passage: Passage, named: set[tuple[int, ...]]) -> bool:
     number = series_of(passage.chunk.document_id)[1]
     year = passage.modified.year if passage.modified else 0
     return number in named or (not number and (year,) in named)
-
-
-def _start(text: str) -> str:
-    found = re.search(r"\d|[^\W\d_]", text)
-    return text[found.start() :].lstrip("( ")[:1] if found else "\0"
-
-
-def _moment(day: Day) -> datetime | None:
-    try:
-        return datetime(day.year, day.month, day.day or 1, tzinfo=UTC)
-    except ValueError:
-        return None
 
 
 def _number(version: str) -> tuple[int, ...]:

@@ -30,6 +30,7 @@ from rag.store.ledger import Ledger
 from rag.store.rows import Facets, Version, content_hash, new_key, source_of
 from rag.store.vectors import VectorIndex
 from rag.store.words import WordIndex
+from rag.text.dates import stated_date
 
 _log = logging.getLogger(__name__)
 
@@ -187,7 +188,7 @@ class Pipeline:
             ref=raw.ref,
             title=" ".join((parsed.title or _file_title(raw.title)).split())[:200],
             uri=raw.uri,
-            modified_at=parsed.modified_at or parsed.created_at or raw.modified_at,
+            modified_at=stated_date(parsed.text) or parsed.modified_at or parsed.created_at or raw.modified_at,
             created_at=parsed.created_at,
             author=parsed.author,
             language=parsed.language,

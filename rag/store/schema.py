@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 from rag.errors import StoreError
 from rag.store import tables
+from rag.text.dates import stated_date
 
-VERSION = 5
+VERSION = 6
 
 _TO_2 = """
 DROP INDEX documents_by_source;
@@ -64,8 +65,12 @@ _RIGHTS = """
 _TO_3 = tables.HIDDEN_TEXT + _RIGHTS + tables.AUDIT + tables.ERASURE
 _TO_4 = tables.KEYS + tables.LISTINGS_UPLOADS_FEEDBACK
 _TO_5 = tables.BOTS_AND_ACCOUNTS
+_TO_6 = """
+-- A document's date is the one it states of itself, where it states one.
+UPDATE documents SET modified_at = coalesce(stated_date(text), modified_at) WHERE text IS NOT NULL;
+"""
 
-_MIGRATIONS = {1: _TO_2 + tables.STRETCHES, 2: _TO_3, 3: _TO_4, 4: _TO_5}
+_MIGRATIONS = {1: _TO_2 + tables.STRETCHES, 2: _TO_3, 3: _TO_4, 4: _TO_5, 5: _TO_6}
 """Version → what makes the next one of it."""
 
 
@@ -83,6 +88,7 @@ def prepare(connection: sqlite3.Connection) -> None:
         )
     if found == VERSION:
         return
+    connection.create_function("stated_date", 1, _stated_date, deterministic=True)
     connection.execute("BEGIN IMMEDIATE")
     try:
         fresh = [tables.DOCUMENTS + tables.STRETCHES + _TO_3 + _TO_4 + _TO_5]
@@ -94,6 +100,11 @@ def prepare(connection: sqlite3.Connection) -> None:
     except BaseException:
         connection.execute("ROLLBACK")
         raise
+
+
+def _stated_date(text: str) -> str | None:
+    found = stated_date(text)
+    return found.isoformat() if found else None
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -8,8 +8,8 @@ import pytest
 
 from rag.access import LOOPBACK
 from rag.answers import Answer, Done
-from rag.ask.versions import stated_date
 from rag.identity import person
+from rag.text.dates import stated_date
 from tests.standins import ScriptedModel, Shelf, says
 
 QUESTION = "Wie viele Arbeitstage beträgt der Urlaub im Kalenderjahr?"

@@ -4,7 +4,7 @@ are another's, and what the ledger says of a source meanwhile."""
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,8 @@ import pytest
 from connectors.folder import Folder
 from rag.documents import DocumentRef, Listing, Parsed, Shut
 from rag.errors import SourceUnavailable
+from rag.filters import Filters
+from rag.identity import person
 from rag.ingest.draft import Draft
 from rag.ingest.flow import Flow
 from rag.ingest.survey import survey
@@ -214,6 +216,19 @@ def test_a_documents_own_dates_and_author_are_taken_and_else_its_files_date(tmp_
         assert (a.author, a.created_at, a.modified_at.year) == ("A. Beck", datetime(2019, 5, 1, tzinfo=UTC), 2020)
         assert b.modified_at == datetime(2019, 5, 1, tzinfo=UTC), "a mail has one date"
         assert c.modified_at == datetime.fromtimestamp((docs / "c.txt").stat().st_mtime, UTC)
+
+
+def test_the_date_a_document_states_of_itself_comes_before_all_others(tmp_path: Path, docs: Path) -> None:
+    (docs / "a.txt").write_text("Reiseordnung. Stand: 01.03.2022")
+    (docs / "b.txt").write_text("Reiseordnung" + " wort" * 500 + " Stand: 01.03.2022")
+    with Room(tmp_path / "home", Dated()) as room:
+        room.sync(folder(docs))
+        a, b = room.ledger.entries()
+        assert a.modified_at == datetime(2022, 3, 1, tzinfo=UTC)
+        assert b.modified_at.year == 2019, "what stands deep in a text is of something else"
+        recent = room.ledger.grant(person("anna", {}), Filters(since=date(2022, 1, 1)))
+        assert not recent.empty
+        assert room.ledger.grant(person("anna", {}), Filters(since=date(2022, 3, 2))).empty
 
 
 def test_each_source_says_whether_its_scans_are_read_and_another_word_reads_them_anew(room: Room, docs: Path) -> None:

@@ -142,3 +142,20 @@ def test_vectors_whose_embedder_nobody_knows_are_not_taken_for_another_ones(home
     assert ledger.embedded("another@1") == ledger.embedded("") == 0
     assert len(ledger.unembedded("another@1")) == 3, "each text is to be embedded once"
     ledger.close()
+
+
+def test_a_document_that_states_its_date_has_it_after_a_migration(tmp_path: Path) -> None:
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    (docs / "alt.txt").write_text("Reiseordnung\n\nStand: 01.03.2022")
+    (docs / "neu.txt").write_text("Kantine")
+    with Room(tmp_path / "home") as room:
+        room.sync(folder(docs))
+    path = tmp_path / "home" / "ledger.sqlite"
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("UPDATE documents SET modified_at = '2026-05-04T12:00:00+00:00'")
+        db.execute("PRAGMA user_version = 5")
+        db.commit()
+    with closing(Ledger(path)) as ledger:
+        dates = {entry.id: entry.modified_at.date().isoformat() for entry in ledger.entries()}
+    assert dates == {"docs:alt.txt": "2022-03-01", "docs:neu.txt": "2026-05-04"}
