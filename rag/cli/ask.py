@@ -14,6 +14,7 @@ from rag.cli.door import Door, door, last, settings_of
 from rag.errors import SettingsError
 from rag.question import question_of
 from rag.text.language import language_of_question
+from rag.text.phrases import phrases_of
 from rag.text.sentences import texts
 
 
@@ -112,13 +113,15 @@ def reading(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _say_where_to_look(options: argparse.Namespace) -> None:
-    """No passage at all mostly means filters that leave nothing, another home, or a source that nobody may read."""
+    """No passage at all mostly means filters that leave nothing, a phrase that stands nowhere, another home, or a
+    source that nobody may read."""
     home = output.safe(str(settings_of(options).home))
     if _scope(options)["filters"]:
         output.err.print("[dim]No passage at all under these filters: try with fewer.[/]")
         return
-    where = texts(language_of_question(options.question if options.command == "ask" else options.query))
-    output.err.print(f"[dim]{where['nothing_found_in'].format(home=home)}[/]")
+    asked = options.question if options.command == "ask" else options.query
+    words = texts(language_of_question(asked))
+    output.err.print(f"[dim]{words['quoted'] if phrases_of(asked) else words['nothing_found_in'].format(home=home)}[/]")
 
 
 def _batch(lines: Sequence[dict[str, str]], answer: Callable[[str], dict[str, Any]]) -> int:

@@ -15,6 +15,7 @@ const BECAUSE = {
   prompt_too_long: "_overflow",
   model_changed: "_changed",
 };
+const QUOTED = /["„“”»«].*["„“”»«]/;
 const templates = document.getElementById("outcomes").content;
 
 export class Reply {
@@ -138,6 +139,7 @@ export class Reply {
     const said = (answer.disagreements ?? []).map(([one, other]) => say("disagree", { one: side(one), other: side(other) }));
     const unquoted = (answer.unquoted ?? []).map((phrase) => `„${phrase}“`).join(say("and"));
     if (unquoted) said.unshift(say("unquoted", { phrases: unquoted }));
+    else if (answer.outcome === "nothing_found" && !answer.passages.length && QUOTED.test(this.question)) said.unshift(say("quoted"));
     if (answer.asked && answer.asked !== answer.question) said.unshift(say("asked", { question: answer.asked }));
     if (answer.model.changed) said.push(say("model_changed"));
     if (answer.left_out) said.push(say("left_out", { n: answer.left_out }));
