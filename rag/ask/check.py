@@ -32,6 +32,7 @@ from rag.ask.parties import other_party
 from rag.ask.polarity import only_planned, turned_over, turned_round
 from rag.ask.quantities import agrees, quantities_of, scaled
 from rag.ask.ranges import misread, within
+from rag.ask.subjects import other_subject
 from rag.ask.visible import visible
 from rag.text.dates import contradicts
 
@@ -286,6 +287,8 @@ class Checker:
         if turned_over(claim.text, texts, " ".join(near), self._content):
             return Flaw.DENIAL
         if exchanged(claim.text, texts, " ".join(near)) or other_party(claim.text, texts, self._read(sources)):
+            return Flaw.OPPOSITE
+        if other_subject(claim.text, texts, self._content):
             return Flaw.OPPOSITE
         if turned_round(claim.text, texts, " ".join(near), self._content):
             return Flaw.DIRECTION

@@ -56,3 +56,39 @@ def test_who_is_spoken_of_elsewhere_in_the_passage_is_no_stranger() -> None:
         "Kunden senden die Rechnung an das Werk.", ["Die Rechnung geht an die Buchhaltung."], [source]
     )
     assert other_party("Kunden prüfen die Rechnung.", ["Die Rechnung geht an die Buchhaltung."], [])
+
+
+LIMIT = "In Döbernitz darf die Werkleitung allein bis 8.000 € bestellen, wenn sonst die Fertigung stillsteht."
+GATE = "The guard may open the gate if the visitor rings."
+
+
+@pytest.mark.parametrize(
+    ("source", "statement"),
+    [
+        (LIMIT, "Die Fertigung darf bis 8.000 € bestellen, wenn sonst die Fertigung stillsteht."),
+        (GATE, "The visitor may open the gate."),
+        (
+            "Der Auftraggeber zahlt die Anfahrt, sobald der Monteur vor Ort ist.",
+            "Der Monteur zahlt die Anfahrt, sobald er vor Ort ist.",
+        ),
+    ],
+)
+def test_who_is_only_spoken_of_is_not_who_may_or_pays(checked: Checked, source: str, statement: str) -> None:
+    assert checked(source, statement).flaw is Flaw.OPPOSITE
+
+
+@pytest.mark.parametrize(
+    ("source", "statement"),
+    [
+        (LIMIT, "Die Werkleitung darf in Döbernitz bis 8.000 € bestellen."),
+        (LIMIT, "Die Leitung des Werks darf bis 8.000 € bestellen."),
+        (GATE, "The guard may open the gate."),
+        ("Der Urlaub muss vom Vorgesetzten genehmigt werden.", "Der Vorgesetzte muss den Urlaub genehmigen."),
+        ("Der Urlaub muss vom Vorgesetzten genehmigt werden.", "Der Vorgesetzte muss ihn genehmigen."),
+        ("Den Antrag muss der Vorgesetzte genehmigen.", "Der Vorgesetzte muss den Antrag genehmigen."),
+        ("Sie dürfen die Halle nur mit Helm betreten.", "Die Halle dürfen Sie nur mit Helm betreten."),
+        ("Die Werkleitung und die Einkäufer dürfen bestellen.", "Die Einkäufer dürfen bestellen."),
+    ],
+)
+def test_a_sentence_turned_round_keeps_its_subject(checked: Checked, source: str, statement: str) -> None:
+    assert checked(source, statement).flaw in (Flaw.NONE, Flaw.WORDS)
