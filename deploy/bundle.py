@@ -72,7 +72,7 @@ def main(arguments: Sequence[str]) -> None:
         pip("wheel", "--no-build-isolation", "--no-deps", "-w", own, ROOT)
         archivar = next(own.glob("archivar-*.whl"))
         print("Packing …", flush=True)
-        made = pack(options.out, [*sorted(libraries.iterdir()), archivar], [*models, *papers()])
+        made = pack(options.out, [*sorted(libraries.iterdir()), archivar], [*models, *papers()], extras=options.extras)
     sha256 = made.with_name(made.name + ".sha256").read_text(encoding="utf-8").split()[0]
     print(f"{made}, {made.stat().st_size / 1e9:.2f} GB")
     print(f"sha256 {sha256}: take this number along another way, and compare it there.")
@@ -111,13 +111,13 @@ def papers() -> Iterator[Entry]:
         yield Entry(name=f"papers/{path.relative_to(ROOT).as_posix()}", path=path, told={"licence": _LICENCE})
 
 
-def pack(out: Path, wheels: Sequence[Path], others: Iterable[Entry]) -> Path:
-    """Write the bundle and, beside it, its sha256; gives its path. The last of the wheels is Archivar's own."""
+def pack(out: Path, wheels: Sequence[Path], others: Iterable[Entry], *, extras: bool = False) -> Path:
+    """Write the bundle and, beside it, its sha256; gives its path. The last of the wheels is Archivar's own; with
+    `extras` the name says so."""
     own = metadata(wheels[-1])
     needs = wanted(wheels)
-    stem = (
-        f"archivar-{own['version']}-cp{needs['python'].replace('.', '')}-{needs['system'].lower()}-{needs['machine']}"
-    )
+    runs_on = f"cp{needs['python'].replace('.', '')}-{needs['system'].lower()}-{needs['machine']}"
+    stem = "-".join(["archivar", own["version"], *(["extras"] if extras else []), runs_on])
     entries = [Entry(name=f"wheels/{path.name}", path=path, told=metadata(path)) for path in wheels]
     texts = {"requirements.txt": "".join(map(_pinned, entries)).encode()}
     entries += [*others, Entry(name="install.py", path=ROOT / "deploy" / "install.py", told={"licence": _LICENCE})]

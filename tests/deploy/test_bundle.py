@@ -254,6 +254,14 @@ def test_the_same_parts_give_the_same_bundle(tar: Path, tmp_path: Path) -> None:
     )
 
 
+def test_a_bundle_with_extras_does_not_take_the_place_of_a_plain_one(tmp_path: Path) -> None:
+    own = wheel(tmp_path / "own")
+    plain, more = (bundle.pack(tmp_path / "out", [own], [], extras=extras) for extras in (False, True))
+    assert more.name.startswith("archivar-1.0-extras-cp3")
+    assert unpacked(more, tmp_path / "there").name == more.name.removesuffix(".tar")
+    assert plain.exists() and plain != more
+
+
 def test_the_manifest_tells_versions_and_licences(there: Path) -> None:
     manifest = json.loads((there / "manifest.json").read_text())
     own, model = (manifest["files"][name] for name in ("wheels/archivar-1.0-py3-none-any.whl", "models/tiny/tiny.gguf"))
