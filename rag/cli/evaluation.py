@@ -179,7 +179,7 @@ def _replace(path: Path, text: str) -> None:
 
 
 def _calibration(options: argparse.Namespace) -> int:
-    """Fit the evidence on these sets, and keep it in the home unless it is only tried."""
+    """Fit the evidence on these sets, and keep it in the home unless it decides worse or is only tried."""
     settings = settings_of(options)
     asked = [one.first(options.limit) for one in sets.read_all(options.folders[1:] or [str(_own(settings))])]
     with output.Bar() as bar:
@@ -192,11 +192,8 @@ def _calibration(options: argparse.Namespace) -> int:
             "own documents alone. Calibrate on questions about those, without sets that bring documents."
         )
     fitted = fitting.calibrate(examples, threshold=settings.retrieval.evidence, embedder=embedders.pop())
-    path = settings.home / CALIBRATION
-    if not options.dry_run:
-        settings.home.mkdir(parents=True, exist_ok=True)
-        _replace(path, fitted.calibration.as_json())
-    said: dict[str, Any] = fitted.as_json() | {"written": None if options.dry_run else str(path)}
+    path = None if options.dry_run else kept(fitted, settings.home)
+    said: dict[str, Any] = fitted.as_json() | {"written": str(path) if path else None}
     if options.json or not output.out.is_terminal:
         output.print_json(said)
         return OK
@@ -207,8 +204,20 @@ def _calibration(options: argparse.Namespace) -> int:
             for name, after in fitted.after.items()
         ],
     )
-    output.out.print("Nothing was written (--dry-run)." if options.dry_run else f"{output.safe(str(path))} written.")
+    if fitted.worse:
+        output.out.print("Not adopted: of the questions left out, more would be answered or refused wrongly than now.")
+    else:
+        output.out.print(f"{output.safe(str(path))} written." if path else "Nothing was written (--dry-run).")
     return OK
+
+
+def kept(fitted: fitting.Fitted, home: Path) -> Path | None:
+    """Where it was written; None where it decides worse than what is there, and was not."""
+    if fitted.worse:
+        return None
+    home.mkdir(parents=True, exist_ok=True)
+    _replace(home / CALIBRATION, fitted.calibration.as_json())
+    return home / CALIBRATION
 
 
 def _with_interval(figure: Any) -> str:

@@ -47,6 +47,11 @@ class Fitted:
     before: Mapping[str, Figure]
     after: Mapping[str, Figure]
 
+    @property
+    def worse(self) -> bool:
+        """Whether it decides worse: of the questions left out, more are answered or refused wrongly."""
+        return _wrong(self.after) > _wrong(self.before)
+
     def as_json(self) -> dict[str, Any]:
         """The public form."""
         return {
@@ -55,6 +60,7 @@ class Fitted:
             "strength": self.strength,
             "examples": self.examples,
             "answering": self.answering,
+            "worse": self.worse,
             "before": {name: figure.as_json() for name, figure in self.before.items()},
             "after": {name: figure.as_json() for name, figure in self.after.items()},
         }
@@ -125,6 +131,11 @@ def without_answers(app: App, questions: Sequence[Question], principal: Principa
     return [
         replace(one, question=replace(one.question, answerable=False, needs=()), passage_rank=None) for one in found
     ]
+
+
+def _wrong(figures: Mapping[str, Figure]) -> float:
+    """Wrong decisions at the threshold, both kinds of questions weighing the same."""
+    return figures["false_answers"].value + figures["wrong_refusals"].value
 
 
 def _figures(evidence: Sequence[float], labels: regression.Labels, threshold: float) -> dict[str, Figure]:

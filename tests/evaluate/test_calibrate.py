@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from rag.ask.calibration import own_of
 from rag.ask.evidence import Features
+from rag.cli.evaluation import kept
 from rag.errors import SettingsError
 from rag.evaluate import calibrate, regression
 from rag.evaluate.calibrate import Example
@@ -118,6 +121,15 @@ def test_a_calibration_says_what_it_brings() -> None:
     assert fitted.before["auroc"].value == 0.5
     assert fitted.after["auroc"].value > 0.9
     assert (fitted.examples, fitted.calibration.origin) == (400, "400 questions of large, small")
+
+
+def test_a_calibration_that_decides_worse_is_not_kept(tmp_path: Path) -> None:
+    told = [replace(one, evidence=float(one.answers)) for one in examples()]
+    assert kept(calibrate.calibrate(told, threshold=0.25), tmp_path) is None
+    assert own_of(tmp_path) is None
+    better = calibrate.calibrate(examples(), threshold=0.25)
+    assert kept(better, tmp_path) == tmp_path / "calibration.json"
+    assert own_of(tmp_path) == better.calibration
 
 
 def test_a_calibration_is_as_sure_as_the_questions_bear_out() -> None:
