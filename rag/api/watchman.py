@@ -1,8 +1,8 @@
 """Whether those who asked may still hear their answers: credentials and rights, looked at while answers are made.
 
-Once a second, in a thread of its own. Rights are asked of the ledger only when something in it has changed, and then
-with one question for all that one person waits for. Answers that are being written look at their rights themselves
-(`rag.ask.recheck`); of those only the credential is looked at here.
+Once a second, in a thread of its own. Rights are asked of the ledger only when something in it has changed or passages
+have come since, and then with one question for all that one person waits for. Answers that are being written look at
+their rights themselves (`rag.ask.recheck`); of those only the credential is looked at here.
 """
 
 from __future__ import annotations
@@ -43,13 +43,15 @@ class Watchman:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._state: tuple[int, ...] | None = None
+        self._known: dict[Heard, tuple[Passage, ...]] = {}  # looked at in that state
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="watchman")
         self._round: Future[None] | None = None
 
     def look(self, answers: Sequence[H], *, ended: Callable[[H], None], lost: Callable[[H], None]) -> None:
         """Begin a round, unless the last one is not over. In its thread `ended` is called for each answer whose
-        credential is no longer good, `lost` for each with a passage that may no longer be read."""
-        if answers and (self._round is None or self._round.done()):
+        credential is no longer good, `lost` for each with a passage that may no longer be read. What was looked at
+        before is kept until the next round, also where that has nothing to look at."""
+        if self._round is None or self._round.done():
             self._round = self._thread.submit(self._look, tuple(answers), ended, lost)
 
     def shutdown(self) -> None:
@@ -71,13 +73,14 @@ class Watchman:
 
     def _unreadable(self, answers: Sequence[H]) -> set[int]:
         state = self._ledger.state()
-        if state is not None and state == self._state:
-            return set()
+        known = self._known if state is not None and state == self._state else {}
+        shown: dict[Heard, tuple[Passage, ...]] = {answer: answer.passages for answer in answers}
         readers: dict[tuple[Principal, Channel], list[H]] = defaultdict(list)
         for answer in answers:
-            readers[answer.caller.principal, answer.caller.channel].append(answer)
+            if shown[answer] != known.get(answer, ()):
+                readers[answer.caller.principal, answer.caller.channel].append(answer)
         found = {id(answer) for theirs in readers.values() for answer in self._lost(theirs[0].caller, theirs)}
-        self._state = state
+        self._state, self._known = state, shown
         return found
 
     def _lost(self, caller: Caller, answers: Sequence[H]) -> list[H]:
