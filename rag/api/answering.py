@@ -51,8 +51,8 @@ class Asked:
         return self.caller.principal.user
 
     def told(self, place: Waiting) -> None:
-        """Tell the place, unless it is known or the last one was not read yet."""
-        if place != self.place and self.place_read:
+        """Tell the place, unless it is known or the last one was not read yet; the turn is told in any case."""
+        if place != self.place and (self.place_read or not place.position):
             self.place, self.place_read = place, False
             self.inbox.put_nowait((place, None))
 

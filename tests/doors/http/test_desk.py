@@ -281,3 +281,24 @@ class TwoSeats(AnyInterleaving):
 def test_no_question_is_lost_or_runs_twice_and_seats_are_never_exceeded(machine: type[AnyInterleaving]) -> None:
     some = settings(max_examples=30, stateful_step_count=40)
     loops.apart(lambda: run_state_machine_as_test(machine, settings=some))  # type: ignore[no-untyped-call]
+
+
+def test_that_the_turn_has_come_is_told_to_who_has_not_read_the_place_yet(tmp_path: Path) -> None:
+    def scene() -> None:
+        bench = Bench(tmp_path, slots=1, limits=LimitsSettings(user_per_minute=0))
+        first, second = (Question(user=user, writes=True, fails=False) for user in "ab")
+        for question in (first, second):
+            question.answering = bench.ask(question.user, functools.partial(question.flow, lambda: None))
+            bench.finders.run()
+            bench.settle()
+        for _ in range(2):
+            bench.writers.run()
+            bench.settle()
+        bench.read(second)
+        assert [event for event in second.read if isinstance(event, Waiting)] == [
+            Waiting(position=1, of=1),
+            Waiting(position=0, of=0),
+        ]
+        bench.close()
+
+    loops.apart(scene)
