@@ -390,14 +390,16 @@ def test_a_running_stream_ends_within_a_second_when_the_credential_does(built: B
 
 def test_an_answer_in_one_piece_is_not_given_to_whom_was_shut_out_meanwhile(built: Built) -> None:
     gate = threading.Event()
-    house = built(script=slowly(gate))
+
+    def script(question: str, passages: Sequence[Passage]) -> Iterator[AnswerEvent]:
+        house.suspensions.suspend("anna")
+        yield from slowly(gate)(question, passages)
+
+    house = built(script=script)
     key = made(house)
     with served(house) as url, httpx.Client(trust_env=False, timeout=30) as client:
-        timer = threading.Timer(0.3, lambda: house.suspensions.suspend("anna"))
-        timer.start()
         assert code(client.post(f"{url}/api/ask", json=ASK, headers=bearer(key))) == (401, "credential_ended")
         gate.set()
-        timer.join()
 
 
 def test_who_is_resumed_may_come_in_again_with_the_same_key(built: Built) -> None:
