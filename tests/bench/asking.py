@@ -23,6 +23,7 @@ class Told:
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
     events: list[tuple[float, str, Any]] = field(default_factory=list)
+    heard: set[str] = field(default_factory=set)
     body: bytes = b""
     answered_s: float = 0.0
     ended_s: float = 0.0
@@ -38,10 +39,18 @@ class Told:
 
 
 async def ask(
-    address: str, *, user: str, question: str, stream: bool = True, early: bool = False, leave_after: str = ""
+    address: str,
+    *,
+    user: str,
+    question: str,
+    stream: bool = True,
+    early: bool = False,
+    leave_after: str = "",
+    heard: set[str] | None = None,
 ) -> Told:
-    """Ask as `user` (header X-User); hang up after the first event called `leave_after`."""
-    told = Told(user=user)
+    """Ask as `user` (header X-User); hang up after the first event called `leave_after`. The names of events get into
+    `heard` as they come."""
+    told = Told(user=user, heard=set() if heard is None else heard)
     body = json.dumps({"question": question, "stream": stream, "early": early}).encode()
     return await _spoken(address, told, "POST /api/ask", body, leave_after)
 
@@ -80,6 +89,7 @@ async def _events(reader: asyncio.StreamReader, told: Told, leave_after: str) ->
             name = line[7:].decode().strip()
         elif line.startswith(b"data: "):
             told.events.append((_since(told), name, json.loads(line[6:])))
+            told.heard.add(name)
             if name == leave_after:
                 return
 

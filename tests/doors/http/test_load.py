@@ -91,14 +91,22 @@ def until(true: Callable[[], object], patience_s: float = 30.0) -> None:
         time.sleep(0.01)
 
 
+async def until_told(name: str, *heard: set[str]) -> None:
+    """Each of these heard an event of that name."""
+    while not all(name in names for names in heard):
+        await asyncio.sleep(0.01)
+
+
 def test_many_questions_on_one_seat_are_all_answered_in_fair_turns(house: House, model: Model) -> None:
     who = ["greedy"] * 24 + [f"user{n}" for n in range(8)] * 2
 
     async def scene(address: str) -> list[Told]:
-        asking = [asyncio.ensure_future(ask(address, user=u, question=f"{u} {n}")) for n, u in enumerate(who)]
-        while len(house.asked) < len(who):
+        heard: list[set[str]] = [set() for _ in who]
+        asking = [
+            asyncio.ensure_future(ask(address, user=u, question=f"{u} {n}", heard=heard[n])) for n, u in enumerate(who)
+        ]
+        while len(model.asked) + sum("queue" in names for names in heard) < len(who):  # not all are in the line yet
             await asyncio.sleep(0.01)
-        await asyncio.sleep(0.2)  # the last ones join the line
         model.through.set()
         return await asyncio.gather(*asking)
 
@@ -135,8 +143,9 @@ def test_what_needs_no_model_is_answered_while_others_wait_for_it(house: House, 
 
     async def scene(address: str) -> Told:
         first = asyncio.ensure_future(ask(address, user="a", question="?"))
-        second = asyncio.ensure_future(ask(address, user="b", question="?", leave_after="queue"))
-        await second
+        while not model.asked:
+            await asyncio.sleep(0.01)
+        await ask(address, user="b", question="?", leave_after="queue")
         told = await ask(address, user="c", question="nothing")
         first.cancel()
         return told
@@ -149,24 +158,24 @@ def test_what_needs_no_model_is_answered_while_others_wait_for_it(house: House, 
 
 def test_who_waits_is_told_the_place_and_when_the_turn_has_come(house: House, model: Model) -> None:
     async def scene(address: str) -> Sequence[Told]:
-        first = asyncio.ensure_future(ask(address, user="a", question="?"))
+        running = [asyncio.ensure_future(ask(address, user="a", question="?"))]
         while not model.asked:
             await asyncio.sleep(0.01)
-        second = asyncio.ensure_future(ask(address, user="b", question="?", leave_after="queue"))
-        third = asyncio.ensure_future(ask(address, user="b", question="?"))
-        await second
-        await asyncio.sleep(0.1)
+        for _ in range(2):
+            heard: set[str] = set()
+            running.append(asyncio.ensure_future(ask(address, user="b", question="?", heard=heard)))
+            await until_told("queue", heard)
         model.through.set()
-        return await asyncio.gather(first, second, third)
+        return await asyncio.gather(*running)
 
     with served(house, caller=by_header, limits=GENEROUS) as address:
-        first, second, third = loops.run(scene(address))
+        first, *others = loops.run(scene(address))
     assert first.names == ["passages", "sentence", "done"]
-    assert second.events[-1][2]["position"] in (1, 2)
-    assert third.names[:2] == ["passages", "queue"]
-    places = [data for _, name, data in third.events if name == "queue"]
-    assert places[0]["position"] in (1, 2) and places[0]["of"] in (1, 2)
-    assert places[-1] == {"position": 0, "of": 0}
+    for number, told in enumerate(others, start=1):
+        assert told.names[:2] == ["passages", "queue"] and told.names[-2:] == ["sentence", "done"]
+        places = [data for _, name, data in told.events if name == "queue"]
+        assert places[0] == {"position": number, "of": number}
+        assert places[-1] == {"position": 0, "of": 2 - number}
 
 
 @pytest.mark.parametrize(
@@ -310,10 +319,6 @@ def closed(shelf: Shelf) -> list[str]:
     return [record["outcome"] for record in shelf.audit.records() if record["event"] == "closed"]
 
 
-def opened_records(shelf: Shelf) -> int:
-    return sum(record["event"] == "opened" for record in shelf.audit.records())
-
-
 QUESTION = "Wie viele Arbeitstage beträgt der Urlaub im Kalenderjahr?"
 
 
@@ -346,9 +351,9 @@ def test_a_right_that_is_revoked_ends_a_waiting_and_a_silent_stream_within_secon
             first = asyncio.ensure_future(ask(address, user="anna", question=QUESTION))
             while not model.begun.is_set():
                 await asyncio.sleep(0.01)
-            second = asyncio.ensure_future(ask(address, user="berta", question=QUESTION))
-            while opened_records(shelf) < 2:
-                await asyncio.sleep(0.01)
+            heard: set[str] = set()
+            second = asyncio.ensure_future(ask(address, user="berta", question=QUESTION, heard=heard))
+            await until_told("queue", heard)
             readers = frozenset({user("anna")}) if where == "waiting" else frozenset({user("berta")})
             shelf.ledger.reprotect(DocumentId("house:urlaub.txt"), Acl(readers=readers), Confidentiality.INTERNAL)
             began = time.monotonic()
@@ -381,9 +386,9 @@ def test_a_credential_that_is_withdrawn_ends_a_waiting_and_a_silent_stream_withi
             first = asyncio.ensure_future(ask(address, user="anna", question=QUESTION))
             while not model.begun.is_set():
                 await asyncio.sleep(0.01)
-            second = asyncio.ensure_future(ask(address, user="berta", question=QUESTION))
-            while opened_records(shelf) < 2:
-                await asyncio.sleep(0.01)
+            heard: set[str] = set()
+            second = asyncio.ensure_future(ask(address, user="berta", question=QUESTION, heard=heard))
+            await until_told("queue", heard)
             withdrawn.add("berta" if where == "waiting" else "anna")
             began = time.monotonic()
             told = await (second if where == "waiting" else first)
