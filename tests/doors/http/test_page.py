@@ -6,7 +6,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from typing import Any
 
@@ -55,6 +55,17 @@ def ask(page: Any, question: str = QUESTION) -> None:
 def answered(page: Any, question: str = QUESTION) -> None:
     ask(page, question)
     page.wait_for_selector("[data-step=done]")
+
+
+def copied(page: Any) -> None:
+    """Copy the answer. The page's clock stands still meanwhile: the button says for a moment only that it is done."""
+    page.clock.install()
+    page.clock.pause_at(datetime.now(UTC) + timedelta(hours=1))
+    before = page.inner_text(".copy")
+    page.click(".copy")
+    page.get_by_text("Kopiert").wait_for()
+    page.clock.run_for(2_000)
+    assert page.inner_text(".copy") == before
 
 
 def test_what_was_found_is_shown_while_it_is_read_and_then_in_its_final_order(house: House, shown: Shown) -> None:
@@ -311,11 +322,10 @@ def test_under_each_written_answer_stands_who_wrote_it(shown: Shown) -> None:
 def test_an_answer_is_copied_with_its_sources(shown: Shown) -> None:
     page = shown(permissions=["clipboard-read", "clipboard-write"])
     answered(page)
-    page.click(".copy")
-    page.get_by_text("Kopiert").wait_for()
-    copied = page.evaluate("navigator.clipboard.readText()")
-    assert f"{QUOTE} [1]" in copied
-    assert f"[1] Urlaubsordnung, Seite 2 · § 3 Dauer: „{QUOTE}“\n    /srv/dokumente/urlaub.pdf" in copied
+    copied(page)
+    text = page.evaluate("navigator.clipboard.readText()")
+    assert f"{QUOTE} [1]" in text
+    assert f"[1] Urlaubsordnung, Seite 2 · § 3 Dauer: „{QUOTE}“\n    /srv/dokumente/urlaub.pdf" in text
 
 
 HTML_COPIED = """async () => {
@@ -329,22 +339,20 @@ def test_an_answer_is_copied_as_html_whose_texts_are_no_tags(house: House, shown
     house.script = ending(Outcome.ANSWERED, sentence(evil, cited(house.passages[0], 1)), sentence("Unbelegt."))
     page = shown(permissions=["clipboard-read", "clipboard-write"])
     answered(page)
-    page.click(".copy")
-    page.get_by_text("Kopiert").wait_for()
-    copied = page.evaluate(HTML_COPIED)
-    assert "Der &lt;b onclick=alert(1)&gt;Urlaub&lt;/b&gt; &amp; mehr.<sup>[1]</sup>" in copied
-    assert "<em>[nicht belegt]</em>" in copied
-    assert "[1] Urlaubsordnung, Seite 2 · § 3 Dauer: „" in copied
-    assert "/srv/dokumente/urlaub.pdf" in copied
-    assert "<b onclick" not in copied
+    copied(page)
+    html = page.evaluate(HTML_COPIED)
+    assert "Der &lt;b onclick=alert(1)&gt;Urlaub&lt;/b&gt; &amp; mehr.<sup>[1]</sup>" in html
+    assert "<em>[nicht belegt]</em>" in html
+    assert "[1] Urlaubsordnung, Seite 2 · § 3 Dauer: „" in html
+    assert "/srv/dokumente/urlaub.pdf" in html
+    assert "<b onclick" not in html
 
 
 def test_where_there_is_no_clipboard_the_browsers_own_copy_takes_both_forms(shown: Shown) -> None:
     page = shown(permissions=["clipboard-read", "clipboard-write"])
     page.evaluate("() => { navigator.clipboard.write = () => Promise.reject(new Error('none')); }")
     answered(page)
-    page.click(".copy")
-    page.get_by_text("Kopiert").wait_for()
+    copied(page)
     assert f"{QUOTE}<sup>[1]</sup>" in page.evaluate(HTML_COPIED)
     assert f"{QUOTE} [1]" in page.evaluate("navigator.clipboard.readText()")
 
