@@ -63,6 +63,7 @@ def test_an_administrator_reads_numbers_and_no_word_of_what_was_asked(client: Te
         "/v1/chat/completions", json={"model": "archivar", "messages": [{"role": "user", "content": "Urlaub?"}]}
     )
     told = client.get("/api/recent")
-    assert told.json()["hours"][-1]["outcomes"] == {"answered": 2}
+    outcomes = [hour["outcomes"] for hour in told.json()["hours"] if hour["outcomes"]]
+    assert outcomes in ([{"answered": 2}], [{"answered": 1}] * 2), "an hour may begin between two questions"
     assert "Beispiel" not in told.text
     assert "urlaub" not in told.text.lower()
