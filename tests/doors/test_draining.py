@@ -93,9 +93,12 @@ def test_an_answer_under_way_ends_and_new_questions_are_told_to_come_again(
             time.sleep(0.01)
         process.send_signal(signal.SIGTERM)
         with httpx.Client(trust_env=False, timeout=30) as web:
-            while (refused := web.post(f"{address}api/ask", json=ASK)).status_code != 503:
-                time.sleep(0.01)
             ready = web.get(f"{address}readyz")
+            while ready.status_code == 200:  # the signal is on its way: a question would still be taken
+                time.sleep(0.01)
+                ready = web.get(f"{address}readyz")
+            refused = web.post(f"{address}api/ask", json=ASK)
+        assert refused.status_code == 503
         assert refused.json()["code"] == "shutting_down" and int(refused.headers["retry-after"]) >= 1
         assert (ready.status_code, ready.json()["status"]) == (503, "draining")
         gate.set()
@@ -122,7 +125,7 @@ def test_answers_that_do_not_end_are_told_and_closed_before_the_process_ends(
 def test_a_service_nobody_asks_stops_without_an_error(fresh: Line) -> None:
     fresh.run("ingest", papers(fresh.folder / "papers"))
     with serving(fresh) as (process, address):
-        with httpx.Client(trust_env=False) as web:
+        with httpx.Client(trust_env=False, timeout=30) as web:
             assert web.get(f"{address}healthz").status_code == 200
         process.send_signal(signal.SIGTERM)
         assert process.wait(WITHIN_S) == 0
