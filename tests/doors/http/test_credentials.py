@@ -188,7 +188,7 @@ def test_a_proxy_that_names_nobody_has_let_nobody_in(built: Built) -> None:
 
 def test_a_name_that_cannot_be_one_is_refused(built: Built) -> None:
     house = built(auth=AuthSettings(proxy_header="X-Remote-User", proxy_addresses=("127.0.0.1",)))
-    with served(house) as url, httpx.Client(trust_env=False) as client:
+    with served(house) as url, httpx.Client(trust_env=False, timeout=30) as client:
         for name in (b"anna, otto", b"anna\xff", b"anna\xc2\x85", b"x" * 201, b"\xe2\x80\xaeanna", b"service:wiki"):
             response = client.get(f"{url}/readyz", headers=[(b"x-remote-user", name)])
             assert code(response) == (401, "credential_refused"), name
@@ -370,7 +370,7 @@ def test_a_running_stream_ends_within_a_second_when_the_credential_does(built: B
     gate = threading.Event()
     house = built(script=slowly(gate))
     key = made(house, days=30)
-    with served(house) as url, httpx.Client(trust_env=False) as client:
+    with served(house) as url, httpx.Client(trust_env=False, timeout=30) as client:
         with client.stream("POST", f"{url}/api/ask", json={**ASK, "stream": True}, headers=bearer(key)) as response:
             lines = response.iter_lines()
             while next(lines) != "event: sentence":

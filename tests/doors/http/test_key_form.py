@@ -223,7 +223,7 @@ def test_it_ends_at_once_with_its_key_or_its_person_and_so_does_an_answer(house:
     house.script = slowly(gate)
     key = made(house, days=30)
     made(house, "otto")  # so that there are keys when hers is erased
-    with served(house) as url, httpx.Client(trust_env=False) as client:
+    with served(house) as url, httpx.Client(trust_env=False, timeout=30) as client:
         assert client.post(f"{url}/api/login", json={"key": key}).status_code == 200
         with client.stream("POST", f"{url}/api/ask", json={**ASK, "stream": True}) as response:
             lines = response.iter_lines()
@@ -243,7 +243,7 @@ def test_it_ends_at_once_with_its_key_or_its_person_and_so_does_an_answer(house:
 def test_signing_out_ends_an_answer_on_its_way(house: House) -> None:
     gate = threading.Event()
     house.script = slowly(gate)
-    with served(house) as url, httpx.Client(trust_env=False) as client:
+    with served(house) as url, httpx.Client(trust_env=False, timeout=30) as client:
         client.post(f"{url}/api/login", json={"key": made(house)})
         with client.stream("POST", f"{url}/api/ask", json={**ASK, "stream": True}) as response:
             lines = response.iter_lines()

@@ -197,7 +197,10 @@ def test_a_download_ends_with_the_credential(tmp_path: Path) -> None:
     with Archive(tmp_path) as archive:
         archive.put("haus/plan.pdf", LEAVE.read_bytes() + b"\n%" + b"x" * (32 << 20))
         archive.sync()
-        with served(archive.app) as url, httpx.Client(trust_env=False, headers={"x-remote-user": "anna"}) as client:
+        with (
+            served(archive.app) as url,
+            httpx.Client(trust_env=False, timeout=30, headers={"x-remote-user": "anna"}) as client,
+        ):
             address = f"{url}/api/documents/{archive.key('haus:plan.pdf')}/original"
             with client.stream("GET", address) as response:
                 pieces = response.iter_bytes()

@@ -78,7 +78,7 @@ def test_the_door_speaks_tls_and_takes_keys_over_it(house: House, tmp_path: Path
     trusting = ssl.create_default_context(cafile=str(files.cert))
     with (
         listening(house, context(files.cert, files.key)) as port,
-        httpx.Client(verify=trusting, trust_env=False) as client,
+        httpx.Client(verify=trusting, trust_env=False, timeout=30) as client,
     ):
         response = client.get(f"https://localhost:{port}/readyz", headers={"authorization": f"Bearer {key}"})
         assert response.status_code == 200
