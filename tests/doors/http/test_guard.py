@@ -150,6 +150,6 @@ def test_only_the_files_of_the_page_are_served(client: TestClient, path: str) ->
 
 def test_ten_thousand_ranges_cost_no_time(client: TestClient) -> None:
     ranges = "bytes=" + ",".join(f"{n}-{n}" for n in range(10_000))
-    began = time.perf_counter()
+    began = time.process_time()  # whatever else the machine does meanwhile
     client.get("/static/page.js", headers={"range": ranges})
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
