@@ -196,7 +196,7 @@ def test_a_kept_picture_costs_no_reading(archive: Archive) -> None:
 
 
 def test_a_page_that_crashes_the_child_costs_that_page(archive: Archive) -> None:
-    with ParserPool(profile="probe", timeout_s=5, memory_mb=200) as pool:
+    with ParserPool(profile="probe", timeout_s=60, memory_mb=200) as pool:
         with pytest.raises(Exception, match="damaged"):
             pool.picture(b"%PDF-1.4 nothing", page=1, width=500)
         assert pool.picture(LEAVE.read_bytes(), page=1, width=500).png
