@@ -24,7 +24,7 @@ from rag.settings.auth import AuthSettings
 from tests.doors.http.conftest import CLOSED, LEAVE, SICK, served
 from tests.doors.http.house import House
 from tests.doors.http.test_accessibility import axe, barriers
-from tests.doors.http.test_credentials import ASK, ENDS, HTTPS, PROXY, at, bearer, code, made, slowly
+from tests.doors.http.test_credentials import ASK, ENDS, HTTPS, PROXY, at, at_one_moment, bearer, code, made, slowly
 
 __all__ = ["axe"]  # a fixture
 
@@ -276,7 +276,7 @@ def test_a_key_that_is_not_good_is_refused_as_in_a_header_and_guessing_is_told_t
     same = {"x-request-id": "the-same-one"}
     keys = [expired, revoked, good[:-1] + "!", good[:-2], "", "ä", "\ud800", "eyJhbGciOiJub25lIn0.e30.", "a" * 40_000]
     bodies = [json.dumps({"key": key}) for key in keys]
-    client = at(house)
+    client = at_one_moment(at(house))
     found = [
         client.post("/api/login", content=body, headers={**same, "content-type": "application/json"}) for body in bodies
     ]
