@@ -57,10 +57,15 @@ def answered(page: Any, question: str = QUESTION) -> None:
     page.wait_for_selector("[data-step=done]")
 
 
-def copied(page: Any) -> None:
-    """Copy the answer. The page's clock stands still meanwhile: the button says for a moment only that it is done."""
+def stand_still(page: Any) -> None:
+    """The page's clock goes no further: what it says for some seconds only stays until a test has seen it."""
     page.clock.install()
     page.clock.pause_at(datetime.now(UTC) + timedelta(hours=1))
+
+
+def copied(page: Any) -> None:
+    """Copy the answer: the button says so for a moment."""
+    stand_still(page)
     before = page.inner_text(".copy")
     page.click(".copy")
     page.get_by_text("Kopiert").wait_for()
@@ -119,6 +124,7 @@ def test_sources_stand_on_the_page_before_the_first_word(house: House, shown: Sh
 
     house.script = script
     page = shown()
+    stand_still(page)
     ask(page)
     page.wait_for_selector(".source")
     assert page.locator(".source .name").all_inner_texts() == ["Urlaubsordnung", "Krankmeldung"]
@@ -149,6 +155,7 @@ def test_while_the_model_thinks_the_reader_is_told_so_and_no_longer(
 
     house.script = script
     page = shown(locale=locale)
+    stand_still(page)
     ask(page)
     status = page.locator(".answer .status")
     status.filter(has_text=thinks).wait_for()
