@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -12,6 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from fastapi import FastAPI
+from starlette.testclient import TestClient
 
 from rag.access import EVERYONE, Acl, Channel, Confidentiality, Grant, Principal, Token
 from rag.answers import (
@@ -25,6 +29,7 @@ from rag.answers import (
     Passage,
     Sentence,
 )
+from rag.api.http import create_app
 from rag.app import App
 from rag.app.keeping import Keeping
 from rag.app.observing import Counted
@@ -97,6 +102,7 @@ class House:
     closed: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
+        self._running = ExitStack()
         self.ledger = Ledger(self.home / "ledger.sqlite")
         self.audit = AuditLog(self.home / "audit")
         self.metrics = Metrics(version="test")
@@ -120,7 +126,23 @@ class House:
     policy = STANDARD
     opening_problem = ""
 
+    def at(self, address: str, *, scheme: str = "http", headers: Mapping[str, str] | None = None) -> TestClient:
+        """A client in memory that comes from there, of the one door over this house. All have one event loop, as in a
+        service: an answer is not over yet when its last word is read, and frees the model on that loop."""
+        client = TestClient(self.web, base_url=f"{scheme}://localhost", client=(address, 50000), headers=headers)
+        client.portal = self._portal
+        return client
+
+    @cached_property
+    def web(self) -> FastAPI:
+        return create_app(self)  # type: ignore[arg-type]
+
+    @cached_property
+    def _portal(self) -> BlockingPortal:
+        return self._running.enter_context(start_blocking_portal())
+
     def close(self) -> None:
+        self._running.close()
         self.audit.close()
         self.ledger.close()
 

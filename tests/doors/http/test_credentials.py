@@ -46,9 +46,8 @@ def built(tmp_path: Path) -> Iterator[Built]:
         yield build
 
 
-def at(house: House, address: str = "127.0.0.1", *, scheme: str = "http", **options: Any) -> TestClient:
-    web = house.__dict__.setdefault("web", create_app(house, **options))
-    return TestClient(web, base_url=f"{scheme}://localhost", client=(address, 50000))
+def at(house: House, address: str = "127.0.0.1", *, scheme: str = "http") -> TestClient:
+    return house.at(address, scheme=scheme)
 
 
 def at_one_moment(client: TestClient) -> TestClient:

@@ -87,9 +87,7 @@ class Office:
 
     def client(self) -> TestClient:
         """From an address of its own, so that what others were refused does not count."""
-        web = self.house.__dict__.setdefault("web", create_app(self.house))
-        address, same = (f"127.0.0.{next(_places)}", 50000), {"x-request-id": "the-same-one"}
-        return TestClient(web, base_url="http://localhost", client=address, headers=same)
+        return self.house.at(f"127.0.0.{next(_places)}", headers={"x-request-id": "the-same-one"})
 
     def key(self, *scopes: str, sources: list[str] | None = None, days: int | None = None, user: str = "anna") -> str:
         return self.house.keys.add(
