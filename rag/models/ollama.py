@@ -25,9 +25,9 @@ from rag.models.token_bound import TokenBound, certainly, droppable
 from rag.ports import Delta, Generation, Message, Usage
 
 
-def answers(base_url: str, *, patience_s: float = 0.5) -> bool:
-    """Whether an Ollama is there."""
-    return OllamaServer(base_url, limits=Limits(connect_s=patience_s)).is_there(patience_s=patience_s)
+def answers(base_url: str, *, patience_s: float = 3.0) -> bool:
+    """Whether an Ollama is there. Where none is, that is known at once; one that is at work may take its time."""
+    return OllamaServer(base_url, limits=Limits(connect_s=0.5)).is_there(patience_s=patience_s)
 
 
 def first_model(base_url: str) -> str:

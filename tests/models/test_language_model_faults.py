@@ -404,6 +404,15 @@ def test_the_probe_is_quick_and_tells_whether_ollama_is_there(ollama: ScriptedSe
     assert time.monotonic() - started < 10
 
 
+def test_an_ollama_that_is_busy_is_there_all_the_same(ollama: ScriptedServer) -> None:
+    def late(exchange: Exchange) -> None:
+        exchange.closing.wait(0.8)
+        exchange.reply({"version": "0"})
+
+    ollama.routes["GET /api/version"] = late
+    assert answers(ollama.url)
+
+
 # OpenAI-compatible alone
 
 
