@@ -150,6 +150,8 @@ def _paced(
                 raise ModelTimeout(_too_slow(server, limits, awaited, over=ends <= due)) from None
             if item is None:
                 return
+            if isinstance(item, ModelTimeout) and time.monotonic() >= min(due, ends):  # its connection has limits too
+                raise ModelTimeout(_too_slow(server, limits, awaited, over=ends <= due)) from item
             if isinstance(item, BaseException):
                 raise item
             yield item

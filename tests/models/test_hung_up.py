@@ -1,4 +1,4 @@
-"""A stream nobody wants any more ends at its source, even where much of it is under way."""
+"""A stream nobody wants any more ends at its source, even where much of it is under way, and tells its limits."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from contextlib import closing
 import httpx
 import pytest
 
+from rag.errors import ModelTimeout
 from rag.models.streaming import Limits, Wire, generate
 from rag.ports import Delta
 from tests.models.scripted_server import Exchange, ScriptedServer
@@ -58,4 +59,24 @@ def test_a_server_that_waits_for_room_to_write_is_told_at_once() -> None:
             wire.hang_up()
             with pytest.raises(httpx.TransportError):
                 response.read()
-        assert told.wait(5)
+        assert told.wait(20)
+
+
+def test_a_limit_that_ran_out_on_the_connection_too_is_told_with_what_to_do() -> None:
+    """The connection has the same limit: where nobody looked in time, its own error is there first."""
+    broke, looks = threading.Event(), list[bool]()
+
+    def source() -> Iterator[Delta]:
+        yield Delta(text="24 ")
+        broke.wait(0.3)
+        broke.set()
+        raise ModelTimeout("The server took too long.")
+
+    def wanted() -> bool:
+        looks.append(not looks or broke.wait(20))
+        time.sleep(0.1 if len(looks) > 1 else 0)  # until it is told
+        return True
+
+    deltas = generate(source, wire=Wire(), limits=Limits(total_s=0.2), server="The server", wanted=wanted)
+    with pytest.raises(ModelTimeout, match=r"not done within 0\.2 s.*allow it more time"):
+        list(deltas)
