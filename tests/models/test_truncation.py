@@ -60,7 +60,8 @@ def test_no_random_prompt_is_cut_in_silence_by_ollama(size: int, version: str) -
             if number % 20 == 0:  # nothing learned yet is the hardest
                 model = OllamaModel(MODEL, base_url=server.url, context_tokens=CONTEXT, limits=PATIENT)
             before = cutting.lost
-            went = told(model, prompt(rng, rng.choice((300, 1500, 4000, 12_000))))
+            lengths = (300,) if number % 5 == 4 else (300, 1500, 4000, 12_000)  # enough fit
+            went = told(model, prompt(rng, rng.choice(lengths)))
             whole, unfit = whole + went, unfit + (not went)
             silent += went and cutting.lost > before
     assert silent == 0
