@@ -14,7 +14,9 @@ from types import TracebackType
 from rag.errors import StoreError, StoreOwned
 
 _OURS_ALONE, _OTHERS = 0o700, 0o077
-_TRIES, _PAUSE_S = 3, 0.05  # `owner_pid` of another process holds the lock for an instant while it looks
+_PAUSE_S, _NAMED_S, _NAMELESS_S = 0.02, 0.1, 3.0
+"""How long a lock is waited for whose holder is named and lives, or is not: `owner_pid` of another process has it for
+an instant while it looks, and so has a child between its start and its program."""
 
 
 class Ownership:
@@ -94,12 +96,28 @@ def _refuse_if_others_read(home: Path) -> None:
 
 
 def _lock(file: int) -> None:
-    for _ in range(_TRIES - 1):
-        with suppress(BlockingIOError):
+    began = time.monotonic()
+    while True:
+        try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
+        except BlockingIOError:
+            owned = _lives(_pid(os.pread(file, 32, 0)))
+            if time.monotonic() - began > (_NAMED_S if owned else _NAMELESS_S):
+                raise
         time.sleep(_PAUSE_S)
-    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _lives(pid: int | None) -> bool:
+    if pid is None:
+        return False
+    try:
+        os.kill(pid, 0)
+    except PermissionError:  # of another account
+        return True
+    except (OSError, OverflowError):
+        return False
+    return True
 
 
 def _pid(content: bytes) -> int | None:

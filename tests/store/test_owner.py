@@ -77,11 +77,16 @@ def test_a_copied_home_is_not_owned(tmp_path: Path) -> None:
         Ownership(tmp_path / "copy").close()
 
 
-def test_somebody_asking_for_the_owner_does_not_keep_a_new_one_out(tmp_path: Path) -> None:
-    Ownership(tmp_path).close()
+@pytest.mark.parametrize("before", ["closed", "killed"])
+def test_somebody_asking_for_the_owner_does_not_keep_a_new_one_out(tmp_path: Path, before: str) -> None:
+    if before == "closed":
+        Ownership(tmp_path).close()
+    else:
+        with another_owner(tmp_path) as first:
+            first.kill()
     asking = (tmp_path / "owner.lock").open("rb")
     fcntl.flock(asking, fcntl.LOCK_SH)
-    answered = threading.Timer(0.02, asking.close)
+    answered = threading.Timer(0.4, asking.close)
     answered.start()
     Ownership(tmp_path).close()
     answered.join()
