@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import fcntl
-import threading
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
@@ -196,20 +195,23 @@ def test_an_index_that_cannot_be_opened_is_told_in_words(tmp_path: Path) -> None
         WordIndex(tmp_path / "w")
 
 
-def test_a_child_that_holds_the_old_lock_for_a_moment_does_not_fail_the_write(words: WordIndex) -> None:
+def test_a_child_that_holds_the_old_lock_for_a_moment_does_not_fail_the_write(
+    words: WordIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Between its start and its program a child holds copies of all that is open, the writer's lock as well."""
     words.close()
-    let_go = threading.Event()
+    waited: list[float] = []
     with (words.directory / ".tantivy-writer.lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
 
-        def let_it_go() -> None:
-            let_go.set()
-            fcntl.flock(held, fcntl.LOCK_UN)
+        def wait(seconds: float) -> None:
+            waited.append(seconds)
+            if len(waited) == 5:
+                fcntl.flock(held, fcntl.LOCK_UN)
 
-        threading.Timer(0.3, let_it_go).start()
+        monkeypatch.setattr("rag.store.words.time.sleep", wait)
         words.put([chunk("new", "Prüfbericht")], [facets()])
-        assert let_go.is_set()
+        assert len(waited) == 5
     words.commit()
     assert found(words, "Prüfbericht") == ["new"]
 
