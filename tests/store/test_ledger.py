@@ -177,7 +177,7 @@ def test_a_home_that_is_no_directory_is_refused_in_words(tmp_path: Path) -> None
 
 def test_threads_read_whole_versions_while_another_writes(ledger: Ledger) -> None:
     ledger.record([version("a", "0" * 50, number="v0")])
-    stop, seen, problems = threading.Event(), set[str](), list[BaseException]()
+    stop, seen, problems, begun = threading.Event(), set[str](), list[BaseException](), threading.Semaphore(0)
 
     def read() -> None:
         try:
@@ -186,12 +186,15 @@ def test_threads_read_whole_versions_while_another_writes(ledger: Ledger) -> Non
                 assert document is not None
                 assert set(document.text) == {document.ref.version[-1]}
                 seen.add(document.ref.version)
+                begun.release()
         except BaseException as error:
             problems.append(error)
+            begun.release()
 
     readers = [threading.Thread(target=read) for _ in range(2)]
     for reader in readers:
         reader.start()
+    assert begun.acquire(timeout=60), "nobody reads"
     for number in range(60):
         ledger.record([version("a", str(number % 10) * 50, number=f"v{number}")])
     stop.set()
