@@ -91,7 +91,7 @@ def home(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     opened.put(*DOCUMENTS)
     if opened.vectors.loading is not None:
         opened.vectors.loading.start()
-        assert opened.vectors.loading.wait(10)
+        assert opened.vectors.loading.wait(60)
     yield opened
     opened.close()
 
@@ -152,7 +152,7 @@ def test_filters_see_a_change_at_once(tmp_path: Path) -> None:
     made = [replace(own, vectors=rows, embedder="words@1", media_type=PDF) for own in (first, second)]
     home.put(made[0])
     assert [found() for _ in range(3)] == [["docs:a.txt"]] * 3
-    assert home.vectors.loading is not None and home.vectors.loading.wait(5)
+    assert home.vectors.loading is not None and home.vectors.loading.wait(60)
     home.put(made[1])
     assert sorted(found()) == ["docs:a.txt", "docs:b.txt"]
     with home.ledger.transaction():

@@ -24,6 +24,8 @@ from tests.store.makers import DIMENSION, EMBEDDER, acl, unit, version
 
 LANGUAGES = ("de", "en", "")
 LARGE = 1 << 30
+PATIENCE_S = 60
+"""How long a thread may take that works: the machine may be busy."""
 ALL = Grant(acl_classes=frozenset(range(10)))
 
 
@@ -194,7 +196,7 @@ def test_a_row_is_found_at_every_step_of_writing_it_again(monkeypatch: pytest.Mo
         before.start()
         before.join(0.2)  # it may wait for what is being written
         real(now)
-        before.join(5)
+        before.join(PATIENCE_S)
         look()
 
     monkeypatch.setattr(mirror, "_publish", publish)
@@ -242,9 +244,9 @@ def test_it_is_loaded_at_the_second_search_and_holds_what_the_ledger_does(ledger
     recorded(ledger, "a", "b", "c")
     mirror, loading = loaded(ledger)
     loading.asked()
-    assert not loading.wait(5) and not mirror.gathering
+    assert not loading.wait(PATIENCE_S) and not mirror.gathering
     loading.asked()
-    assert loading.wait(5)
+    assert loading.wait(PATIENCE_S)
     assert held(mirror) == {"a-v1", "b-v1", "c-v1"}
     assert mirror.vectors_of([ChunkId("a-v1")])["a-v1"].tolist() == unit(len("Text a"))[0].tolist()
     loading.close()
@@ -259,7 +261,7 @@ def test_what_was_announced_before_it_looked_and_recorded_after_is_not_missed(le
     recorded(ledger, "b")
     assert not loading.wait(0.5)
     ledger.settle([ChunkId("never")])
-    assert loading.wait(5)
+    assert loading.wait(PATIENCE_S)
     assert held(mirror) == {"a-v1", "b-v1"}
 
 
@@ -282,7 +284,7 @@ def test_an_index_too_large_for_memory_is_not_even_read(ledger: Ledger) -> None:
     recorded(ledger, "a", "b", "c")
     mirror, loading = loaded(ledger, most_bytes=2 * 332)
     loading.start()
-    assert not loading.wait(5)
+    assert not loading.wait(PATIENCE_S)
     assert mirror.too_large and not mirror.gathering
 
 
@@ -316,7 +318,7 @@ def test_with_and_without_memory_the_same_is_found(tmp_path: Path, ledger: Ledge
     for _ in range(2):
         assert found(index) == {"a-v1", "b-v1"}
     if index.loading is not None:
-        assert index.loading.wait(5)
+        assert index.loading.wait(PATIENCE_S)
     index.delete([ChunkId("a-v1")])
     written(index, ledger, "c")
     assert found(index) == {"b-v1", "c-v1"}
@@ -329,7 +331,7 @@ def test_while_the_files_are_made_anew_the_rows_in_memory_answer(tmp_path: Path,
     written(index, ledger, "a", "b")
     assert index.loading is not None
     index.loading.start()
-    assert index.loading.wait(5)
+    assert index.loading.wait(PATIENCE_S)
     index.renew()
     assert (len(index), index.level, index.ready) == (0, False, True)
     assert found(index) == {"a-v1", "b-v1"}
