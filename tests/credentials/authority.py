@@ -7,7 +7,6 @@ import hashlib
 import json
 import secrets
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Mapping
@@ -22,9 +21,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
+from tests.ports import free_port
+
 ROOM = Path(__file__).parent / "provider"
 AUDIENCE = "https://archivar.firma.example"
 PAGE = "archivar-page"
+PATIENCE_S = 60
+"""How long an answer may take that is no test of its speed: the machine may be busy."""
 PEOPLE = {
     "anna": {"preferred_username": "anna", "groups": ["hr", "staff"]},
     "bernd": {"preferred_username": "bernd", "groups": []},
@@ -108,7 +111,7 @@ class Authority:
 
     def asked(self, path: str) -> int:
         """How often the provider was asked for a path."""
-        return int(httpx.get(f"{self.issuer}/asked", trust_env=False).json().get(path, 0))
+        return int(httpx.get(f"{self.issuer}/asked", trust_env=False, timeout=PATIENCE_S).json().get(path, 0))
 
     def forge(
         self, *, kid: str = "one", algorithm: str = "RS256", head: Mapping[str, Any] | None = None, **claims: Any
@@ -143,7 +146,7 @@ class Authority:
             "code_challenge": challenge,
             "code_challenge_method": "S256",
         }
-        with httpx.Client(base_url=self.issuer, trust_env=False) as browser:
+        with httpx.Client(base_url=self.issuer, trust_env=False, timeout=PATIENCE_S) as browser:
             step = browser.get("/auth", params=asked)
             step = browser.post(step.headers["location"], data={"login": name})
             step = browser.get(step.headers["location"])
@@ -151,9 +154,3 @@ class Authority:
             form = {"grant_type": "authorization_code", "code": code, "redirect_uri": self.redirect}
             answer = browser.post("/token", data={**form, "code_verifier": verifier}, auth=(client, self.secret))
             return dict(answer.json())
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -16,8 +16,9 @@ import uvicorn
 from rag.api.http import create_app
 from rag.settings.auth import AuthSettings
 from rag.settings.sign_in import OidcSettings
-from tests.credentials.authority import AUDIENCE, PAGE, Authority, free_port
+from tests.credentials.authority import AUDIENCE, PAGE, PATIENCE_S, Authority
 from tests.doors.http.house import House, Paper
+from tests.ports import free_port
 
 LEAVE = Paper(key="a" * 24, title="Urlaub", text="Der Urlaub dauert 30 Tage.", found="Der Urlaub dauert 30 Tage.")
 PAY = Paper(
@@ -91,7 +92,8 @@ class Browser:
         address = urljoin(self.url, address)
         jar = self.jars.setdefault(urlsplit(address).netloc, {})
         headers = {**(more.pop("headers", None) or {}), "cookie": "; ".join(f"{k}={v}" for k, v in jar.items())}
-        response = httpx.request(method, address, headers=headers, trust_env=False, verify=False, **more)
+        options = {"trust_env": False, "verify": False, "timeout": PATIENCE_S, **more}
+        response = httpx.request(method, address, headers=headers, **options)
         for line in response.headers.get_list("set-cookie"):
             self.set.append(line)
             for name, one in SimpleCookie(line).items():

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.credentials.authority import free_port
+from tests.ports import free_port
 
 BASE = "dc=firma,dc=example"
 PEOPLE = f"ou=people,{BASE}"

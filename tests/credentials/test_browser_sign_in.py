@@ -18,7 +18,7 @@ from rag.api.http import create_app
 from rag.api.sign_in import ATTEMPT_COOKIE
 from rag.credentials.identified import INTRANET
 from rag.credentials.login import safe_path
-from tests.credentials.authority import PAGE, Authority
+from tests.credentials.authority import PAGE, PATIENCE_S, Authority
 from tests.credentials.site import FROM_ELSEWHERE, NAVIGATES, Browser, own_url, query_of, served, signing_in
 from tests.doors.http.house import House
 
@@ -177,7 +177,8 @@ def test_a_part_given_twice_signs_nobody_in(browser: Browser) -> None:
 @pytest.mark.parametrize("cookie", ["", "x", "W10", "bnVsbA", "W1sxXV0", "Ww" * 3000, "eyJhIjoxfQ", "\u00e4"])
 def test_a_broken_cookie_is_an_interrupted_sign_in(house: House, cookie: str) -> None:
     raw = f"{ATTEMPT_COOKIE}={cookie}".encode("latin-1")
-    answer = httpx.get(f"{house.auth.oidc.url}/login/callback?state=&code=x", headers={b"cookie": raw}, trust_env=False)
+    address = f"{house.auth.oidc.url}/login/callback?state=&code=x"
+    answer = httpx.get(address, headers={b"cookie": raw}, trust_env=False, timeout=PATIENCE_S)
     assert answer.status_code == 400
 
 
@@ -348,5 +349,6 @@ def test_whose_object_id_it_is_is_kept_when_they_sign_in(house: House, authority
 
 def ask_with(house: House, token: str) -> None:
     headers = {"authorization": f"Bearer {token}"}
-    answered = httpx.post(f"{house.auth.oidc.url}/api/ask", json=ASK, headers=headers, trust_env=False)
+    address = f"{house.auth.oidc.url}/api/ask"
+    answered = httpx.post(address, json=ASK, headers=headers, trust_env=False, timeout=PATIENCE_S)
     assert answered.status_code == 200
