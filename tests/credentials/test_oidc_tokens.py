@@ -184,10 +184,13 @@ def test_what_is_no_token_is_refused(reader: Tokens, token: str) -> None:
 
 def test_a_huge_token_is_refused_before_it_is_read(authority: Authority) -> None:
     huge = authority.forge(padding="x" * MOST_CHARACTERS)
-    began = time.thread_time()
-    with pytest.raises(UnknownPrincipal, match="too long"):
-        tokens(authority).access(huge)
-    assert time.thread_time() - began < 0.05
+    reader, taken = tokens(authority), []
+    for _ in range(5):  # in one of them memory may be tidied up
+        began = time.thread_time()
+        with pytest.raises(UnknownPrincipal, match="too long"):
+            reader.access(huge)
+        taken.append(time.thread_time() - began)
+    assert min(taken) < 0.05
     nested = "[" * 5000 + "]" * 5000
     deep = base64.urlsafe_b64encode(nested.encode()).rstrip(b"=").decode()
     with pytest.raises(UnknownPrincipal):
