@@ -1,20 +1,24 @@
-"""Ports for servers that are told theirs before they start."""
+"""Ports of this machine that a process which is started later, or started again, is to listen on."""
 
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
-_held: list[socket.socket] = []
+_kept = ExitStack()
+
+
+@contextmanager
+def kept_port() -> Iterator[int]:
+    """A port of loopback that the system gives to nobody else until the block ends: a socket is bound to it and does
+    not listen. Whoever asks for this very port with SO_REUSEADDR, as servers do, gets it."""
+    with socket.socket() as keeper:
+        keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        keeper.bind(("127.0.0.1", 0))
+        yield int(keeper.getsockname()[1])
 
 
 def free_port() -> int:
-    """A port of this machine that the system gives to nobody else until this process ends.
-
-    It is bound here and never listened at: whoever asks for it by its number may have it (as servers do, with
-    ``SO_REUSEADDR``), a program that takes any free one does not get it, be it between two starts of a server.
-    """
-    held = socket.socket()
-    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    held.bind(("127.0.0.1", 0))
-    _held.append(held)
-    return int(held.getsockname()[1])
+    """One that is kept until this process ends."""
+    return _kept.enter_context(kept_port())

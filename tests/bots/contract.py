@@ -40,8 +40,11 @@ from rag.bots.adapter import (
 )
 from tests.loops import run
 
-LIMIT_S = 20.0
+LIMIT_S = 40.0
 """Longer than anything takes that works."""
+
+NOT_YET_S = 3.0
+"""How long it is waited for an acknowledgement that must not come."""
 
 PAGE = "https://archivar.firma.example"
 """The internal page that the adapter under test is told of, where it is told of one."""
@@ -103,9 +106,10 @@ class Platform(Protocol):
     async def redeliver(self, delivery: str) -> None:
         """The same event once more, as the platform repeats what it takes for lost."""
 
-    async def acknowledged(self, delivery: str) -> bool:
-        """Whether the bot has acknowledged it (the last time it was delivered); waits until that is settled. Where a
-        platform has no acknowledgement: whether a bot that is started anew would not be given it again."""
+    async def acknowledged(self, delivery: str, *, within_s: float = LIMIT_S) -> bool:
+        """Whether the bot has acknowledged it (the last time it was delivered); waits until that is settled, so long at
+        most. Where a platform has no acknowledgement: whether a bot that is started anew would not be given it
+        again."""
 
     async def drop(self) -> None:
         """Every connection of the bot breaks; the platform is there at once again."""
@@ -269,7 +273,7 @@ class AdapterContract:
             async with receiving(platform.adapter(), taken):
                 delivery = await platform.deliver(Said(text="Wie viele?"))
                 first = await taken.asked()
-                assert not await platform.acknowledged(delivery)
+                assert not await platform.acknowledged(delivery, within_s=NOT_YET_S)
                 taken.refusing = False
                 await platform.redeliver(delivery)
                 while not taken.events.empty():

@@ -24,7 +24,8 @@ NOTHING = "Dazu habe ich in Ihren Dokumenten nichts gefunden."
 @dataclass
 class House:
     """What is known there, and what was asked. Faults are taken from the front of `faults`, one a question:
-    ``("busy", seconds)``, ``("away",)``, ``("break",)`` in the middle of the answer."""
+    ``("busy", seconds)``, ``("away",)``, ``("break",)`` in the middle of the answer. While `held` is a number, no more
+    sentences of an answer are given than that."""
 
     people: set[str] = field(default_factory=lambda: {"room:anna", "room:ben", "matrix:@anna:x"})
     faults: list[tuple[Any, ...]] = field(default_factory=list)
@@ -37,6 +38,7 @@ class House:
     withdrawn: list[str] = field(default_factory=list)
     answers: dict[str, dict[str, Any]] = field(default_factory=dict)
     pause_s: float = 0.0
+    held: int | None = None
     open_answers: int = 0
     at_a_time: int = 100
     order: list[str] = field(default_factory=list)
@@ -136,8 +138,10 @@ async def events(house: House, question: str, *, breaks: bool, late: bool) -> As
             yield frame("thinking", {"over": False})
             await asyncio.sleep(house.pause_s)
             yield frame("thinking", {"over": True})
-        for sentence in said["sentences"]:
+        for number, sentence in enumerate(said["sentences"]):
             await asyncio.sleep(house.pause_s)
+            while house.held is not None and number >= house.held:
+                await asyncio.sleep(0.01)
             yield frame("sentence", {"text": sentence, "supported": True, "citations": [citation]})
             if breaks:
                 return

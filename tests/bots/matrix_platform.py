@@ -146,9 +146,9 @@ class MatrixPlatform:
         self.wire.again.append((room, event))
         self.wire.drop()
 
-    async def acknowledged(self, delivery: str) -> bool:
+    async def acknowledged(self, delivery: str, *, within_s: float = LIMIT_S) -> bool:
         try:
-            await until(lambda: not self._would_come_again(delivery), limit_s=3)
+            await until(lambda: not self._would_come_again(delivery), limit_s=within_s)
         except TimeoutError:
             return False
         return True

@@ -37,7 +37,7 @@ from rag.bots.adapter import (
     Verdict,
     Withdrawn,
 )
-from tests.bots.contract import Said, Shown
+from tests.bots.contract import LIMIT_S, Said, Shown
 
 _LINE_BYTES = 1 << 20
 _LINK = re.compile(r"<(http[^|>]*)\|([^>]*)>")
@@ -149,9 +149,9 @@ class Room:
         for writer in list(self._listening):
             await self._give(writer, wanted)
 
-    async def acknowledged(self, delivery: str) -> bool:
+    async def acknowledged(self, delivery: str, *, within_s: float = LIMIT_S) -> bool:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.deliveries[delivery].acked.wait(), 1.0)
+            await asyncio.wait_for(self.deliveries[delivery].acked.wait(), within_s)
         return self.deliveries[delivery].acked.is_set()
 
     async def drop(self) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import html
 import itertools
 import re
-import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,12 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import httpx
+import pytest
+
 from rag.bots.adapter import Account, Verdict
 from rag.bots.slack import LOCAL_API, SlackAdapter, adapter
 from rag.settings.bots import SlackSettings
-from tests.bots.contract import Said, Shown
+from tests.bots.contract import LIMIT_S, Said, Shown
 from tests.bots.slack_server import ACK_S, SlackServer, event, knock, signed, slack_server, wire
 from tests.bots.slack_world import APP_TOKEN, BOT, BOT_TOKEN, PEOPLE, ROOMS, SECRET, TEAM, Row, World
+from tests.ports import kept_port
 
 _NAMES = {conversation: name for name, conversation in ROOMS.items()}
 _LINKS = re.compile(
@@ -47,11 +50,11 @@ class SlackPlatform:
     keeps_nonces = True
     knows_members = True
 
-    def __init__(self, server: SlackServer, *, mode: str, folder: Path) -> None:
+    def __init__(self, server: SlackServer, *, mode: str, folder: Path, port: int) -> None:
         self.server = server
         self.world = server.world
         self.mode = mode
-        self.port = _free_port()
+        self.port = port
         self._folder = folder
         self._deliveries: dict[str, _Delivery] = {}
         self._numbers = itertools.count(1)
@@ -88,6 +91,15 @@ class SlackPlatform:
         sort = {"channel_type": "im"} if direct else {"type": "app_mention"}
         return await self.event({**row, **sort})
 
+    async def say(self, said: Said) -> str:
+        """Somebody says this, and Slack sends it again where it is not acknowledged in time, three times at most."""
+        delivery = await self.deliver(said)
+        for _ in range(3):
+            if await self.acknowledged(delivery, within_s=ACK_S):
+                break
+            await self.redeliver(delivery)
+        return delivery
+
     async def take_back(self, delivery: str) -> str:
         return await self.event(self.world.unsay(self._deliveries[delivery].payload["event"]))
 
@@ -119,9 +131,12 @@ class SlackPlatform:
     async def redeliver(self, delivery: str) -> None:
         await self._send(self._deliveries[delivery])
 
-    async def acknowledged(self, delivery: str) -> bool:
+    async def acknowledged(self, delivery: str, *, within_s: float = LIMIT_S) -> bool:
         outcome = self._deliveries[delivery].outcome
-        return outcome is not None and await outcome
+        if outcome is None:
+            return False
+        await asyncio.wait({outcome}, timeout=within_s)
+        return outcome.done() and outcome.result()
 
     async def drop(self) -> None:
         await self.server.drop()
@@ -152,15 +167,23 @@ class SlackPlatform:
         if self.mode == "http":
             task = asyncio.create_task(self._knock(delivery, outcome, again=again))
         else:
-            waiting = await self.server.send(delivery.kind, delivery.payload, again=again)
-            task = asyncio.create_task(_settle(waiting, outcome))
+            task = asyncio.create_task(self._envelope(delivery, outcome, again=again))
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
     async def _knock(self, delivery: _Delivery, outcome: asyncio.Future[bool], *, again: int) -> None:
         body = wire(delivery.kind, delivery.payload)
-        answer = await knock(self.port, body, lambda: signed(body, at=int(time.time()) + again, again=again))
+        try:
+            answer = await knock(self.port, body, lambda: signed(body, at=int(time.time()) + again, again=again))
+        except httpx.HTTPError:
+            answer = None  # the bot went away in the middle
         outcome.set_result(answer is not None and answer.status_code == 200)
+
+    async def _envelope(self, delivery: _Delivery, outcome: asyncio.Future[bool], *, again: int) -> None:
+        waiting = await self.server.send(delivery.kind, delivery.payload, again=again)
+        if waiting is not None:
+            await waiting
+        outcome.set_result(waiting is not None)
 
     def _echo(self, row: Row) -> None:
         """Slack tells the bot of its own messages too."""
@@ -204,26 +227,22 @@ def seen(row: Row) -> Shown:
     )
 
 
-async def _settle(waiting: asyncio.Future[Row] | None, outcome: asyncio.Future[bool]) -> None:
-    try:
-        if waiting is not None:
-            await asyncio.wait_for(waiting, ACK_S)
-        outcome.set_result(waiting is not None)
-    except TimeoutError:
-        outcome.set_result(False)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-        return port
+@asynccontextmanager
+async def slack_platform(
+    folder: Path, *, mode: str = "socket", look_up_s: float = LIMIT_S
+) -> AsyncIterator[SlackPlatform]:
+    """It, with its server running. A bot in this process waits `look_up_s` for what Slack tells of who asks: so long
+    that a machine that stands still for a while does not make it leave an event to come again."""
+    with pytest.MonkeyPatch.context() as patch, kept_port() as port:
+        patch.setattr("rag.bots.slack_asking._LOOK_UP_S", look_up_s)
+        async with _opened(folder, mode=mode, port=port) as platform:
+            yield platform
 
 
 @asynccontextmanager
-async def slack_platform(folder: Path, *, mode: str = "socket") -> AsyncIterator[SlackPlatform]:
-    """It, with its server running."""
+async def _opened(folder: Path, *, mode: str, port: int) -> AsyncIterator[SlackPlatform]:
     async with slack_server(World()) as server:
-        platform = SlackPlatform(server, mode=mode, folder=folder)
+        platform = SlackPlatform(server, mode=mode, folder=folder, port=port)
         try:
             yield platform
         finally:

@@ -25,7 +25,8 @@ from tests.bots.slack_world import APP_TOKEN, BOT_TOKEN, SECRET, TEAM, Refused, 
 
 ACK_S = 3.0
 """What Slack waits for an acknowledgement."""
-CONNECT_S = 4.0
+CONNECT_S = 40.0
+"""How long an event waits for a bot that is about to connect."""
 
 CHANGES = ("chat.postMessage", "chat.update", "chat.delete")
 
@@ -221,7 +222,7 @@ def wire(kind: str, payload: Row) -> bytes:
 
 async def knock(port: int, body: bytes, headers: Callable[[], Mapping[str, str]]) -> httpx.Response | None:
     """One request at the bot's own port, with headers made when it is sent; None where nobody listens."""
-    async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=CONNECT_S) as client:
         for _ in range(int(CONNECT_S / 0.05)):
             with contextlib.suppress(httpx.ConnectError):
                 return await client.post(f"http://127.0.0.1:{port}/slack/events", content=body, headers=headers())

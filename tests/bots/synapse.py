@@ -11,7 +11,6 @@ import hmac
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -24,6 +23,8 @@ from typing import Any, Final
 from urllib.parse import quote
 
 import httpx
+
+from tests.ports import kept_port
 
 VERSION: Final = "1.163.2"
 SERVER: Final = "firma.example"
@@ -150,9 +151,12 @@ class Homeserver:
 @contextmanager
 def homeserver(place: Path) -> Iterator[Homeserver]:
     """A homeserver that runs until the block ends. Raises NotInstalled."""
+    with kept_port() as port:
+        yield from _running(place, port)
+
+
+def _running(place: Path, port: int) -> Iterator[Homeserver]:
     interpreter = str(python())
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     module = (interpreter, "-m", "synapse.app.homeserver", "-c", str(place / "base.yaml"))
     generate = (*module, "--generate-config", "--server-name", SERVER, "--report-stats", "no")
     subprocess.run(generate, cwd=place, check=True, capture_output=True)
@@ -165,7 +169,7 @@ def homeserver(place: Path) -> Iterator[Homeserver]:
             yield Homeserver(url=f"http://127.0.0.1:{port}")
         finally:
             running.terminate()
-            running.wait(30)
+            running.wait(120)
 
 
 def _wait(address: str, running: subprocess.Popen[bytes], log: Path) -> None:

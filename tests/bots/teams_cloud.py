@@ -10,7 +10,6 @@ import asyncio
 import base64
 import json
 import re
-import socket
 import time
 import uuid
 from collections.abc import AsyncIterator, Mapping
@@ -34,7 +33,8 @@ from rag.bots.adapter import Account, Verdict
 from rag.bots.teams import TeamsAdapter
 from rag.bots.teams_cloud import TeamsCloud
 from rag.bots.teams_settings import Checked
-from tests.bots.contract import Said, Shown
+from tests.bots.contract import LIMIT_S, Said, Shown
+from tests.ports import kept_port
 
 TENANT = "11111111-2222-3333-4444-555555555555"
 APP = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
@@ -155,7 +155,7 @@ class Cloud(httpx.AsyncBaseTransport):
         answer = await self.send(self.activities[delivery])
         self.statuses[delivery] = answer.status_code if answer is not None else 0
 
-    async def acknowledged(self, delivery: str) -> bool:
+    async def acknowledged(self, delivery: str, *, within_s: float = LIMIT_S) -> bool:
         return self.statuses[delivery] == 200
 
     async def drop(self) -> None:
@@ -365,9 +365,7 @@ class Cloud(httpx.AsyncBaseTransport):
 @asynccontextmanager
 async def teams() -> AsyncIterator[Cloud]:
     """A cloud, and a port and a folder for the bot."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    with TemporaryDirectory() as home:
+    with kept_port() as port, TemporaryDirectory() as home:
         yield Cloud(home=Path(home), port=port)
 
 

@@ -12,7 +12,8 @@ import pytest
 from rag.access import Audience
 from rag.bots.adapter import MessageRef, Place, PlatformBusy, PlatformRefused, Reply, Stage
 from rag.bots.slack import SlackAdapter
-from tests.bots.contract import LIMIT_S, Said, Taken, final, receiving
+from rag.bots.slack_asking import _LOOK_UP_S
+from tests.bots.contract import LIMIT_S, NOT_YET_S, Said, Taken, final, receiving
 from tests.bots.slack_platform import SlackPlatform, slack_platform
 from tests.bots.slack_world import BOT, OTHER_TEAM, PEOPLE, TEAM
 from tests.loops import run
@@ -22,9 +23,9 @@ pytest.importorskip("slack_bolt", reason="the extra `slack` is not installed")
 Scene = Callable[[SlackPlatform, Taken, SlackAdapter], Coroutine[Any, Any, None]]
 
 
-def play(folder: Path, scene: Scene, **settings: Any) -> None:
+def play(folder: Path, scene: Scene, *, look_up_s: float = LIMIT_S, **settings: Any) -> None:
     async def whole() -> None:
-        async with slack_platform(folder) as platform:
+        async with slack_platform(folder, look_up_s=look_up_s) as platform:
             taken = Taken()
             adapter = platform.adapter(**settings)
             async with receiving(adapter, taken):
@@ -304,7 +305,7 @@ def test_while_slack_is_slow_an_event_is_left_to_come_again_and_at_last_taken_in
     async def scene(platform: SlackPlatform, taken: Taken, adapter: SlackAdapter) -> None:
         platform.server.slow_s["users.info"] = 30
         delivery = await platform.deliver(Said(text="Wie viele?", room="team"))
-        assert not await platform.acknowledged(delivery)
+        assert not await platform.acknowledged(delivery, within_s=NOT_YET_S)
         assert taken.events.empty()
         for _ in range(3):
             await platform.redeliver(delivery)
@@ -312,7 +313,7 @@ def test_while_slack_is_slow_an_event_is_left_to_come_again_and_at_last_taken_in
         assert (asked.account.email, asked.place.audience) == ("", Audience.GUESTS)
         assert await platform.acknowledged(delivery)
 
-    play(tmp_path, scene)
+    play(tmp_path, scene, look_up_s=_LOOK_UP_S)
 
 
 def test_a_message_of_somebody_elses_is_not_touched(tmp_path: Path) -> None:
@@ -354,14 +355,17 @@ def test_growing_edits_leave_room_for_last_words(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
-def test_what_slack_told_too_late_is_known_when_the_event_comes_again(tmp_path: Path) -> None:
+def test_what_slack_told_too_late_is_known_when_the_event_comes_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def scene(platform: SlackPlatform, taken: Taken, adapter: SlackAdapter) -> None:
         platform.server.slow_s["users.info"] = 2.6
         delivery = await platform.deliver(Said(text="Wie viele?"))
-        assert not await platform.acknowledged(delivery)
+        assert not await platform.acknowledged(delivery, within_s=NOT_YET_S)
+        monkeypatch.setattr("rag.bots.slack_asking._LOOK_UP_S", LIMIT_S)
         await platform.redeliver(delivery)
         asked = await taken.asked()
         assert (asked.account, asked.place.audience) == (platform.account("anna"), Audience.DIRECT)
         assert sum(method == "users.info" for method, _ in platform.world.calls) == 1
 
-    play(tmp_path, scene)
+    play(tmp_path, scene, look_up_s=_LOOK_UP_S)

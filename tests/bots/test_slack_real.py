@@ -8,7 +8,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -26,6 +25,7 @@ from tests.bots.slack_bot import SlackBot
 from tests.bots.slack_platform import SlackPlatform, slack_platform
 from tests.bots.slack_world import PEOPLE, TEAM
 from tests.loops import run
+from tests.ports import kept_port
 
 pytest.importorskip("slack_bolt", reason="the extra `slack` is not installed")
 pytestmark = [pytest.mark.models, pytest.mark.timeout(1800)]
@@ -62,10 +62,8 @@ SOURCE = '[[sources]]\nname = "{name}"\npath = "{path}"\nreaders = ["everyone"]\
 class House:
     """The service, set up by its own commands."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+    def __init__(self, folder: Path, port: int) -> None:
+        self.folder, self.port = folder, port
         self.address = f"http://127.0.0.1:{self.port}"
         text = SETTINGS.format(team=TEAM, anna=PEOPLE["anna"], ben=PEOPLE["ben"])
         for name, kind in (("offen", "public"), ("intern", "internal"), ("vertraulich", "confidential")):
@@ -134,22 +132,22 @@ def test_people_ask_in_slack_and_only_what_a_cloud_may_carry_goes_there(tmp_path
         except ModelUnavailable as missing:
             pytest.skip(str(missing))
 
-    async def whole() -> None:
-        house = House(tmp_path)
+    async def whole(port: int) -> None:
+        house = House(tmp_path, port)
         assert (await house.done("ingest"))["added"] == len(PAPERS)
         key = str((await house.done("keys", "add", "--bot", "slack", "slack-bot"))["key"])
         async with house.serving(), slack_platform(tmp_path) as platform:
             bot = SlackBot(tmp_path, platform, service=house.address, key=key)
             async with bot.running():
-                await platform.deliver(
+                await platform.say(
                     Said(text="Wie viele Arbeitstage beträgt der Erholungsurlaub bei einer Vollzeitstelle?")
                 )
                 public = await last_word(platform, 1)
-                await platform.deliver(Said(text="Was kostet ein Mittagessen in der Kantine?", who="ben", room="team"))
+                await platform.say(Said(text="Was kostet ein Mittagessen in der Kantine?", who="ben", room="team"))
                 internal = await last_word(platform, 2)
-                await platform.deliver(Said(text="Wo liegt das Gehaltsband der Stufe vier im Monat?", who="ben"))
+                await platform.say(Said(text="Wo liegt das Gehaltsband der Stufe vier im Monat?", who="ben"))
                 confidential = await last_word(platform, 3)
-                await platform.deliver(Said(text="Was kostet ein Mittagessen?", who="eve"))
+                await platform.say(Said(text="Was kostet ein Mittagessen?", who="eve"))
                 stranger = await last_word(platform, 4)
         print(public.text, internal.text, confidential.text, stranger.text, sep="\n--\n")
         for shown in (public, internal, confidential):
@@ -164,4 +162,5 @@ def test_people_ask_in_slack_and_only_what_a_cloud_may_carry_goes_there(tmp_path
         assert "wellensittich" not in said.casefold(), "a confidential one is not"
         assert not stranger.links
 
-    run(whole())
+    with kept_port() as port:
+        run(whole(port))

@@ -18,6 +18,7 @@ from tests.bots.contract import Said, Shown
 from tests.bots.house import PAGE, House, served
 from tests.bots.slack_bot import LIMIT_S, SlackBot
 from tests.bots.slack_platform import SlackPlatform, slack_platform
+from tests.bots.slack_server import ACK_S
 from tests.bots.slack_world import BOT, PEOPLE, TEAM
 from tests.loops import run
 
@@ -70,9 +71,11 @@ async def answers(platform: SlackPlatform, count: int = 1) -> list[Shown]:
 
 def test_a_question_is_answered_in_one_message_with_its_proof_and_its_buttons(play: Played) -> None:
     async def scene(bot: SlackBot, platform: SlackPlatform, house: House) -> None:
-        house.pause_s = 0.5
+        house.held = 1
         async with bot.running() as process:
-            await platform.deliver(Said(text="Urlaub"))
+            await platform.say(Said(text="Urlaub"))
+            await until(lambda: any(method == "chat.update" for method, _ in platform.world.calls))
+            house.held = None
             [shown] = await answers(platform)
             assert "Antwort auf Urlaub. [1] Mehr dazu. [1]" in shown.text
             assert shown.links == (f"{PAGE}/?document=k1",)
@@ -92,13 +95,13 @@ def test_a_question_is_answered_in_one_message_with_its_proof_and_its_buttons(pl
 def test_in_a_channel_the_service_hears_of_everybody_who_reads_along(play: Played) -> None:
     async def scene(bot: SlackBot, platform: SlackPlatform, house: House) -> None:
         async with bot.running():
-            await platform.deliver(Said(text="Urlaub", room="team", who="ben"))
+            await platform.say(Said(text="Urlaub", room="team", who="ben"))
             await answers(platform)
             [asked] = house.asked
             assert asked["audience"] == "private_channel"
             assert [one["account"] for one in asked["members"]] == [f"slack:{TEAM}:U01", f"slack:{TEAM}:U02"]
             assert asked["on_behalf_of"] == {"account": f"slack:{TEAM}:U02", "email": "ben@firma.example"}
-            await platform.deliver(Said(text="Urlaub", room="shared"))
+            await platform.say(Said(text="Urlaub", room="shared"))
             shown = (await answers(platform, 2))[1]
             assert SAID["room_unclear"][:40] in shown.text
 
@@ -111,7 +114,7 @@ def test_over_signed_http_it_answers_just_so(play: Played) -> None:
             sent = ""
             async with asyncio.timeout(LIMIT_S):
                 sent = await platform.deliver(Said(text="Urlaub"))
-                while not await platform.acknowledged(sent):
+                while not await platform.acknowledged(sent, within_s=ACK_S):
                     await platform.redeliver(sent)
             [shown] = await answers(platform)
             assert "Antwort auf Urlaub." in shown.text
@@ -123,7 +126,7 @@ def test_what_may_only_be_pointed_at_is_a_button_without_a_name(play: Played) ->
     async def scene(bot: SlackBot, platform: SlackPlatform, house: House) -> None:
         house.answers["Gehalt"] = {"outcome": "link_only", "links": [{"url": f"{PAGE}/?document=k9"}]}
         async with bot.running():
-            await platform.deliver(Said(text="Gehalt"))
+            await platform.say(Said(text="Gehalt"))
             await until(
                 lambda: any(row["user"] == BOT and "k9" in str(row["blocks"]) for row in platform.world.messages)
             )
@@ -137,7 +140,7 @@ def test_what_may_only_be_pointed_at_is_a_button_without_a_name(play: Played) ->
 def test_a_message_that_is_wanted_back_is_taken_back(play: Played) -> None:
     async def scene(bot: SlackBot, platform: SlackPlatform, house: House) -> None:
         async with bot.running():
-            await platform.deliver(Said(text="Urlaub"))
+            await platform.say(Said(text="Urlaub"))
             await answers(platform)
         house.withdrawals.append(house.messages[0]["message"])
         async with bot.running():
@@ -151,7 +154,7 @@ def test_killed_in_the_middle_it_ends_the_same_message(play: Played) -> None:
     async def scene(bot: SlackBot, platform: SlackPlatform, house: House) -> None:
         house.pause_s = 3
         async with bot.running() as process:
-            await platform.deliver(Said(text="Urlaub"))
+            await platform.say(Said(text="Urlaub"))
 
             async def stands() -> bool:
                 return bool(await platform.shown())
@@ -213,7 +216,7 @@ def test_whatever_happens_each_question_gets_one_last_word(play: Played, events:
             while left:
                 for delivery in left:
                     await platform.redeliver(delivery)
-                settled = await asyncio.gather(*map(platform.acknowledged, left))
+                settled = await asyncio.gather(*(platform.acknowledged(one, within_s=ACK_S) for one in left))
                 left = [delivery for delivery, done in zip(left, settled, strict=True) if not done]
             await answers(platform, events)
         shown = await platform.shown()
