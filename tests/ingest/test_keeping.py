@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,8 @@ from rag.settings.ingest import IngestSettings
 from tests.ingest.room import Counted, Room, folder
 
 SETTLE_S = 0.3
+PATIENT_S = 1.5
+"""Where it counts that nothing is taken too soon."""
 
 
 def keeping(room: Room, **wanted: object) -> Keeping:
@@ -85,21 +88,33 @@ def test_what_is_saved_is_found_and_what_is_removed_is_not(room: Room, docs: Pat
 @pytest.mark.parametrize("mode", ["events", "polling"])
 def test_a_file_that_is_still_written_is_not_taken_half(room: Room, docs: Path, mode: str) -> None:
     (docs / "da.txt").write_text("schon da")
-    read: list[str] = []
     source = Watched(docs, mode=mode)
-    with running(keeping(room), source):
+    with running(keeping(room, settle_s=PATIENT_S), source):
         assert soon(lambda: room.found("schon") == {"docs:da.txt"})
-        source.fetched = read
-        with (docs / "lang.txt").open("w") as file:
-            end = time.monotonic() + 5 * SETTLE_S
-            while time.monotonic() < end:
-                file.write("und noch ein Satz ")
-                file.flush()
-                time.sleep(SETTLE_S / 10)
-            assert read == []
-            file.write("Schluss")
-        assert soon(lambda: room.found("Schluss") == {"docs:lang.txt"})
-    assert read == ["docs:lang.txt"], "one version of one save"
+        for number in count():
+            name, source.fetched = f"docs:{number}.txt", []
+            stood_still_s = written_for(docs / f"{number}.txt", 2 * PATIENT_S, "Schluss")
+            before_its_end = list(source.fetched)
+            assert soon(lambda name=name: name in room.found("Schluss"))  # type: ignore[misc]
+            if stood_still_s < PATIENT_S / 2:
+                break  # else the machine stood still for so long that the file was quiet, and might be taken
+    assert before_its_end == []
+    assert source.fetched == [name], "one version of one save"
+
+
+def written_for(path: Path, seconds: float, last: str) -> float:
+    """Write a file without a rest, and give the longest time that passed between two writes all the same."""
+    longest, before = 0.0, time.monotonic()
+    end = before + seconds
+    with path.open("w") as file:
+        while before < end:
+            file.write("und noch ein Satz ")
+            file.flush()
+            time.sleep(SETTLE_S / 10)
+            now = time.monotonic()
+            longest, before = max(longest, now - before), now
+        file.write(last)
+    return max(longest, time.monotonic() - before)
 
 
 def test_a_source_that_hangs_holds_up_no_other(room: Room, docs: Path, tmp_path: Path) -> None:
