@@ -23,7 +23,7 @@ from connectors.mounts import MOUNTINFO
 from rag.errors import SourceUnavailable
 from rag.ingest.settling import Settling
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has inotify")
 REPOSITORY = Path(__file__).parents[2]
 
@@ -472,14 +472,13 @@ def test_another_folder_in_the_place_of_the_root_is_compared_as_a_whole_and_watc
 
 
 def begun_anew(watch: Watching, docs: Path, told: Told) -> None:
-    """Wait until what is there now is watched."""
+    """Wait until what is there now is watched, and that is told: the first event may come sooner than the word."""
     deadline = time.monotonic() + WAIT_S
     for number in count():
         (docs / f"new{number}").mkdir()
-        if told.until(f"new{number}/", wait_s=0.1):
+        if told.until(f"new{number}/", wait_s=0.1) and (watch.mode, watch.reason) == ("events", ""):
             break
-        assert time.monotonic() < deadline
-    assert (watch.mode, watch.reason) == ("events", "")
+        assert time.monotonic() < deadline, (watch.mode, watch.reason)
 
 
 @LINUX

@@ -7,7 +7,7 @@ import pytest
 
 from connectors.folder_poll import FolderPoll
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 class Waits:

@@ -12,7 +12,7 @@ import pytest
 from rag.errors import SourceDenied, SourceUnavailable
 from rag.ingest.watch import Removals, Watch
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 ALL = ("",)
 
 
