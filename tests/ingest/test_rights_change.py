@@ -6,7 +6,6 @@ import os
 import shutil
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from tests.ingest.room import ANNA, Counted, Room, folder, packed
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 
+WAIT_S = 60.0
 OWN = Principal(user="u20001")
 HR = Principal(user="berta", groups=frozenset({"g30001"}))
 
@@ -266,7 +266,7 @@ def test_the_system_tells_of_changed_rights(docs: Path, change: Callable[[Path],
     events = FolderEvents(docs, changed)
     try:
         change(docs)
-        assert heard.wait(10), told
+        assert heard.wait(WAIT_S), told
     finally:
         events.close()
 
@@ -285,13 +285,13 @@ def test_a_folder_above_the_root_whose_rights_change_is_noticed(docs: Path) -> N
         assert watching.mode == "events"
         assert not told.wait(0.3), "nothing changed"
         docs.chmod(0o700)
-        assert told.wait(10)
+        assert told.wait(WAIT_S)
         assert heard == {""}
     finally:
         watching.close()
 
 
-def test_a_revoked_right_is_invisible_within_a_second_of_the_ledger_knowing(room: Room, docs: Path) -> None:
+def test_a_revoked_right_is_invisible_to_the_first_question_after_the_ledger_knows(room: Room, docs: Path) -> None:
     room.sync(source(docs))
     assert B in room.found("Gehalt", ANNA)
     chmod(docs)
@@ -299,9 +299,7 @@ def test_a_revoked_right_is_invisible_within_a_second_of_the_ledger_knowing(room
     entry = room.ledger.entry(B)
     assert entry is not None
     room.ledger.reprotect(B, acl, entry.confidentiality)
-    known = time.monotonic()
     assert B not in room.found("Gehalt", ANNA)
-    assert time.monotonic() - known < 1
 
 
 def test_a_folder_knows_its_rights_as_they_are_now(docs: Path) -> None:
