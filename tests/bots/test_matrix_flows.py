@@ -242,10 +242,11 @@ def test_the_homeservers_own_limit_is_told_with_its_pause(play: Play, synapse: H
             await platform.deliver(Said(text="Wie viele?"))
             place = (await taken.asked()).place
             await aside(lambda: limit(admin, platform.bot, per_second=1, burst=1))
-            with pytest.raises(PlatformBusy) as busy:
-                for number in range(9):
-                    await adapter.post(place, final(f"{number}"), nonce=f"n{number}")
-            assert 0 < busy.value.retry_after_s < 30
+            at_once = (adapter.post(place, final(f"{number}"), nonce=f"n{number}") for number in range(9))
+            ended = await asyncio.gather(*at_once, return_exceptions=True)
+            pauses = [one.retry_after_s for one in ended if isinstance(one, PlatformBusy)]
+            assert pauses
+            assert all(0 < pause < 30 for pause in pauses)
             await aside(lambda: limit(admin, platform.bot, per_second=0, burst=0))
             await adapter.post(place, final("später"), nonce="n9")
 
@@ -301,6 +302,7 @@ def test_a_verdict_on_a_message_of_before_a_restart_is_taken_and_one_on_anothers
             asked = await taken.asked()
             await adapter.post(asked.place, final("30. [1]", sources=(SOURCE,), receipt="r-1"), nonce="n1")
             [shown] = await platform.shown()
+            assert await platform.acknowledged(question)
         async with receiving(platform.adapter(), taken):
             from dataclasses import replace
 
