@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Any, Final
 
@@ -170,7 +171,7 @@ class Child:
                     watch.unregister(descriptor)
             while reply.progressed() and (allowance := allowance - 1) > 0:
                 deadline = time.monotonic() + self._limits.timeout_s
-            self._check(deadline)
+            self._check(inf if reply.complete else deadline)  # one that is there counts, however late it is looked at
             if stopped():
                 raise ReadingStopped("the run ends")
         return reply.message()
