@@ -7,12 +7,10 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -24,6 +22,7 @@ from rag.settings.auth import AuthSettings
 from tests.deploy.server import certificate
 from tests.doors.http.conftest import LEAVE, served
 from tests.doors.http.house import House, done, sentence
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
@@ -73,12 +72,6 @@ def nginx(folder: Path, *, service: str, port: int) -> list[str]:
         f"events {{ worker_connections 64; }}\nhttp {{ {temporary}\n{site} }}\n"
     )
     return [NGINX, "-p", str(folder), "-c", str(path)]
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture
