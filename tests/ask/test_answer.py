@@ -182,9 +182,9 @@ def test_beside_a_public_passage_the_secret_one_stays_out_of_the_prompt(own_shel
     model = ScriptedModel(says(TRUE))
     assert end(asked(own_shelf, model, channel=CLOUD)).outcome == "answered"
     assert TRUE in model.prompt
-    assert "77" not in model.prompt
+    assert "77 Tage" not in model.prompt
     assert end(asked(own_shelf, model)).passages[1:], "inside the house both are shown"
-    assert "77" in model.prompt
+    assert "77 Tage" in model.prompt
 
 
 def test_the_prompt_differs_by_person_only_in_its_salt(shelf: Shelf) -> None:

@@ -167,9 +167,9 @@ def test_a_person_asks_in_the_chat_and_gets_what_they_may_read_there_and_nothing
                 react = {"rel_type": "m.annotation", "event_id": answer["event_id"], "key": SIGNS[Verdict.HELPFUL]}
                 await aside(lambda: anna.say(room, {"m.relates_to": react}, "m.reaction"))
                 await installed.answer(room, anna, "Wie hoch ist der Bonus der Geschäftsführung?")
-                assert "77777" not in str(anna.timeline(room)), "who may not read it is not told"
+                assert "77777 Euro" not in str(anna.timeline(room)), "who may not read it is not told"
                 await installed.answer(room, anna, "Wie lautet die Kombination des Tresors im Keller?")
-                assert "424242" not in str(anna.timeline(room)), (
+                assert "lautet 424242" not in str(anna.timeline(room)), (
                     "confidential: no more than a link, even in a direct chat"
                 )
                 await until(lambda: "helpful" in json.dumps(installed.done("eval", "feedback")), limit_s=WAIT_S)

@@ -156,7 +156,7 @@ def test_people_ask_in_slack_and_only_what_a_cloud_may_carry_goes_there(tmp_path
         assert internal.links
         assert confidential.links
         said = json.dumps([arguments for _, arguments in platform.world.calls], ensure_ascii=False)
-        for canary in ("kanarie7", "kanarie9", "6,50", "5100"):
+        for canary in ("kanarie7", "kanarie9", "6,50", "5100 und"):
             assert canary not in said.casefold()
         assert "zeisig" in internal.text.casefold(), "an internal document is named"
         assert "wellensittich" not in said.casefold(), "a confidential one is not"

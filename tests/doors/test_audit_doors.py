@@ -208,7 +208,7 @@ def test_the_owner_is_shown_what_is_for_them_and_nothing_else(app: App) -> None:
             AccessError, match=r"There is no document .* that local may read.*--break-glass --reason"
         ) as refused:
             call(app, "show", document=document)
-        assert "4711" not in str(refused.value)
+        assert "4711 Euro" not in str(refused.value)
     assert SECRET not in json.dumps(call(app, "search", query="Prämie der Leitung"))
     assert SECRET not in json.dumps(call(app, "ask", question="Wie hoch ist die Prämie der Leitung?"))
 
