@@ -84,7 +84,7 @@ def test_a_batch_is_narrowed_too(full: Line) -> None:
 
 def test_a_phrase_is_found_word_for_word(full: Line) -> None:
     found = full.json("search", '"in the nowhere of papers"', code=4)
-    assert found == {"evidence": 0.0, "passages": []}
+    assert found == {"evidence": 0.0, "passages": [], "unquoted": []}
     (passage,) = full.json("search", "„Übertragene Tage müssen“")["passages"]
     assert passage["document_id"] == "papers:urlaub.txt"
 
@@ -112,7 +112,7 @@ def test_a_search_gives_passages_and_their_evidence(full: Line, said: Writer) ->
 
 
 def test_a_search_without_any_passage_ends_with_four(fresh: Line) -> None:
-    assert fresh.json("search", "anything", code=4) == {"evidence": 0.0, "passages": []}
+    assert fresh.json("search", "anything", code=4) == {"evidence": 0.0, "passages": [], "unquoted": []}
 
 
 @pytest.mark.parametrize(
