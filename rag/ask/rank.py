@@ -1,4 +1,5 @@
-"""The candidates in their final order: fused scores, late interaction on the best few, a cross-encoder if there is one.
+"""The candidates in their final order: fused scores, late interaction on the best few, the stretches it found compared
+with the question as texts of their own, a cross-encoder if there is one.
 
 What is read again goes by what the reading found; what is not stays behind it in the order it had.
 """
@@ -10,12 +11,14 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from rag.answers import Passage
 from rag.ask.late import Agreement, Read, agreements
 from rag.ask.neutral import Languages
 from rag.documents import ChunkId
 from rag.errors import RagError
-from rag.ports import Embedder, Reranker
+from rag.ports import Embedder, Reranker, Vector
 from rag.text.language import language_of_question
 
 _log = logging.getLogger(__name__)
@@ -25,6 +28,13 @@ READ = 12
 
 _WEIGHT = 8.0
 """Of an agreement beside a fused score. Measured: from 4 to 12 nothing moves by more than 0.003 nDCG@10."""
+
+_COMPARED = 4
+"""Passages whose best stretch is embedded by itself: some forty tokens each."""
+
+_STRETCH = 1.0
+"""Of a stretch's cosine beside the score that reading gives. Measured: 0.8 to 1.2 bring 0.001 nDCG@10 on XQuAD German
+and 0.004 on a part of SQuAD 2.0; twice as much brings nothing. More passages bring no more."""
 
 _MOST = 2.0  # dense and lexical score each reach about 1
 
@@ -41,16 +51,18 @@ def rank(
     question: str,
     passages: Sequence[Passage],
     *,
+    vector: Vector,
     spoken: Mapping[ChunkId, str],
     embedder: Embedder,
     languages: Languages,
     reranker: Reranker | None = None,
 ) -> Ranked:
-    """Order passages, scored by `rag.ask.fuse` and best first. `spoken`: chunk → language, "" for any other."""
+    """Order passages, scored by `rag.ask.fuse` and best first. `vector` is the question's; `spoken`: chunk → language,
+    "" for any other."""
     read = passages[:READ]
     agreement = _read(question, read, spoken, embedder, languages)
     if agreement:
-        passages = _scored(passages, agreement)
+        passages = _compared(_scored(passages, agreement), agreement, vector, spoken, embedder, languages)
     if reranker is not None:
         passages = _reranked(question, passages, reranker)
     return Ranked(passages=tuple(passages), agreement=agreement)
@@ -92,6 +104,29 @@ def _scored(passages: Sequence[Passage], agreement: Mapping[ChunkId, Agreement])
         return (passage.score + _WEIGHT * (found.score if found else least)) / (_MOST + _WEIGHT)
 
     return sorted((replace(one, score=score(one)) for one in passages), key=lambda one: -one.score)
+
+
+def _compared(
+    passages: Sequence[Passage],
+    agreement: Mapping[ChunkId, Agreement],
+    vector: Vector,
+    spoken: Mapping[ChunkId, str],
+    embedder: Embedder,
+    languages: Languages,
+) -> list[Passage]:
+    """The first few in the order of how near their best stretch alone is to the question, too; the others behind as
+    they were: what is compared only gains."""
+    first = [one for one in passages[:_COMPARED] if one.chunk.id in agreement]
+    if len(first) < 2:
+        return list(passages)
+    spans = [agreement[one.chunk.id].span for one in first]
+    texts = [one.chunk.indexed_text[span.start : span.end] for one, span in zip(first, spans, strict=True)]
+    likeness = languages.likeness(vector)
+    own = [likeness.get(spoken.get(one.chunk.id, ""), likeness.get("", 0.0)) for one in first]
+    cosines = np.vecdot(embedder.embed_passages(texts), vector) - np.asarray(own)
+    gained = dict(zip((one.chunk.id for one in first), _STRETCH * (cosines - cosines.min()), strict=True))
+    made = [replace(one, score=one.score + float(gained.get(one.chunk.id, 0.0))) for one in passages]
+    return sorted(made, key=lambda one: -one.score)
 
 
 def _reranked(question: str, passages: Sequence[Passage], reranker: Reranker) -> list[Passage]:

@@ -100,6 +100,7 @@ class Retriever:
         ranked = rank(
             wanted.question,
             found.passages,
+            vector=wanted.vector,
             spoken=found.spoken,
             embedder=self.embedder,
             languages=self.languages,

@@ -14,7 +14,7 @@ from rag.ask.rank import READ, rank
 from rag.documents import Chunk, ChunkId, DocumentId, Span
 from rag.errors import EgressDenied, ModelTimeout, ModelUnavailable, RagError, SettingsError
 from rag.ports import TokenVectors
-from tests.standins import DIMENSION, WordEmbedder
+from tests.standins import DIMENSION, WordEmbedder, vector_of
 
 NOTHING = np.zeros((2, DIMENSION), np.float32)
 LANGUAGES = Languages(
@@ -73,15 +73,47 @@ def texts(passages: Sequence[Passage]) -> list[str]:
 
 def test_reading_puts_what_says_it_before_what_the_searches_preferred() -> None:
     given = [passage("kantine mittagessen", 1.2), passage("urlaub kalenderjahr", 1.0)]
-    found = rank("urlaub kalenderjahr", given, spoken={}, embedder=WordEmbedder(), languages=LANGUAGES)
+    found = rank(
+        "urlaub kalenderjahr",
+        given,
+        vector=vector_of("urlaub kalenderjahr"),
+        spoken={},
+        embedder=WordEmbedder(),
+        languages=LANGUAGES,
+    )
     assert texts(found.passages) == ["urlaub kalenderjahr", "kantine mittagessen"]
     assert set(found.agreement) == {one.chunk.id for one in given}
+
+
+def test_between_equals_the_one_whose_stretch_alone_is_nearer_leads() -> None:
+    """Both hold the question's words; of the second one's stretch they are a greater part."""
+    given = [passage("urlaub kantine werk halle", 1.0), passage("urlaub", 1.0)]
+    found = rank("urlaub", given, vector=vector_of("urlaub"), spoken={}, embedder=WordEmbedder(), languages=LANGUAGES)
+    assert [found.agreement[one.chunk.id].score for one in given] == pytest.approx([1.0, 1.0], abs=1e-5)
+    assert texts(found.passages) == ["urlaub", "urlaub kantine werk halle"]
+
+
+def test_a_stretch_in_the_questions_language_has_no_start_over_another() -> None:
+    """What a language as such has of the question counts for nothing."""
+    given = [passage("urlaub eins", 1.0), passage("urlaub zwei", 1.0)]
+    asked = np.asarray(vector_of("urlaub eins"), np.float32)
+    apart = Languages(means={"de": asked, "en": asked * 0.0, "": asked * 0.0}, width=1.0, tokens=LANGUAGES.tokens)
+    spoken = {given[0].chunk.id: "de", given[1].chunk.id: "en"}
+    found = rank("urlaub", given, vector=asked, spoken=spoken, embedder=WordEmbedder(), languages=apart)
+    assert texts(found.passages) == ["urlaub zwei", "urlaub eins"]
 
 
 def test_what_is_not_read_stays_behind_in_its_order() -> None:
     given = [passage(f"kantine {number}", 2.0 - number / 100) for number in range(READ)]
     given += [passage("urlaub", 0.5), passage("urlaub kalenderjahr", 0.4)]
-    found = rank("urlaub kalenderjahr", given, spoken={}, embedder=WordEmbedder(), languages=LANGUAGES)
+    found = rank(
+        "urlaub kalenderjahr",
+        given,
+        vector=vector_of("urlaub kalenderjahr"),
+        spoken={},
+        embedder=WordEmbedder(),
+        languages=LANGUAGES,
+    )
     assert texts(found.passages)[-2:] == ["urlaub", "urlaub kalenderjahr"]
     assert len(found.agreement) == READ
     scores = [one.score for one in found.passages]
@@ -90,14 +122,14 @@ def test_what_is_not_read_stays_behind_in_its_order() -> None:
 
 def test_an_embedder_of_whole_texts_leaves_the_fused_order() -> None:
     given = [passage("kantine", 1.2), passage("urlaub", 1.0)]
-    found = rank("urlaub", given, spoken={}, embedder=Whole(), languages=DEAF)
+    found = rank("urlaub", given, vector=vector_of("urlaub"), spoken={}, embedder=Whole(), languages=DEAF)
     assert texts(found.passages) == ["kantine", "urlaub"]
     assert not found.agreement
 
 
 def test_a_reranker_orders_the_best_few_and_no_others() -> None:
     given = [passage("x" * (number + 1), 2.0 - number / 100) for number in range(READ + 1)]
-    found = rank("y", given, spoken={}, embedder=Whole(), languages=DEAF, reranker=Longest())
+    found = rank("y", given, vector=vector_of("y"), spoken={}, embedder=Whole(), languages=DEAF, reranker=Longest())
     assert texts(found.passages) == [*("x" * length for length in range(READ, 0, -1)), "x" * (READ + 1)]
     scores = [one.score for one in found.passages]
     assert scores == sorted(scores, reverse=True)
@@ -121,7 +153,15 @@ def test_a_reranker_that_fails_leaves_the_order_and_says_so(
 ) -> None:
     caplog.set_level("INFO", logger="rag.ask.rank")
     given = [passage("kantine", 1.2), passage("urlaub", 1.0)]
-    found = rank("urlaub", given, spoken={}, embedder=Whole(), languages=DEAF, reranker=Failing(outcome))
+    found = rank(
+        "urlaub",
+        given,
+        vector=vector_of("urlaub"),
+        spoken={},
+        embedder=Whole(),
+        languages=DEAF,
+        reranker=Failing(outcome),
+    )
     assert list(found.passages) == given
     (record,) = caplog.records
     assert (record.action, record.kind) == ("not_reranked", kind)  # type: ignore[attr-defined]
@@ -129,4 +169,6 @@ def test_a_reranker_that_fails_leaves_the_order_and_says_so(
 
 
 def test_no_passages_need_no_model() -> None:
-    assert rank("urlaub", [], spoken={}, embedder=Whole(), languages=LANGUAGES).passages == ()
+    assert (
+        rank("urlaub", [], vector=vector_of("urlaub"), spoken={}, embedder=Whole(), languages=LANGUAGES).passages == ()
+    )
