@@ -72,10 +72,15 @@ def _sentences(chance: random.Random, vocabulary: Sequence[str], count: int) -> 
 
 
 def questions(chance: random.Random) -> list[str]:
-    """Some of what there is, some of what is hidden, one in quotation marks."""
+    """Some of what there is, some of what is hidden, one of each in quotation marks."""
     asked = [" ".join(chance.sample(_WORDS, 4)) for _ in range(4)]
     asked += [f"Wie viele Tage beträgt der {chance.choice(_WORDS)}?", " ".join([*chance.sample(_HIDDEN, 2), "Urlaub"])]
-    return [*asked, f'"{chance.choice(_WORDS)}" Kosten', "Werkskosten Vorstandsgehaltstage"]
+    return [
+        *asked,
+        f'"{chance.choice(_WORDS)}" Kosten',
+        f'Was heißt "{chance.choice(_HIDDEN)}" im Urlaub?',
+        "Werkskosten Vorstandsgehaltstage",
+    ]
 
 
 @contextmanager
@@ -132,6 +137,7 @@ def searched(shelf: Shelf, question: str, figure: Callable[[float], object] = fl
         "holding": shelf.words.holding(["beträgt"], question, grant=grant, k=5),
         "passages": [(p.chunk.document_id, p.chunk.span, p.chunk.text, figure(p.score)) for p in found.passages],
         "evidence": figure(found.evidence),
+        "unquoted": found.unquoted,
         "features": [None if value is None else figure(value) for value in astuple(found.features)],
     }
 

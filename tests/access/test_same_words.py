@@ -1,5 +1,10 @@
 """What somebody may not read cannot be told from what does not exist: through no route, by no kind of id, not by words,
-size, headers or the class of time that it takes."""
+size, headers or the class of time that it takes.
+
+An id stands in a question as a phrase alone here, which finds what holds it or nothing. Within a sentence it is
+searched without its marks, and two sentences find what they find by their own words: that hidden documents have no part
+in that is shown in `test_non_interference`, with one sentence in two houses.
+"""
 
 from __future__ import annotations
 
@@ -162,11 +167,11 @@ def test_t07_no_program_is_told_more_of_anothers_id_than_of_one_that_never_was(
     theirs, never = ids[kind]
     for way in (
         lambda one: _tool("get_document", key=one),
-        lambda one: _tool("search", query=f'Was heißt "{one}"?'),
+        lambda one: _tool("search", query=f'"{one}"?'),
         lambda one: _tool("search", query="Kennwort", sources=[one]),
         lambda one: _tool("ask", question="Kennwort?", sources=[one]),
         lambda one: _chat(f"archivar/{one}", "Kennwort?"),
-        lambda one: _chat("archivar", f'Was heißt "{one}"?'),
+        lambda one: _chat("archivar", f'"{one}"?'),
     ):
         looks = [_settled(doors.http(B, LOOPBACK, "POST", *way(one))) for one in (theirs, never)]
         alike(looks[0], theirs, looks[1], never)
@@ -180,10 +185,10 @@ def test_t07_an_id_in_a_question_or_a_filter_finds_what_one_that_never_was_finds
 ) -> None:
     theirs, never = ids[kind]
     for path, form in (
-        ("/api/search", lambda one: {"query": f'Was heißt "{one}"?'}),
+        ("/api/search", lambda one: {"query": f'"{one}"?'}),
         ("/api/search", lambda one: {"query": "Kennwort", "sources": [one]}),
         ("/api/search", lambda one: {"query": "Kennwort", "filters": {"path": [one]}}),
-        ("/api/ask", lambda one: {"question": f'Was heißt "{one}"?', "stream": True, "early": True}),
+        ("/api/ask", lambda one: {"question": f'"{one}"?', "stream": True, "early": True}),
         ("/api/ask", lambda one: {"question": "Kennwort", "filters": {"path": one}, "stream": True}),
     ):
         looks = [doors.http(B, LOOPBACK, "POST", path, form(one)) for one in (theirs, never)]
@@ -204,7 +209,7 @@ def test_nothing_found_is_the_same_for_what_is_hidden_and_what_is_not_there(
     place, nowhere = secret.path, secret.path.replace(canary(secret.name), never)
 
     def look(word: str, path: str) -> str:
-        text = "Welches Kennwort gilt?" if way == "path" else f'Was heißt "{word}"?'
+        text = "Welches Kennwort gilt?" if way == "path" else f'"{word}"?'
         paths = [] if way == "phrase" else [path]
         if door == "service":
             return doors.call("ask", question=text, user=B, filters={"paths": paths})
