@@ -10,6 +10,7 @@ import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 import numpy as np
 
@@ -114,25 +115,30 @@ def _compared(
     embedder: Embedder,
     languages: Languages,
 ) -> list[Passage]:
-    """The first few in the order of how near their best stretch alone is to the question, too; the others behind as
-    they were: what is compared only gains."""
-    first = [one for one in passages[:_COMPARED] if one.chunk.id in agreement]
+    """The first few in the order of how near their best stretch alone is to the question, too; the others behind them
+    as they were."""
+    first = list(takewhile(lambda one: one.chunk.id in agreement, passages[:_COMPARED]))
     if len(first) < 2:
         return list(passages)
     spans = [agreement[one.chunk.id].span for one in first]
     texts = [one.chunk.indexed_text[span.start : span.end] for one, span in zip(first, spans, strict=True)]
     likeness = languages.likeness(vector)
     own = [likeness.get(spoken.get(one.chunk.id, ""), likeness.get("", 0.0)) for one in first]
-    cosines = np.vecdot(embedder.embed_passages(texts), vector) - np.asarray(own)
-    gained = dict(zip((one.chunk.id for one in first), _STRETCH * (cosines - cosines.min()), strict=True))
-    made = [replace(one, score=one.score + float(gained.get(one.chunk.id, 0.0))) for one in passages]
-    return sorted(made, key=lambda one: -one.score)
+    near = np.vecdot(embedder.embed_passages(texts), vector) - np.asarray(own)
+    return _placed(passages, [one.score + _STRETCH * float(gain) for one, gain in zip(first, near, strict=True)])
+
+
+def _placed(passages: Sequence[Passage], scores: Sequence[float]) -> list[Passage]:
+    """The first passages in the order of these scores, one for each of them, and the others behind them as they were.
+    What orders has a scale of its own, so each takes the score of the place it comes to."""
+    order = sorted(range(len(scores)), key=lambda place: -scores[place])
+    first = [replace(passages[place], score=passages[at].score) for at, place in enumerate(order)]
+    return [*first, *passages[len(scores) :]]
 
 
 def _reranked(question: str, passages: Sequence[Passage], reranker: Reranker) -> list[Passage]:
-    """The best few by the reranker, the others behind them. A reranker's scores have no scale of their own, so each
-    takes the score of the place it comes to. A reranker that fails or gives no scores breaks no question: the order
-    stays."""
+    """The best few by the reranker, the others behind them. A reranker that fails or gives no scores breaks no
+    question: the order stays."""
     first = passages[:READ]
     try:
         scores = reranker.scores(question, [passage.chunk.indexed_text for passage in first])
@@ -142,8 +148,7 @@ def _reranked(question: str, passages: Sequence[Passage], reranker: Reranker) ->
     if len(scores) != len(first) or not all(map(math.isfinite, scores)):
         _not_reranked("no scores")
         return list(passages)
-    order = sorted(range(len(first)), key=lambda place: -scores[place])
-    return [*(replace(first[place], score=first[at].score) for at, place in enumerate(order)), *passages[READ:]]
+    return _placed(passages, scores)
 
 
 def _not_reranked(kind: str) -> None:
