@@ -17,24 +17,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 from rag.answers import Passage
 from rag.ask.addresses import addresses_of, is_active
 from rag.ask.cite import Unit, units_of
 from rag.ask.claims import Claim, Source, Stems, another, claim_of, content_by, source_of
 from rag.ask.figures import figures_of
+from rag.ask.flaws import Flaw, flaw_of
 from rag.ask.kin import share
-from rag.ask.mixture import doubled_figure, doubled_name, refigured, renumbered
-from rag.ask.names import is_of_another, is_of_nothing, missing_names
-from rag.ask.opposites import exchanged
-from rag.ask.parties import other_party
-from rag.ask.polarity import only_planned, turned_over, turned_round
+from rag.ask.mixture import doubled_figure, refigured
+from rag.ask.names import is_of_another, is_of_nothing
 from rag.ask.quantities import agrees, quantities_of, scaled
-from rag.ask.ranges import misread, within
-from rag.ask.subjects import other_subject
+from rag.ask.ranges import within
 from rag.ask.visible import visible
-from rag.text.dates import contradicts
 
 Meaning = Callable[[str], Sequence[float]]
 """The cosine of a text with each unit; empty where it was not measured."""
@@ -64,22 +59,6 @@ _NEAR, _EQUAL = 0.04, 0.01
 """Cosines: how far behind the nearest sentence one may be and still answer the question, and what is no difference."""
 
 _YES = re.compile(r"^\s*(?:ja|nein|doch|yes|no)\s*[,:;.!–-]+\s*", re.IGNORECASE)
-
-
-class Flaw(StrEnum):
-    """Why a statement is not supported."""
-
-    NONE = ""
-    NOTHING = "nothing"
-    FIGURE = "figure"
-    DATE = "date"
-    WORDS = "words"
-    NAME = "name"
-    ADDRESS = "address"
-    DENIAL = "denial"
-    DIRECTION = "direction"
-    OPPOSITE = "opposite"
-    PLAN = "plan"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +107,7 @@ class Checker:
         chosen_sources = [self._sources[place] for place in chosen]
         if missing or doubled_figure(claim, chosen_sources) or refigured(claim, self._sources):
             return replace(found, flaw=Flaw.FIGURE)
-        flaw = self._flaw(claim, chosen_sources)
+        flaw = flaw_of(claim, chosen_sources, read=self._read(chosen_sources), content=self._content, stems=self._stems)
         if flaw is Flaw.NONE and not (carried and self._spoken_of(claim, chosen, foreign)):
             flaw = Flaw.WORDS
         return replace(found, supported=flaw is Flaw.NONE, flaw=flaw)
@@ -270,31 +249,6 @@ class Checker:
         """The whole passages that these stand in."""
         cited = [self._passages[number] for number in {source.unit.passage for source in sources}]
         return [f"{passage.title}\n{passage.chunk.indexed_text}" for passage in cited]
-
-    def _flaw(self, claim: Claim, sources: Sequence[Source]) -> Flaw:
-        """What else is wrong with the claim, if these sources are all it has."""
-        texts = [source.text for source in sources]
-        near = [source.near for source in sources]
-        days = [day for source in sources for day in source.days]
-        if any(contradicts(day, days) for day in claim.days):
-            return Flaw.DATE
-        if misread(claim.text, texts):
-            return Flaw.FIGURE
-        if missing_names(claim.text, [*texts, *near], self._stems, language=claim.language):
-            return Flaw.NAME
-        if doubled_name(claim.text, texts) or renumbered(claim, sources):
-            return Flaw.NAME
-        if turned_over(claim.text, texts, " ".join(near), self._content):
-            return Flaw.DENIAL
-        if exchanged(claim.text, texts, " ".join(near)) or other_party(claim.text, texts, self._read(sources)):
-            return Flaw.OPPOSITE
-        if other_subject(claim.text, texts, self._content):
-            return Flaw.OPPOSITE
-        if turned_round(claim.text, texts, " ".join(near), self._content):
-            return Flaw.DIRECTION
-        if only_planned(claim.text, texts):
-            return Flaw.PLAN
-        return Flaw.NONE
 
 
 def _carried(claim: Claim, words: float, close: float, *, foreign: bool) -> bool:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from rag.answers import Citation, Disagreement, Passage, Sentence
 from rag.ask import cite
-from rag.ask.check import Checker, Flaw
+from rag.ask.check import Checker
 from rag.ask.course import Course
 from rag.ask.disagreement import conflicts
+from rag.ask.flaws import Flaw
 from rag.ask.markers import without_markers
 from rag.ask.retrieve import Retriever
 from rag.ask.rules import Unsupported

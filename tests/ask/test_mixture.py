@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rag.ask.check import Checker, Flaw
+from rag.ask.check import Checker
+from rag.ask.flaws import Flaw
 from rag.store.words import WordIndex
 from tests.ask.test_cite import passage
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from rag.ask.check import Checker, Flaw
+from rag.ask.check import Checker
+from rag.ask.flaws import Flaw
 from rag.store.words import WordIndex
 from tests.ask.mutations import KINDS, mutants
 from tests.ask.test_cite import passage

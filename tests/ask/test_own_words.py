@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from rag.answers import Passage
-from rag.ask.check import Checker, Flaw
+from rag.ask.check import Checker
+from rag.ask.flaws import Flaw
 from rag.store.words import WordIndex
 from tests.ask.test_cite import passage
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag.ask.check import Flaw
+from rag.ask.flaws import Flaw
 from rag.ask.parties import other_party
 from tests.ask.conftest import Checked
 
