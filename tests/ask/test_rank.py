@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from rag.ask.neutral import Languages
 from rag.ask.rank import READ, rank
 from rag.documents import Chunk, ChunkId, DocumentId, Span
 from rag.errors import EgressDenied, ModelTimeout, ModelUnavailable, RagError, SettingsError
-from rag.ports import TokenVectors
+from rag.ports import TokenVectors, Vectors
 from tests.standins import DIMENSION, WordEmbedder, vector_of
 
 NOTHING = np.zeros((2, DIMENSION), np.float32)
@@ -91,6 +92,19 @@ def test_between_equals_the_one_whose_stretch_alone_is_nearer_leads() -> None:
     found = rank("urlaub", given, vector=vector_of("urlaub"), spoken={}, embedder=WordEmbedder(), languages=LANGUAGES)
     assert [found.agreement[one.chunk.id].score for one in given] == pytest.approx([1.0, 1.0], abs=1e-5)
     assert texts(found.passages) == ["urlaub", "urlaub kantine werk halle"]
+
+
+def test_a_stretch_is_compared_behind_its_title_and_headings() -> None:
+    class Remembering(WordEmbedder):
+        def embed_passages(self, texts: Sequence[str]) -> Vectors:
+            compared.extend(texts)
+            return super().embed_passages(texts)
+
+    compared: list[str] = []
+    bare = [passage("eins zwei", 1.0), passage("drei", 1.0)]
+    given = [replace(one, chunk=replace(one.chunk, context="Urlaubsordnung")) for one in bare]
+    rank("drei", given, vector=vector_of("drei"), spoken={}, embedder=Remembering(), languages=LANGUAGES)
+    assert set(compared) == {one.chunk.indexed_text for one in given}
 
 
 def test_a_stretch_in_the_questions_language_has_no_start_over_another() -> None:
